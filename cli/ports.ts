@@ -1,0 +1,63 @@
+/**
+ * What the command line needs of its surroundings: a terminal on Linux gives it these, and so does
+ * the simulated host. The same code runs in both.
+ */
+import type { ByteStream } from "../core/base/bytes.ts";
+
+export interface ApiResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: ByteStream;
+}
+
+/** A hijacked connection: raw bytes both ways. */
+export interface Duplex {
+  readonly output: ByteStream;
+  write(bytes: Uint8Array): Promise<void>;
+  /** Half-close: no more input from us. */
+  end(): void;
+  close(): void;
+}
+
+export interface Transport {
+  request(
+    method: string,
+    target: string,
+    options?: { headers?: Readonly<Record<string, string>>; body?: Uint8Array | ByteStream; signal?: AbortSignal },
+  ): Promise<ApiResponse>;
+  hijack(
+    method: string,
+    target: string,
+    options?: { headers?: Readonly<Record<string, string>>; body?: Uint8Array },
+  ): Promise<{ response: ApiResponse; duplex: Duplex | null }>;
+}
+
+export interface Terminal {
+  readonly stdinIsTty: boolean;
+  readonly stdoutIsTty: boolean;
+  readonly stdin: ByteStream;
+  stdout(bytes: Uint8Array | string): Promise<void>;
+  stderr(bytes: Uint8Array | string): Promise<void>;
+  /** Rows and columns, null when there is no terminal. */
+  size(): { rows: number; columns: number } | null;
+  onResize(listener: () => void): () => void;
+  /** Raw mode: keys go to the container unread. Returns what undoes it. */
+  raw(): () => void;
+  /** Signals to forward, "SIGINT", "SIGTERM", …; returns what stops it. */
+  onSignal(listener: (name: string) => void): () => void;
+}
+
+export interface Files {
+  read(path: string): ByteStream;
+  write(path: string, bytes: ByteStream): Promise<void>;
+  exists(path: string): Promise<boolean>;
+  /** The absolute form of a path. */
+  resolve(path: string): string;
+}
+
+export interface CliPorts {
+  readonly transport: Transport;
+  readonly terminal: Terminal;
+  readonly files: Files;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}

@@ -1,0 +1,139 @@
+/**
+ * The engine as its callers see it: images, containers, events, the system. `api` translates these
+ * to Docker's wire; nothing here knows of HTTP. Every method throws TsboxError for what a user can
+ * cause. A `ref` is what a user typed: a name, a full id or an unambiguous beginning of one.
+ */
+import type { ByteStream } from "../base/bytes.ts";
+import type { ContainerId, ExecId } from "../base/brand.ts";
+import type { Config, HostConfig } from "../container/config.ts";
+import type { ContainerRecord } from "../container/record.ts";
+import type { Plan } from "../runtime/plan.ts";
+import type { HostTraits } from "../runtime/traits.ts";
+import type { Image, RemovedImage } from "../image/image.ts";
+import type { Attachment, TaskExit } from "./machine.ts";
+import type { Event, EventFilter } from "./events.ts";
+import type { Volume } from "../volume/volume.ts";
+
+export interface Engine {
+  readonly images: Images;
+  readonly containers: Containers;
+  readonly execs: Execs;
+  readonly volumes: Volumes;
+  readonly traits: HostTraits;
+  /** Events from `since` (kept ones first), live until the iteration is left or `until` has passed. */
+  events(filter: EventFilter): AsyncIterable<Event>;
+  /** Lets go of the machine. Containers go on. */
+  close(): Promise<void>;
+}
+
+export interface Images {
+  /** Loads an image tar (docker save, OCI layout; plain, gzip or zstd); yields each image as it is in. */
+  load(tar: ByteStream): AsyncIterable<LoadedImage>;
+  list(): Promise<Image[]>;
+  /** Throws not-found `No such image: X`. */
+  get(ref: string): Promise<Image>;
+  tag(ref: string, name: string): Promise<void>;
+  remove(ref: string, options: { force: boolean; prune: boolean }): Promise<RemovedImage[]>;
+}
+
+export interface LoadedImage {
+  readonly image: Image;
+  /** The names the archive gave it, "busybox:latest"; empty: it has none. */
+  readonly names: readonly string[];
+}
+
+export interface CreateRequest {
+  /** "" or null: one is made up, adjective_surname. */
+  readonly name: string | null;
+  readonly platform: string | null;
+  readonly config: Config;
+  readonly hostConfig: HostConfig;
+}
+
+export type WaitCondition = "not-running" | "next-exit" | "removed";
+
+export interface Containers {
+  create(request: CreateRequest): Promise<{ id: ContainerId; warnings: string[] }>;
+  /** Throws not-modified when it runs, cannot-start (data.exitCode 126 or 127) when the program cannot be executed. */
+  start(ref: string): Promise<void>;
+  /** Signals, waits, then kills. A negative timeout waits for ever; null takes the container's own. Throws not-modified when it does not run. */
+  stop(ref: string, options: { timeoutSeconds: number | null; signal: string | null }): Promise<void>;
+  restart(ref: string, options: { timeoutSeconds: number | null; signal: string | null }): Promise<void>;
+  kill(ref: string, signal: string): Promise<void>;
+  remove(ref: string, options: { force: boolean; volumes: boolean }): Promise<void>;
+  rename(ref: string, name: string): Promise<void>;
+  resize(ref: string, rows: number, columns: number): Promise<void>;
+  /** All of them, newest first. */
+  list(): Promise<ContainerRecord[]>;
+  get(ref: string): Promise<ContainerRecord>;
+  /** Registers the wait before it returns; `exit` resolves later. */
+  wait(ref: string, condition: WaitCondition): Promise<{ exit: Promise<WaitResult> }>;
+  /** Works on a container that is created and not started: output follows once it is. */
+  attach(ref: string, options: { stdin: boolean; output: boolean; logs: boolean }): Promise<Attachment>;
+  logs(ref: string, options: LogOptions): Promise<AsyncIterable<LogEntry>>;
+  /** The plan performed by the last start, or the one a start would perform now. */
+  plan(ref: string): Promise<Plan>;
+}
+
+export interface WaitResult {
+  readonly code: number;
+  /** What kept the container from starting, null if nothing did. */
+  readonly error: string | null;
+}
+
+export interface LogOptions {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  /** Nanoseconds since the epoch; null: no bound. */
+  readonly since: bigint | null;
+  readonly until: bigint | null;
+  /** The last so many lines; null: all. */
+  readonly tail: number | null;
+}
+
+export interface LogEntry {
+  readonly stream: "stdout" | "stderr";
+  readonly time: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface ExecRequest {
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  readonly user: string;
+  readonly workingDir: string;
+  readonly tty: boolean;
+  readonly privileged: boolean;
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly consoleSize: readonly [rows: number, columns: number];
+}
+
+export interface ExecState {
+  readonly id: ExecId;
+  readonly container: ContainerId;
+  readonly request: ExecRequest;
+  readonly running: boolean;
+  readonly pid: number;
+  readonly exit: TaskExit | null;
+  /** Set when the program could not be executed: 126 or 127. */
+  readonly failedCode: number | null;
+}
+
+export interface Execs {
+  /** Throws conflict when the container does not run. */
+  create(container: string, request: ExecRequest): Promise<ExecId>;
+  /** Attached unless `detach`. Throws cannot-start as containers.start does. */
+  start(id: string, options: { detach: boolean; rows: number; columns: number }): Promise<Attachment | null>;
+  get(id: string): Promise<ExecState>;
+  resize(id: string, rows: number, columns: number): Promise<void>;
+}
+
+export interface Volumes {
+  list(): Promise<Volume[]>;
+  get(name: string): Promise<Volume>;
+  create(request: { name: string | null; labels: Readonly<Record<string, string>> }): Promise<Volume>;
+  remove(name: string, options: { force: boolean }): Promise<void>;
+}

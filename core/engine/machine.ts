@@ -1,0 +1,159 @@
+/**
+ * Machine: the one port from the engine to a world. The Linux backend implements it on the real
+ * kernel, the simulator on a simulated one, and test/conformance holds both to the same behaviour.
+ *
+ * A container's program under a machine is a Task. Its life: `perform` carries out the plan up to
+ * the gate (the namespaces exist, nothing of the image has run); `release` opens the gate; the
+ * program runs; `exited` tells how it ended. A task outlives the engine: after a restart of the
+ * engine `recover` finds it again, running or ended.
+ */
+import type { ByteStream } from "../base/bytes.ts";
+import type { ContainerId, ExecId, HostPath } from "../base/brand.ts";
+import type { DiffId } from "../image/digest.ts";
+import type { Overlay, Plan } from "../runtime/plan.ts";
+import type { HostTraits } from "../runtime/traits.ts";
+import type { Change } from "../unionfs/change.ts";
+
+export interface Machine {
+  readonly traits: HostTraits;
+  readonly disk: Disk;
+  readonly layers: Layers;
+
+  /**
+   * Performs a plan with a spawn, up to its gate.
+   * Throws PlanError (core/runtime/plan-error): nothing of the failed start is left running; the caller undoes the plan.
+   */
+  perform(start: TaskStart): Promise<Task>;
+
+  /** Performs a plan of host steps only (undo, update). Steps whose thing is already gone succeed. */
+  carryOut(plan: Plan): Promise<void>;
+
+  /** The task of an earlier engine: running, ended while nobody looked, or lost with its monitor. */
+  recover(key: TaskKey): Promise<Task | TaskExit | "lost">;
+
+  /** How often the kernel's out-of-memory killer struck in the task's memory cgroup; read it before undo. */
+  oomKills(plan: Plan): Promise<number>;
+
+  /** Ends the machine's own helpers. Running tasks go on. */
+  close(): Promise<void>;
+}
+
+/** Names a task: a container's first process, or one of its exec sessions. */
+export interface TaskKey {
+  readonly container: ContainerId;
+  readonly exec: ExecId | null;
+}
+
+export interface TaskStart {
+  readonly key: TaskKey;
+  readonly plan: Plan;
+  readonly stdio: Stdio;
+}
+
+export interface Stdio {
+  /** A pty instead of three pipes; its op stands in the plan. */
+  readonly terminal: boolean;
+  /** Whether standard input stays open for attach; otherwise the program reads /dev/null. */
+  readonly stdin: boolean;
+  /** Close standard input when the first client that gave some goes away. */
+  readonly stdinOnce: boolean;
+  /** Where output is logged, one JSON object a line: {"log","stream","time"} (moby's json-file). */
+  readonly log: HostPath | null;
+  /** Where the exit is recorded, atomically: TaskExit as JSON. */
+  readonly exit: HostPath;
+}
+
+export interface Task {
+  readonly key: TaskKey;
+  /** The pid of the task's process as the host sees it. */
+  readonly pid: number;
+  /** Opens the gate. Resolves once the program runs; throws PlanError when exec failed. */
+  release(): Promise<void>;
+  attach(options: AttachOptions): Promise<Attachment>;
+  /** Throws Errno ESRCH when the task has ended. */
+  signal(number: number): Promise<void>;
+  resize(rows: number, columns: number): Promise<void>;
+  /** Resolves when the process has ended and all its output is logged. */
+  readonly exited: Promise<TaskExit | "lost">;
+}
+
+export interface TaskExit {
+  /** 0…255, or 128 + the signal. */
+  readonly code: number;
+  /** The signal that ended it, 0 for none. */
+  readonly signal: number;
+  /** Nanoseconds since the epoch. */
+  readonly at: bigint;
+}
+
+export interface AttachOptions {
+  readonly stdin: boolean;
+  readonly output: boolean;
+}
+
+/** Output that appears from the moment `attach` resolved; it ends when the task's output has ended. */
+export interface Attachment {
+  readonly output: AsyncIterable<OutputChunk>;
+  /** Resolves when the bytes are on their way; the task's pace is the pace of the caller. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** The end of this client's input. */
+  closeInput(): Promise<void>;
+  close(): void;
+}
+
+export interface OutputChunk {
+  readonly stream: "stdout" | "stderr";
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The files under the data root and the run directory. Paths are the host's. Failures throw Errno.
+ */
+export interface Disk {
+  readonly dataRoot: HostPath;
+  readonly runRoot: HostPath;
+  read(path: HostPath): Promise<Uint8Array>;
+  /** A stream of the bytes from `offset`, up to `length` of them. */
+  stream(path: HostPath, offset?: number, length?: number): ByteStream;
+  /** All or nothing: a reader sees the old file or the new one, also after a crash. */
+  writeAtomically(path: HostPath, bytes: Uint8Array): Promise<void>;
+  /** Writes a stream to a new file; on failure the file is not there. */
+  writeStream(path: HostPath, bytes: ByteStream): Promise<void>;
+  rename(from: HostPath, to: HostPath): Promise<void>;
+  makeDirectory(path: HostPath, mode?: number): Promise<void>;
+  /** The names in a directory; [] when it does not exist. */
+  list(path: HostPath): Promise<string[]>;
+  /** null when nothing is there. Does not follow a final symlink. */
+  stat(path: HostPath): Promise<FileStat | null>;
+  /** Removes a file or a whole tree; nothing there is no error. */
+  remove(path: HostPath): Promise<void>;
+}
+
+export interface FileStat {
+  readonly kind: "file" | "directory" | "symlink" | "other";
+  readonly size: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The graph driver: maps layers to file trees (I5). Layers are named by diff id, shared by all images. */
+export interface Layers {
+  readonly name: string;
+  has(layer: DiffId): Promise<boolean>;
+  /**
+   * Makes a layer of its changes. All or nothing: a failure, also of the iterable itself, leaves
+   * no trace. Changes cannot reach outside the layer's tree, whatever they say.
+   */
+  apply(layer: DiffId, changes: AsyncIterable<Change>): Promise<void>;
+  remove(layer: DiffId): Promise<void>;
+  list(): Promise<DiffId[]>;
+  /** Makes the read-write layer of a container over `lowers`, bottom first. */
+  prepare(container: ContainerId, lowers: readonly DiffId[]): Promise<void>;
+  /** The overlay op's paths for a prepared container. */
+  overlay(container: ContainerId, lowers: readonly DiffId[]): Pick<Overlay, "lowers" | "upper" | "work" | "target">;
+  /** Reads one file of the union of layers (for /etc/passwd), null when it is not there or not a file; symlinks stay inside. */
+  readFile(container: ContainerId, lowers: readonly DiffId[], path: string, limit: number): Promise<Uint8Array | null>;
+  /** Removes a container's read-write layer. */
+  discard(container: ContainerId): Promise<void>;
+}

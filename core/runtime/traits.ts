@@ -1,0 +1,53 @@
+/**
+ * HostTraits: what the machine can do, found out once when the engine starts. `compile` reads
+ * them and nothing else about the world, so that a plan is decided before anything happens.
+ */
+import type { Capability } from "./capabilities.ts";
+import type { HostPath } from "../base/brand.ts";
+
+/** The controllers tsbox uses. "unified" is the v2 hierarchy itself (kill and freeze). */
+export type CgroupController =
+  | "cpu"
+  | "cpuacct"
+  | "cpuset"
+  | "memory"
+  | "pids"
+  | "blkio"
+  | "freezer"
+  | "devices"
+  | "unified";
+
+/** One mounted hierarchy: on pure v2 there is one, "unified", which holds every controller. */
+export interface CgroupHierarchy {
+  readonly version: 1 | 2;
+  /** Where it is mounted, "/sys/fs/cgroup/memory". */
+  readonly mount: HostPath;
+  readonly controllers: readonly CgroupController[];
+}
+
+export interface IdRange {
+  readonly start: number;
+  readonly count: number;
+}
+
+export interface HostTraits {
+  readonly kernel: string;
+  readonly architecture: "amd64" | "arm64";
+  readonly cgroups: readonly CgroupHierarchy[];
+  /** Overlay through fsopen and "lowerdir+" (Linux 6.5), or one mount(2) with short names. */
+  readonly overlay: "fsopen" | "mount";
+  readonly userNamespaces: boolean;
+  /** Whether layers can be shifted to a user namespace's ids by id-mapped mounts. */
+  readonly idmappedMounts: boolean;
+  /** The host ids a user namespace of ours may map, from /etc/subuid and /etc/subgid. */
+  readonly subordinate: { readonly uids: IdRange; readonly gids: IdRange } | null;
+  readonly timeNamespaces: boolean;
+  readonly seccomp: boolean;
+  /** The bounding set of the engine itself: nothing outside it can be given to a container. */
+  readonly capabilities: readonly Capability[];
+  /** Hard limits that cannot be raised without CAP_SYS_RESOURCE; null means they can. */
+  readonly hardLimits: Readonly<Record<string, number>> | null;
+  readonly rootless: boolean;
+  readonly processors: number;
+  readonly memoryBytes: number;
+}
