@@ -115,8 +115,8 @@ export class Tree implements FileSystem {
   link(directory: Inode, name: string, target: Inode): void {
     checkName(name);
     const node = this.node(target);
-    if (node.kind === "directory") throw new Errno("EPERM", name);
     if (this.#directory(directory).entries.has(name)) throw new Errno("EEXIST", name);
+    if (node.kind === "directory") throw new Errno("EPERM", name);
     this.#put(target, { ...node, links: node.links + 1, ctime: this.#now() });
     this.#enter(directory, name, target, node.kind);
   }
