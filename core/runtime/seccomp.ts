@@ -8,9 +8,10 @@ export type SeccompAction = "allow" | "errno" | "kill" | "log";
 export interface SeccompArgument {
   readonly index: number;
   readonly operator: "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "masked-eq";
-  readonly value: bigint;
+  /** Compared unsigned, as 64 bits. A number, not a bigint: plans are kept and sent as JSON. */
+  readonly value: number;
   /** The mask of "masked-eq". */
-  readonly mask?: bigint;
+  readonly mask?: number;
 }
 
 export interface SeccompRule {

@@ -1,0 +1,3 @@
+import type { Plan } from "./plan.ts";
+
+export function checkPlan(_plan: Plan): void {}

@@ -1,0 +1,5 @@
+import type { Plan } from "./plan.ts";
+
+export function undo(_plan: Plan): Plan {
+  return { steps: [] };
+}
