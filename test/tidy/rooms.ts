@@ -1,0 +1,126 @@
+/**
+ * The rooms of the house and who may import whom, as data. ARCHITECTURE.md says the same in prose.
+ *
+ * Inside core a room may import itself and the rooms before it, because that is the way data flows. Outside core a
+ * room lists what it may import. A file belongs to the room with the longest matching path.
+ */
+export interface Room {
+  readonly path: string;
+  /** Rooms and single files it may import besides itself. */
+  readonly may: readonly string[];
+  /** Whether it may import Node's own modules. */
+  readonly node: boolean;
+  /** Packages of npm it may import; "*": any. */
+  readonly packages: readonly string[] | "*";
+  /** Why it may import no more than that; ends the message when it does. */
+  readonly why: string;
+}
+
+/** Core's rooms in the order in which data flows through them. */
+export const coreOrder = [
+  "base",
+  "unionfs",
+  "image",
+  "runtime",
+  "volume",
+  "network",
+  "container",
+  "build",
+  "engine",
+  "lesson",
+] as const;
+
+const pure = "core is pure: it runs the same in a browser tab and on a host";
+
+const coreRooms: readonly Room[] = coreOrder.map((name, index) => ({
+  path: `core/${name}`,
+  may: coreOrder.slice(0, index).map((earlier) => `core/${earlier}`),
+  node: false,
+  // Persistent maps and lists: plain data, no world behind it.
+  packages: name === "unionfs" ? ["immutable"] : [],
+  why: pure,
+}));
+
+const backend = {
+  may: [
+    "core/base",
+    "core/unionfs",
+    "core/runtime",
+    "core/engine/machine.ts",
+    "core/image/digest.ts",
+    "core/image/image.ts",
+  ],
+  why: "a backend carries out what core decided: it sees base, unionfs, runtime and the types of the machine",
+};
+
+export const rooms: readonly Room[] = [
+  ...coreRooms,
+  { path: "backends/linux", ...backend, node: true, packages: [] },
+  { path: "backends/sim", ...backend, node: false, packages: "*" },
+  {
+    path: "api",
+    may: coreRooms.map((room) => room.path),
+    node: false,
+    packages: ["hono", "valibot"],
+    why: "the api translates between Docker's wire and core, and knows no socket and no backend",
+  },
+  {
+    path: "cli",
+    may: [
+      "core/base",
+      "core/image/reference.ts",
+      "core/runtime",
+      "core/build",
+      "core/lesson",
+      "api/wire",
+      "api/stream.ts",
+    ],
+    node: false,
+    packages: ["commander"],
+    why: "the command line speaks Docker's API through ports and sees of core only what it prints",
+  },
+  {
+    path: "images",
+    may: ["core", "backends/linux"],
+    node: true,
+    packages: [],
+    why: "images are built from core's parts",
+  },
+  {
+    path: "bin",
+    may: ["core", "api", "cli", "backends/linux", "backends/sim", "images"],
+    node: true,
+    packages: "*",
+    why: "bin plugs the rooms together; nobody needs the page, the tests or the scripts for that",
+  },
+  {
+    path: "web",
+    may: ["core", "api", "cli", "backends/sim"],
+    node: false,
+    packages: "*",
+    why: "the page runs in a browser: there is no Linux backend in it",
+  },
+  {
+    path: "scripts",
+    may: ["backends/linux", "images", "bin"],
+    node: true,
+    packages: "*",
+    why: "scripts are for a checkout",
+  },
+  { path: "bench", may: everything(), node: true, packages: "*", why: "a bench measures what is there" },
+  { path: "test", may: everything(), node: true, packages: "*", why: "a test sees everything" },
+  { path: ".", may: everything(), node: true, packages: "*", why: "the build sees everything" },
+];
+
+function everything(): string[] {
+  return ["core", "api", "cli", "backends", "bin", "images", "web", "bench", "scripts", "test", "build.ts"];
+}
+
+/** The room of a file, null when it lies in none. */
+export function roomOf(file: string): Room | null {
+  const homes = rooms.filter((room) => room.path === "." || file.startsWith(`${room.path}/`));
+  const depth = (room: Room): number => (room.path === "." ? 0 : room.path.length);
+  const home = homes.toSorted((a, b) => depth(b) - depth(a))[0];
+  if (home === undefined || (home.path === "." && file.includes("/"))) return null;
+  return home;
+}
