@@ -32,7 +32,7 @@ export function checkNamedFiles(source: Source): Complaint[] {
 function eachLine(source: Source, pattern: RegExp, judge: (...groups: string[]) => string | null): Complaint[] {
   return source.text.split("\n").flatMap((line, index) =>
     [...line.matchAll(pattern)].flatMap((match) => {
-      const text = judge(...(match.slice(1) as string[]));
+      const text = judge(...match.slice(1));
       return text === null ? [] : [{ file: source.path, line: index + 1, text }];
     }),
   );
