@@ -1,0 +1,178 @@
+/**
+ * Sys: the system calls of the simulated kernel, as one process sees them. Programs in TypeScript
+ * (userland/), WebAssembly programs (wasm/) and the performer of plans (perform.ts) use nothing else:
+ * a program that wants to show kernel state must read it, from /proc say, like anybody.
+ *
+ * Turns. One process runs at a time. It runs until it awaits one of the calls that may block; that
+ * ends its turn, and the kernel chooses who is next. Calls that cannot block are plain functions.
+ * While a process awaits anything that is not the kernel's (a lazy chunk, a compilation), its turn
+ * goes on, and so neither another process runs nor the clock moves: what is truly asynchronous
+ * cannot be seen from inside.
+ *
+ * Fuel. Every call costs fuel, a long computation pays by `work`; fuel is processor time, and a
+ * process whose cgroup has none left does not get the next turn. A killed process simply never gets
+ * another turn.
+ *
+ * Failures throw Errno. Paths are resolved by the process's root, directory and mount namespace.
+ */
+import type { Attributes, DirectoryEntry, NodeKind, Stat } from "../../../core/unionfs/file-system.ts";
+import type { Capability } from "../../../core/runtime/capabilities.ts";
+import type { MountFlag, Namespace, Propagation } from "../../../core/runtime/plan.ts";
+
+export type Pid = number;
+export type Fd = number;
+
+/** A program's body: what runs between exec and exit. Its return value is the exit code. */
+export type Program = (sys: Sys, argv: readonly string[], environment: readonly string[]) => Promise<number>;
+
+export interface OpenOptions {
+  readonly access: "read" | "write" | "both";
+  readonly create?: boolean;
+  readonly exclusive?: boolean;
+  readonly truncate?: boolean;
+  readonly append?: boolean;
+  readonly directory?: boolean;
+  readonly noFollow?: boolean;
+  readonly nonBlocking?: boolean;
+  /** Of a created file, before the umask. */
+  readonly mode?: number;
+}
+
+export interface WaitStatus {
+  readonly pid: Pid;
+  readonly kind: "exited" | "killed" | "stopped" | "continued";
+  /** The exit code, or the signal. */
+  readonly value: number;
+}
+
+/** Descriptors of a new process: its number to ours. What is not listed is closed. */
+export type FdMap = ReadonlyMap<Fd, Fd>;
+
+export interface SpawnOptions {
+  readonly fds?: FdMap;
+  /** 0: a process group of its own; otherwise the group to join; absent: the parent's. */
+  readonly group?: Pid;
+  /** Makes the group the terminal's foreground group, as a job-control shell does. */
+  readonly foreground?: boolean;
+  readonly directory?: string;
+}
+
+export type SignalAction = "default" | "ignore" | ((signal: number) => void);
+
+export interface Credentials {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+}
+
+export interface TerminalMode {
+  /** Line editing and line-wise reads (ICANON). */
+  readonly canonical: boolean;
+  readonly echo: boolean;
+  /** Ctrl-C, Ctrl-\ and Ctrl-Z make signals (ISIG). */
+  readonly signals: boolean;
+  /** Output "\n" becomes "\r\n" (OPOST|ONLCR). */
+  readonly newlines: boolean;
+}
+
+export interface Sys {
+  // Identity
+  readonly pid: Pid;
+  parent(): Pid;
+  credentials(): Credentials;
+  setCredentials(credentials: Partial<Credentials>): void;
+  umask(mask: number): number;
+  hostname(): string;
+  setHostname(name: string): void;
+  setDomainname(name: string): void;
+
+  // Processes
+  /** Starts the file at `path` in a new process, as vfork and execve do. Throws what execve would. */
+  spawn(path: string, argv: readonly string[], environment: readonly string[], options?: SpawnOptions): Promise<Pid>;
+  /** A child that goes on with `body` instead of a copy of this program: the subshell's fork. */
+  fork(body: (sys: Sys) => Promise<number>, options?: SpawnOptions): Pid;
+  /** Replaces this program; returns only by throwing. */
+  exec(path: string, argv: readonly string[], environment: readonly string[]): Promise<never>;
+  /** -1: any child; 0: any of the group. null when `noHang` and nobody has changed. Throws ECHILD, EINTR. */
+  wait(pid: Pid, options?: { noHang?: boolean; untraced?: boolean }): Promise<WaitStatus | null>;
+  exit(code: number): never;
+  kill(pid: Pid, signal: number): void;
+  /** Handlers run in this process before its next call returns. */
+  onSignal(signal: number, action: SignalAction): void;
+  /** Waits for a signal that is handled. */
+  pause(): Promise<void>;
+  setGroup(pid: Pid, group: Pid): void;
+  group(pid?: Pid): Pid;
+  session(): Pid;
+
+  // Time and work
+  /** Nanoseconds since the epoch, of the virtual clock. */
+  now(): bigint;
+  monotonic(): bigint;
+  sleep(nanoseconds: bigint): Promise<void>;
+  /** Pays for computation; a long loop calls it so that others get their turns. */
+  work(fuel: number): Promise<void>;
+
+  // Descriptors
+  open(path: string, options: OpenOptions): Promise<Fd>;
+  close(fd: Fd): void;
+  /** An empty array is the end. Throws EINTR, EAGAIN. */
+  read(fd: Fd, length: number): Promise<Uint8Array>;
+  /** How many bytes were taken: fewer than given only on non-blocking descriptors. */
+  write(fd: Fd, bytes: Uint8Array): Promise<number>;
+  seek(fd: Fd, offset: number, whence: "set" | "current" | "end"): number;
+  duplicate(from: Fd, to: Fd): Fd;
+  pipe(): { read: Fd; write: Fd };
+  /** Which of them are ready; [] after the timeout (null: none). */
+  poll(wanted: readonly { fd: Fd; read: boolean; write: boolean }[], timeout: bigint | null): Promise<Fd[]>;
+  statFd(fd: Fd): Stat;
+  isTerminal(fd: Fd): boolean;
+  terminalSize(fd: Fd): { rows: number; columns: number };
+  terminalMode(fd: Fd): TerminalMode;
+  setTerminalMode(fd: Fd, mode: Partial<TerminalMode>): void;
+  setForeground(fd: Fd, group: Pid): void;
+
+  // Files
+  stat(path: string): Stat;
+  lstat(path: string): Stat;
+  list(path: string): DirectoryEntry[];
+  readlink(path: string): string;
+  directory(): string;
+  changeDirectory(path: string): void;
+  access(path: string, wanted: { read?: boolean; write?: boolean; execute?: boolean }): void;
+  makeDirectory(path: string, mode: number): void;
+  removeDirectory(path: string): void;
+  unlink(path: string): void;
+  rename(from: string, to: string): void;
+  link(target: string, path: string): void;
+  symlink(target: string, path: string): void;
+  makeNode(
+    path: string,
+    kind: Exclude<NodeKind, "file" | "directory" | "symlink">,
+    mode: number,
+    major?: number,
+    minor?: number,
+  ): void;
+  truncate(path: string, size: number): void;
+  setAttributes(path: string, attributes: Attributes, options?: { noFollow?: boolean }): void;
+  listXattrs(path: string): string[];
+  getXattr(path: string, name: string): Uint8Array;
+  setXattr(path: string, name: string, value: Uint8Array): void;
+
+  // Isolation
+  unshare(namespaces: readonly Namespace[]): void;
+  /** Joins namespaces of a process, as setns on its pidfd does. */
+  enter(pid: Pid, namespaces: readonly Namespace[]): void;
+  mount(type: string, source: string, target: string, flags: readonly MountFlag[], options: string): void;
+  bind(source: string, target: string, options: { recursive: boolean; flags: readonly MountFlag[] }): void;
+  setPropagation(path: string, mode: Propagation): void;
+  unmount(path: string): void;
+  pivotRoot(newRoot: string): void;
+  setCapabilities(sets: {
+    bounding?: readonly Capability[];
+    permitted?: readonly Capability[];
+    effective?: readonly Capability[];
+  }): void;
+  setLimit(resource: string, soft: number, hard: number): void;
+  noNewPrivileges(): void;
+}
