@@ -3,7 +3,7 @@
  * time; it is given once, where a value is parsed or made, and carried from there on.
  */
 declare const brand: unique symbol;
-export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+export type Brand<T, Name extends string> = T & { readonly [brand]: { readonly [K in Name]: true } };
 
 /** 64 lower-case hex digits naming a container; its short form is the first 12. */
 export type ContainerId = Brand<string, "ContainerId">;
