@@ -1,0 +1,125 @@
+/** /images: load, list, inspect, tag, remove. Pulling needs a registry client, which there is not yet. */
+import { encodeText } from "../core/base/bytes.ts";
+import { messageOf, TsboxError } from "../core/base/error.ts";
+import type { LoadedImage } from "../core/engine/engine.ts";
+import type { Image } from "../core/image/image.ts";
+import type { Filters } from "./filters.ts";
+import { parseFilters } from "./filters.ts";
+import type { Answer } from "./http.ts";
+import { emptyReply, jsonReply, streamReply } from "./reply.ts";
+import type { Call, Context, Route } from "./route.ts";
+import { started, untilAborted } from "./stream.ts";
+import { imageInspect, imageSummary, unixSeconds } from "./wire/image.ts";
+
+export function imageRoutes(context: Context): Route[] {
+  const { engine, system } = context;
+  const { images } = engine;
+  const name = (call: Call) => call.parameter("name");
+  return [
+    { method: "GET", path: "/images/json", handler: (call) => list(context, call) },
+    { method: "POST", path: "/images/load", handler: (call) => load(context, call) },
+    { method: "POST", path: "/images/create", handler: async (call) => refusePull(call) },
+    {
+      method: "GET",
+      path: "/images/:name{.+}/json",
+      handler: async (call) =>
+        jsonReply(200, imageInspect(await images.get(name(call)), system.storageDriver, call.version)),
+    },
+    {
+      method: "POST",
+      path: "/images/:name{.+}/tag",
+      handler: async (call) => {
+        const { query } = call;
+        const tag = query.text("tag");
+        await images.tag(name(call), tag === "" ? query.text("repo") : `${query.text("repo")}:${tag}`);
+        return emptyReply(201);
+      },
+    },
+    {
+      method: "DELETE",
+      path: "/images/:name{.+}",
+      handler: async ({ query, parameter }) => {
+        const options = { force: query.boolean("force"), prune: !query.boolean("noprune") };
+        const removed = await images.remove(parameter("name"), options);
+        return jsonReply(
+          200,
+          removed.map(({ untagged, deleted }) => ({ Untagged: untagged, Deleted: deleted })),
+        );
+      },
+    },
+  ];
+}
+
+async function load({ engine }: Context, call: Call): Promise<Answer> {
+  const loaded = await started(engine.images.load(call.request.body));
+  return streamReply("application/json", untilAborted(loadLines(loaded), call.request.signal));
+}
+
+/** One message an image; an error that comes after the first one is a message too. */
+async function* loadLines(loaded: AsyncIterable<LoadedImage>): AsyncGenerator<Uint8Array, void, undefined> {
+  const line = (message: object) => encodeText(`${JSON.stringify(message)}\n`);
+  try {
+    for await (const { image, names } of loaded) {
+      if (names.length === 0) yield line({ stream: `Loaded image ID: ${image.id}\n` });
+      for (const name of names) yield line({ stream: `Loaded image: ${name}\n` });
+    }
+  } catch (thrown) {
+    const message = messageOf(thrown);
+    yield line({ errorDetail: { message }, error: message });
+  }
+}
+
+function refusePull({ query }: Call): never {
+  const name = query.text("fromImage");
+  if (name === "") throw new TsboxError("unsupported", "importing a file system is not supported yet");
+  const tag = query.text("tag");
+  const separator = tag.includes(":") ? "@" : ":";
+  throw new TsboxError(
+    "not-found",
+    `cannot pull ${tag === "" ? name : `${name}${separator}${tag}`}: tsbox cannot pull from registries yet; ` +
+      "load the image from a file with: tsbox load -i FILE",
+  );
+}
+
+const knownFilters = ["reference", "dangling", "label", "label!", "before", "since", "until"];
+
+async function list({ engine }: Context, call: Call): Promise<Answer> {
+  const filters = parseFilters(call.query, knownFilters);
+  const bounds = {
+    before: await Promise.all(filters.values("before").map((ref) => engine.images.get(ref))),
+    since: await Promise.all(filters.values("since").map((ref) => engine.images.get(ref))),
+  };
+  const created = ({ created }: Image) => unixSeconds(created);
+  const images = (await engine.images.list())
+    .filter(
+      (image) =>
+        fits(image, filters) &&
+        bounds.before.every((bound) => created(image) < created(bound)) &&
+        bounds.since.every((bound) => created(image) > created(bound)),
+    )
+    .toSorted((one, other) => created(other) - created(one));
+  return jsonReply(
+    200,
+    images.map((image) => imageSummary(image, call.version)),
+  );
+}
+
+function fits(image: Image, filters: Filters): boolean {
+  const dangling = filters.boolean("dangling");
+  return (
+    filters.any("reference", (pattern) => image.names.some((name) => matchesReference(pattern, name))) &&
+    (dangling === null || dangling === (image.names.length === 0)) &&
+    filters.labels(image.defaults.labels)
+  );
+}
+
+/** A glob over the familiar name, with and without its tag: "*" and "?" stop at "/". */
+function matchesReference(pattern: string, name: string): boolean {
+  const expression = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", "[^/]*")
+    .replaceAll("?", "[^/]");
+  const repository = name.slice(0, name.lastIndexOf(":"));
+  const glob = new RegExp(`^${expression}$`);
+  return glob.test(name) || glob.test(repository);
+}

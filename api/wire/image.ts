@@ -1,0 +1,65 @@
+/** Images as list and inspect show them. */
+import type { Image } from "../../core/image/image.ts";
+import type { Version } from "../version.ts";
+import { imageConfigToWire } from "./config.ts";
+
+export function imageSummary(image: Image, version: Version) {
+  const placeholder = version <= 42 && image.names.length === 0;
+  return {
+    Containers: -1,
+    Created: unixSeconds(image.created),
+    Id: image.id,
+    Labels: Object.keys(image.defaults.labels).length === 0 ? null : image.defaults.labels,
+    ParentId: "",
+    RepoDigests: placeholder && image.digests.length === 0 ? ["<none>@<none>"] : image.digests,
+    RepoTags: placeholder ? ["<none>:<none>"] : image.names,
+    SharedSize: -1,
+    Size: image.size,
+    ...(version <= 43 ? { VirtualSize: image.size } : {}),
+  };
+}
+
+export type ImageSummary = ReturnType<typeof imageSummary>;
+
+export function imageInspect(image: Image, storageDriver: string, version: Version) {
+  return {
+    Id: image.id,
+    RepoTags: image.names,
+    RepoDigests: image.digests,
+    Parent: "",
+    Comment: image.comment,
+    Created: image.created === "" ? "0001-01-01T00:00:00Z" : image.created,
+    ...(version <= 44 ? { Container: "", ContainerConfig: imageConfigToWire(emptyDefaults) } : {}),
+    DockerVersion: "",
+    Author: image.author,
+    Config: imageConfigToWire(image.defaults),
+    Architecture: image.architecture,
+    ...(image.variant === "" ? {} : { Variant: image.variant }),
+    Os: image.os,
+    Size: image.size,
+    ...(version <= 43 ? { VirtualSize: image.size } : {}),
+    GraphDriver: { Data: null, Name: storageDriver },
+    RootFS: { Type: "layers", Layers: image.layers },
+    Metadata: { LastTagTime: "0001-01-01T00:00:00Z" },
+  };
+}
+
+export type ImageInspect = ReturnType<typeof imageInspect>;
+
+const emptyDefaults = {
+  user: "",
+  env: [],
+  entrypoint: null,
+  cmd: null,
+  workingDir: "",
+  volumes: [],
+  exposedPorts: [],
+  labels: {},
+  stopSignal: null,
+};
+
+/** Seconds since the epoch; 0 for a time that is not told. */
+export function unixSeconds(time: string): number {
+  const milliseconds = Date.parse(time);
+  return Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000);
+}

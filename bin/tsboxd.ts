@@ -1,0 +1,87 @@
+/** tsboxd: the engine on this Linux machine, behind the Docker Engine API on a unix socket. */
+import { createReadStream, existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Command, InvalidArgumentError } from "commander";
+import { createApi } from "../api/index.ts";
+import { openLinuxMachine } from "../backends/linux/machine.ts";
+import { linuxPorts } from "../backends/linux/ports.ts";
+import type { ByteStream } from "../core/base/bytes.ts";
+import { messageOf } from "../core/base/error.ts";
+import { openEngine } from "../core/engine/open.ts";
+import { logRequests } from "./debug-log.ts";
+import { createHttpServer } from "./http-server.ts";
+import { Idle } from "./idle.ts";
+import { listen, socketPath } from "./listen.ts";
+import { systemInfo } from "./system-info.ts";
+
+interface Options {
+  readonly host: string;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly debug: boolean;
+  readonly idleMinutes?: number;
+}
+
+const { env } = process;
+const isRoot = process.getuid?.() === 0;
+const userRun = env["XDG_RUNTIME_DIR"] ?? `/tmp/tsbox-${process.getuid?.()}`;
+const userData = env["XDG_DATA_HOME"] ?? `${env["HOME"] ?? "/tmp"}/.local/share`;
+
+const program = new Command("tsboxd")
+  .description("the tsbox engine, behind the Docker Engine API")
+  .option(
+    "-H, --host <address>",
+    "where to listen",
+    env["TSBOX_HOST"] ?? `unix://${isRoot ? "/run" : userRun}/tsbox.sock`,
+  )
+  .option(
+    "--data-root <directory>",
+    "images, containers, volumes",
+    env["TSBOX_DATA_ROOT"] ?? `${isRoot ? "/var/lib" : userData}/tsbox`,
+  )
+  .option(
+    "--exec-root <directory>",
+    "the state of what runs",
+    env["TSBOX_RUN_DIR"] ?? `${isRoot ? "/run" : userRun}/tsbox`,
+  )
+  .option("--idle-minutes <minutes>", "end after so long without requests and running containers", positive)
+  .option("-D, --debug", "print every request", false);
+
+function positive(text: string): number {
+  const minutes = Number(text);
+  if (!(minutes > 0)) throw new InvalidArgumentError("expected a number above 0");
+  return minutes;
+}
+
+/** The images tsbox brings along, by name. */
+function embedded(name: string): ByteStream | null {
+  const path = fileURLToPath(new URL(`../dist/images/${name}.tar`, import.meta.url));
+  return /^[a-z]+$/.test(name) && existsSync(path) ? createReadStream(path) : null;
+}
+
+async function main(options: Options): Promise<void> {
+  const path = socketPath(options.host);
+  const machine = await openLinuxMachine({ dataRoot: options.dataRoot, runRoot: options.execRoot });
+  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  const engine = await openEngine({ machine, ports: linuxPorts, embedded, bootId });
+  const { dataRoot, debug } = options;
+  const system = systemInfo({ dataRoot, debug, storageDriver: machine.layers.name, clock: linuxPorts.clock });
+  const api = createApi(engine, system);
+  const idle = new Idle();
+  const server = createHttpServer(debug ? logRequests(api) : api, idle);
+
+  const end = () => {
+    server.close();
+    server.closeAllConnections();
+    void engine.close().finally(() => process.exit(0));
+  };
+  process.once("SIGTERM", end).once("SIGINT", end);
+  await listen(server, path);
+  if (options.idleMinutes !== undefined) idle.watch(options.idleMinutes, engine, end);
+  process.stdout.write(`tsboxd ${system.version} listens on ${options.host}\n`);
+}
+
+main(program.parse().opts<Options>()).catch((thrown: unknown) => {
+  process.stderr.write(`tsboxd: ${messageOf(thrown)}\n`);
+  process.exit(1);
+});
