@@ -15,11 +15,11 @@ const options = { mine: (line: string): boolean => line.includes(mark) };
 test("a directory and a process left behind are named, and gone when they are gone", { skip: linux }, async () => {
   const before = snapshot(options);
   const directory = mkdtempSync(join(tmpdir(), mark));
-  const child = spawn("/bin/sh", ["-c", `sleep 60; : ${mark}`], { stdio: "ignore" });
+  const child = spawn("/bin/sh", ["-c", "read line", mark], { stdio: ["pipe", "ignore", "ignore"] });
   const found = await leftSince(before, options, 100);
   assert.deepEqual(
     found.map((line) => line.replace(String(child.pid), "PID")),
-    [`file ${directory}`, `process PID /bin/sh -c sleep 60; : ${mark}`],
+    [`file ${directory}`, `process PID /bin/sh -c read line ${mark}`],
   );
   child.kill("SIGKILL");
   rmSync(directory, { recursive: true });

@@ -37,7 +37,7 @@ export function snapshot(options: SnapshotOptions = {}): Snapshot {
 
 /** What `after` has and `before` had not. */
 export function difference(before: Snapshot, after: Snapshot): string[] {
-  return [...after].filter((line) => !before.has(line));
+  return [...after].filter((line) => !before.has(line)).toSorted();
 }
 
 /** The difference once things have come to rest: the kernel and init take a moment to reap what has ended. */

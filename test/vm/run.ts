@@ -95,19 +95,19 @@ function qemuArguments(directory: string, kernel: Kernel, memoryMb: number): str
       ? ["-accel", "kvm", "-cpu", "host"]
       : ["-accel", "tcg,thread=multi", "-cpu", "max"];
   return [
-    ...accelerator,
-    ...["-m", `${memoryMb}`, "-smp", "2", "-nodefaults", "-no-reboot", "-display", "none", "-nic", "none"],
-    ...["-object", `memory-backend-memfd,id=mem,size=${memoryMb}M,share=on`, "-numa", "node,memdev=mem"],
-    ...[
+    accelerator,
+    ["-m", `${memoryMb}`, "-smp", "2", "-nodefaults", "-no-reboot", "-display", "none", "-nic", "none"],
+    ["-object", `memory-backend-memfd,id=mem,size=${memoryMb}M,share=on`, "-numa", "node,memdev=mem"],
+    [
       "-chardev",
       `socket,id=share,path=${join(directory, "share")}`,
       "-device",
       "vhost-user-fs-pci,chardev=share,tag=host",
     ],
-    ...["-device", "virtio-rng-pci", "-serial", "stdio", "-serial", `file:${join(directory, "exit")}`],
-    ...["-kernel", kernel.image, "-initrd", join(directory, "initramfs")],
-    ...["-append", "console=ttyS0 quiet loglevel=1 panic=-1 cgroup_no_v1=all"],
-  ];
+    ["-device", "virtio-rng-pci", "-serial", "stdio", "-serial", `file:${join(directory, "exit")}`],
+    ["-kernel", kernel.image, "-initrd", join(directory, "initramfs")],
+    ["-append", "console=ttyS0 quiet loglevel=1 panic=-1 cgroup_no_v1=all"],
+  ].flat();
 }
 
 /** Resolves when the machine is off, by itself or because its time was up. */
