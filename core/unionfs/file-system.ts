@@ -56,6 +56,8 @@ export interface FileSystem {
   stat(inode: Inode): Stat;
   /** ENOENT when the directory has no such entry, ENOTDIR when it is none. */
   lookup(directory: Inode, name: string): Inode;
+  /** The directory that holds a directory; the root's is the root. */
+  parent(directory: Inode): Inode;
   /** Sorted by name, without "." and "..". */
   list(directory: Inode): DirectoryEntry[];
   /** EEXIST when the name is taken. */

@@ -78,6 +78,10 @@ export class Overlay implements FileSystem {
     return this.#remember(directory, name, found);
   }
 
+  parent(directory: Inode): Inode {
+    return this.#directory(directory).parent;
+  }
+
   list(directory: Inode): DirectoryEntry[] {
     const names = new Set<string>();
     for (const { tree, inode } of this.#parts(this.#directory(directory))) {

@@ -92,6 +92,10 @@ export class Tree implements FileSystem {
     return found;
   }
 
+  parent(directory: Inode): Inode {
+    return this.#directory(directory).parent;
+  }
+
   list(directory: Inode): DirectoryEntry[] {
     const entries = [...this.#directory(directory).entries].map(([name, inode]) => ({
       name,

@@ -1,0 +1,140 @@
+/**
+ * Walking a path (path_resolution(7)): from a process's root or directory, name by name, through
+ * mounts and symlinks, to a location. ".." never leads above the root; a symlink's absolute target
+ * starts at the root; at most 40 symlinks. Searching a directory needs its x bit.
+ */
+import { Errno } from "../../../core/base/errno.ts";
+import type { FileSystem, Inode, Stat } from "../../../core/unionfs/file-system.ts";
+import { beneath, mountAt, topmost, type Location, type MountTable } from "./mounts.ts";
+
+/** Where a walk starts and what it may see. */
+export interface View {
+  readonly table: MountTable;
+  readonly root: Location;
+  readonly directory: Location;
+  /** Throws EACCES when the process may not do this to a file. */
+  readonly permit: (stat: Stat, wanted: "read" | "write" | "execute") => void;
+}
+
+/** A name in a directory: it may exist or not. */
+export interface Place {
+  readonly directory: Location;
+  readonly name: string;
+  /** null: nothing has that name. */
+  readonly found: Location | null;
+}
+
+const symlinksMax = 40;
+const pathMax = 4096;
+
+export function fileSystemAt(table: MountTable, location: Location): FileSystem {
+  return mountAt(table, location.mount).fileSystem;
+}
+
+export function statAt(table: MountTable, location: Location): Stat {
+  return fileSystemAt(table, location).stat(location.inode);
+}
+
+/** The location a path names. ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG. */
+export function resolve(view: View, path: string, options: { noFollow?: boolean } = {}): Location {
+  const place = locate(view, path, options);
+  if (place.found === null) throw new Errno("ENOENT", path);
+  return place.found;
+}
+
+/** The directory a path's last name is in, and what the name stands for; the last symlink is followed unless told not to. */
+export function locate(view: View, path: string, options: { noFollow?: boolean } = {}): Place {
+  if (path === "") throw new Errno("ENOENT", path);
+  if (path.length >= pathMax) throw new Errno("ENAMETOOLONG", path);
+  const start = path.startsWith("/") ? view.root : view.directory;
+  return step(view, path, { at: start, names: namesOf(path), symlinks: 0, noFollow: options.noFollow ?? false });
+}
+
+interface Walk {
+  readonly at: Location;
+  readonly names: readonly string[];
+  readonly symlinks: number;
+  readonly noFollow: boolean;
+}
+
+/** One name after the other; a symlink puts its target's names in front of those that are left. */
+function step(view: View, path: string, start: Walk): Place {
+  let { at, names, symlinks } = start;
+  let place: Place = { directory: at, name: ".", found: at };
+  while (names.length > 0) {
+    const [name = "", ...rest] = names;
+    place = enter(view, at, name, path);
+    const isLast = rest.length === 0;
+    if (place.found === null) {
+      if (isLast || (rest.length === 1 && rest[0] === ".")) return place;
+      throw new Errno("ENOENT", path);
+    }
+    const stat = statAt(view.table, place.found);
+    if (stat.kind === "symlink" && !(isLast && start.noFollow)) {
+      if (++symlinks > symlinksMax) throw new Errno("ELOOP", path);
+      const target = fileSystemAt(view.table, place.found).readlink(place.found.inode);
+      names = [...namesOf(target), ...rest];
+      at = target.startsWith("/") ? view.root : at;
+      place = { directory: at, name: ".", found: at };
+    } else {
+      at = place.found;
+      names = rest;
+    }
+  }
+  return place;
+}
+
+function enter(view: View, at: Location, name: string, path: string): Place {
+  const stat = statAt(view.table, at);
+  if (stat.kind !== "directory") throw new Errno("ENOTDIR", path);
+  view.permit(stat, "execute");
+  if (name === ".") return { directory: at, name, found: at };
+  if (name === "..") return { directory: at, name, found: parentOf(view, at) };
+  const inode = lookup(fileSystemAt(view.table, at), at.inode, name);
+  const found = inode === null ? null : topmost(view.table, { mount: at.mount, inode });
+  return { directory: at, name, found };
+}
+
+function lookup(fileSystem: FileSystem, directory: Inode, name: string): Inode | null {
+  try {
+    return fileSystem.lookup(directory, name);
+  } catch (thrown) {
+    if (thrown instanceof Errno && thrown.errno === "ENOENT") return null;
+    throw thrown;
+  }
+}
+
+function parentOf(view: View, location: Location): Location {
+  let at = location;
+  for (;;) {
+    if (at.mount === view.root.mount && at.inode === view.root.inode) return at;
+    const below = beneath(view.table, at);
+    if (below === null) break;
+    at = below;
+  }
+  return topmost(view.table, { mount: at.mount, inode: fileSystemAt(view.table, at).parent(at.inode) });
+}
+
+/** A path's names; one that ends in "/" ends in ".", since it must be a directory. */
+function namesOf(path: string): string[] {
+  const names = path.split("/").filter((name) => name !== "");
+  return path.endsWith("/") && names.length > 0 ? [...names, "."] : names;
+}
+
+/** The path of a directory as seen from the root, for getcwd(2) and mountinfo. "(unreachable)" in front when it is outside. */
+export function pathOf(view: Pick<View, "table" | "root">, location: Location): string {
+  const names: string[] = [];
+  let at = location;
+  while (!(at.mount === view.root.mount && at.inode === view.root.inode)) {
+    const below = beneath(view.table, at);
+    if (below !== null) at = below;
+    else if (at.inode === mountAt(view.table, at.mount).root) return `(unreachable)/${names.join("/")}`;
+    else {
+      const fileSystem = fileSystemAt(view.table, at);
+      const parent = fileSystem.parent(at.inode);
+      names.unshift(fileSystem.list(parent).find((entry) => entry.inode === at.inode)?.name ?? "(deleted)");
+      at = { mount: at.mount, inode: parent };
+    }
+  }
+  return `/${names.join("/")}`;
+}
