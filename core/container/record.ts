@@ -45,6 +45,8 @@ export interface ContainerRecord {
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly restartCount: number;
+  /** The user stopped or killed it: "unless-stopped" then leaves it so. */
+  readonly stoppedByUser: boolean;
   /** The boot (…/sys/kernel/random/boot_id) in which `undo` means something. */
   readonly bootId: string;
   /** Stored before perform, so that whatever happens next can be undone. */
