@@ -1,4 +1,5 @@
 /** Values of the query string, as Docker reads them: unknown names are ignored, booleans come in many words. */
+import { parseTime } from "../core/base/time.ts";
 import { invalid } from "./errors.ts";
 
 export class Query {
@@ -40,17 +41,17 @@ export class Query {
   time(name: string): bigint | null {
     const text = this.text(name).trim();
     if (text === "" || text === "0") return null;
-    return parseTime(name, text);
+    return parsePointInTime(name, text);
   }
 }
 
-function parseTime(name: string, text: string): bigint {
+function parsePointInTime(name: string, text: string): bigint {
   const match = /^(-?\d{1,15})(?:\.(\d{1,9})\d*)?$/.exec(text);
   if (match !== null) return unixNanoseconds(match[1] ?? "0", match[2] ?? "");
-  const milliseconds = Date.parse(text);
-  if (Number.isNaN(milliseconds))
+  const time = parseTime(text);
+  if (time === null)
     throw invalid(`invalid value ${JSON.stringify(text)} for ${name}: expected unix seconds or an RFC 3339 time`);
-  return BigInt(milliseconds) * 1_000_000n;
+  return time;
 }
 
 function unixNanoseconds(seconds: string, fraction: string): bigint {

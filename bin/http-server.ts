@@ -69,6 +69,8 @@ async function serveRequest(api: Api, request: IncomingMessage, response: Server
   if (request.socket.readableEnded) gone.abort();
   else request.socket.once("end", () => gone.abort());
   await sendReply(answer, response, request.method === "HEAD");
+  // What the API left unread of the body stands before the connection's next request.
+  request.resume();
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

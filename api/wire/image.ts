@@ -1,4 +1,5 @@
 /** Images as list and inspect show them. */
+import { parseTime, zeroTime } from "../../core/base/time.ts";
 import type { Image } from "../../core/image/image.ts";
 import type { Version } from "../version.ts";
 import { imageConfigToWire } from "./config.ts";
@@ -28,7 +29,7 @@ export function imageInspect(image: Image, storageDriver: string, version: Versi
     RepoDigests: image.digests,
     Parent: "",
     Comment: image.comment,
-    Created: image.created === "" ? "0001-01-01T00:00:00Z" : image.created,
+    Created: image.created === "" ? zeroTime : image.created,
     ...(version <= 44 ? { Container: "", ContainerConfig: imageConfigToWire(emptyDefaults) } : {}),
     DockerVersion: "",
     Author: image.author,
@@ -40,7 +41,7 @@ export function imageInspect(image: Image, storageDriver: string, version: Versi
     ...(version <= 43 ? { VirtualSize: image.size } : {}),
     GraphDriver: { Data: null, Name: storageDriver },
     RootFS: { Type: "layers", Layers: image.layers },
-    Metadata: { LastTagTime: "0001-01-01T00:00:00Z" },
+    Metadata: { LastTagTime: zeroTime },
   };
 }
 
@@ -60,6 +61,5 @@ const emptyDefaults = {
 
 /** Seconds since the epoch; 0 for a time that is not told. */
 export function unixSeconds(time: string): number {
-  const milliseconds = Date.parse(time);
-  return Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000);
+  return Number((parseTime(time) ?? 0n) / 1_000_000_000n);
 }

@@ -1,4 +1,5 @@
 /** The networks that always exist, and a container's place in them. */
+import { zeroTime } from "../../core/base/time.ts";
 import type { ContainerRecord } from "../../core/container/record.ts";
 
 export interface NetworkBody {
@@ -40,7 +41,7 @@ export function networkBody(network: Network, members: readonly ContainerRecord[
   return {
     Name: network.name,
     Id: network.id,
-    Created: "0001-01-01T00:00:00Z",
+    Created: zeroTime,
     Scope: "local",
     Driver: network.driver,
     EnableIPv6: false,

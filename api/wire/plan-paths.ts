@@ -1,15 +1,17 @@
 /** What inspect reads out of a container's plan: the plan is the only description of what is performed. */
 import type { ContainerRecord } from "../../core/container/record.ts";
+import { defaultMaskedPaths, defaultReadonlyPaths } from "../../core/runtime/default-spec.ts";
 import type { ChildOp, Overlay } from "../../core/runtime/plan.ts";
 
-/** Null until the container was started once. */
-export function maskedPathsOf(record: ContainerRecord): string[] | null {
-  return pathsOf(record, "mask");
+/** What was masked by the last start; before the first one, what will be. */
+export function maskedPathsOf(record: ContainerRecord): readonly string[] {
+  return pathsOf(record, "mask") ?? (record.hostConfig.privileged ? [] : defaultMaskedPaths);
 }
 
-/** Null until the container was started once. The root itself is told by ReadonlyRootfs. */
-export function readonlyPathsOf(record: ContainerRecord): string[] | null {
-  return pathsOf(record, "readonly")?.filter((path) => path !== "/") ?? null;
+/** As maskedPathsOf. The root itself is told by ReadonlyRootfs. */
+export function readonlyPathsOf(record: ContainerRecord): readonly string[] {
+  const performed = pathsOf(record, "readonly")?.filter((path) => path !== "/");
+  return performed ?? (record.hostConfig.privileged ? [] : defaultReadonlyPaths);
 }
 
 export function overlayOf(record: ContainerRecord): Overlay | null {

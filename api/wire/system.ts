@@ -1,4 +1,5 @@
 /** Version and info as Docker's clients read them, from the machine's traits. */
+import { formatTime } from "../../core/base/time.ts";
 import type { CgroupController, HostTraits } from "../../core/runtime/traits.ts";
 import type { SystemInfo } from "../system-info.ts";
 import { newestVersion, oldestVersion } from "../version.ts";
@@ -47,7 +48,7 @@ export function engineInfo(traits: HostTraits, system: SystemInfo, counts: Count
     Debug: system.debug,
     NFd: 0,
     NGoroutines: 0,
-    SystemTime: timeText(system.clock.now()),
+    SystemTime: formatTime(system.clock.now()),
     LoggingDriver: "json-file",
     CgroupDriver: "cgroupfs",
     CgroupVersion: cgroupVersion(traits),
@@ -146,10 +147,4 @@ function warnings(traits: HostTraits): string[] | null {
     ...(traits.seccomp ? [] : ["WARNING: No seccomp support"]),
   ];
   return missing.length === 0 ? null : missing;
-}
-
-function timeText(now: bigint): string {
-  const milliseconds = Number(now / 1_000_000n);
-  const fraction = (now % 1_000_000_000n).toString().padStart(9, "0");
-  return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, `.${fraction}Z`);
 }
