@@ -102,10 +102,10 @@ export const rooms: readonly Room[] = [
   },
   {
     path: "scripts",
-    may: ["backends/linux", "images", "bin"],
+    may: ["backends/linux", "images", "web/playground/report.ts"],
     node: true,
     packages: "*",
-    why: "scripts are for a checkout",
+    why: "scripts set up a checkout and serve the page",
   },
   { path: "bench", may: everything(), node: true, packages: "*", why: "a bench measures what is there" },
   { path: "test", may: everything(), node: true, packages: "*", why: "a test sees everything" },
