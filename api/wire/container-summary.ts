@@ -1,6 +1,6 @@
 /** One line of GET /containers/json. */
 import type { ContainerRecord } from "../../core/container/record.ts";
-import { statusText } from "../../core/container/status.ts";
+import { statusOf } from "../../core/container/status.ts";
 import { mountPointToWire } from "./container-inspect.ts";
 import { unixSeconds } from "./image.ts";
 import { effectiveNetworkMode, endpointsOf } from "./network.ts";
@@ -16,7 +16,7 @@ export function containerSummary(record: ContainerRecord, now: bigint) {
     Ports: [],
     Labels: record.config.labels,
     State: record.state,
-    Status: statusText(record, now),
+    Status: statusOf(record, now),
     HostConfig: { NetworkMode: effectiveNetworkMode(record.hostConfig.networkMode) },
     NetworkSettings: { Networks: endpointsOf(record) },
     Mounts: record.mounts.map(mountPointToWire),
