@@ -65,13 +65,17 @@ export const defaultNetworkSysctls: Readonly<Record<string, string>> = {
   "net.ipv4.ping_group_range": "0 2147483647",
 };
 
+function character(path: string, major: number, minor: number): SpecDevice {
+  return { source: path, path, type: "c", major, minor, fileMode: 0o666 };
+}
+
 export const defaultDevices: readonly SpecDevice[] = [
-  { path: "/dev/null", type: "c", major: 1, minor: 3, fileMode: 0o666 },
-  { path: "/dev/zero", type: "c", major: 1, minor: 5, fileMode: 0o666 },
-  { path: "/dev/full", type: "c", major: 1, minor: 7, fileMode: 0o666 },
-  { path: "/dev/random", type: "c", major: 1, minor: 8, fileMode: 0o666 },
-  { path: "/dev/urandom", type: "c", major: 1, minor: 9, fileMode: 0o666 },
-  { path: "/dev/tty", type: "c", major: 5, minor: 0, fileMode: 0o666 },
+  character("/dev/null", 1, 3),
+  character("/dev/zero", 1, 5),
+  character("/dev/full", 1, 7),
+  character("/dev/random", 1, 8),
+  character("/dev/urandom", 1, 9),
+  character("/dev/tty", 5, 0),
 ];
 
 /** Names that programs expect in /dev (runtime-spec, runtime-linux.md "Dev symbolic links"). */

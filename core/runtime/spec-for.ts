@@ -8,6 +8,7 @@ import { TsboxError } from "../base/error.ts";
 import type { Capability } from "./capabilities.ts";
 import { capabilitySet } from "./capability-set.ts";
 import { defaultSeccomp } from "./default-seccomp.ts";
+import { containerPath } from "./container-path.ts";
 import {
   allowAllDevices,
   defaultCgroupParent,
@@ -140,29 +141,29 @@ export function capabilitiesFor(uid: number, bounding: readonly Capability[]): C
   return { bounding, permitted, effective: permitted, inheritable: [], ambient: [] };
 }
 
-function environmentFor(input: SpecInput): string[] {
+/** A process's environment: Docker's own variables, those asked for, and HOME. */
+export function environmentFor(input: Pick<SpecInput, "hostname" | "terminal" | "env" | "user">): string[] {
   const defaults = [`PATH=${defaultPath}`, `HOSTNAME=${input.hostname}`];
   if (input.terminal !== null) defaults.push("TERM=xterm");
   return withHome(mergeEnvironment(defaults, input.env), input.user.home);
 }
 
 /** `over` replaces variables of `base` in their place and adds the rest (moby: ReplaceOrAppendEnvValues). */
-export function mergeEnvironment(base: readonly string[], over: readonly string[]): string[] {
+function mergeEnvironment(base: readonly string[], over: readonly string[]): string[] {
   const merged = new Map<string, string>();
   for (const variable of [...base, ...over]) merged.set(variable.split("=", 1)[0] ?? "", variable);
   return [...merged.values()].filter((variable) => variable.includes("="));
 }
 
 /** HOME comes last, from the user's entry in /etc/passwd. */
-export function withHome(env: readonly string[], home: string): string[] {
+function withHome(env: readonly string[], home: string): string[] {
   const known = env.some((variable) => variable.startsWith("HOME=") && variable !== "HOME=");
   return known ? [...env] : [...env.filter((variable) => variable !== "HOME="), `HOME=${home === "" ? "/" : home}`];
 }
 
 /** Throws TsboxError "invalid" in docker's words. */
 export function workingDirectory(cwd: string): string {
-  if (cwd === "") return "/";
-  if (cwd.startsWith("/")) return cwd;
+  if (cwd === "" || cwd.startsWith("/")) return containerPath(cwd);
   throw new TsboxError("invalid", `the working directory '${cwd}' is invalid, it needs to be an absolute path`);
 }
 

@@ -75,6 +75,8 @@ export interface SpecIdMapping {
 }
 
 export interface SpecDevice {
+  /** Where the host has it (ours): a container without a device filter is given that very node. */
+  readonly source: string;
   readonly path: string;
   readonly type: "c" | "b";
   readonly major: number;
