@@ -26,6 +26,7 @@ export async function servePage(port: number, report: () => Promise<EngineReport
     root,
     configFile: false,
     logLevel: "warn",
+    appType: "mpa",
     build: { outDir },
     preview: { host: "127.0.0.1", port, cors: false },
     plugins: [engineJson(report)],

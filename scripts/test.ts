@@ -7,7 +7,7 @@
  *     npm run test:long         many more random cases for each property, and the virtual machine
  */
 import { spawn } from "node:child_process";
-import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Tally } from "./reporter.ts";
@@ -18,6 +18,8 @@ interface Stage {
   readonly files?: readonly string[];
   /** … or a command that is good when it exits with 0, run by this Node. */
   readonly command?: readonly [string, ...string[]];
+  /** A program without which the stage is skipped. */
+  readonly needs?: string;
 }
 
 const long = process.argv.includes("--long");
@@ -31,7 +33,11 @@ const stages: readonly Stage[] = [
   { name: "tidy", files: ["test/tidy/**/*.test.ts"] },
   { name: "unit", files: ["{core,api,cli,backends,bin,images,bench,scripts}/**/*.test.ts"] },
   { name: "whole", files: ["test/!(tidy|page|vm)/**/*.test.ts"] },
-  { name: "page", command: [`${bin}/@web/test-runner/dist/bin.js`, "--config", "test/page/runner.ts"] },
+  {
+    name: "page",
+    command: [`${bin}/@web/test-runner/dist/bin.js`, "--config", "test/page/runner.ts"],
+    needs: "/usr/bin/chromium",
+  },
   ...(long ? [{ name: "vm", command: ["test/vm/run.ts"] } as const] : []),
 ];
 
@@ -59,6 +65,10 @@ function add(total: Tally, tally: Tally): void {
 }
 
 async function runStage(stage: Stage): Promise<Tally> {
+  if (stage.needs !== undefined && !existsSync(stage.needs)) {
+    process.stdout.write(`skipped: ${stage.needs} is not installed\n`);
+    return { passed: 0, failed: 0, skipped: 1, failures: [] };
+  }
   if (stage.command === undefined) return runTests(stage.name, stage.files ?? []);
   const { code, tail } = await run(stage.command);
   if (code === 0) return { passed: 1, failed: 0, skipped: 0, failures: [] };

@@ -13,7 +13,7 @@ export function containerTable(containers: readonly ContainerReport[]): Template
       <td>${status}</td>
     </tr>`,
   );
-  return table("Containers", ["Name", "Id", "Image", "State", "Since"], rows, "There is no container yet.");
+  return table("Containers", ["Name", "Id", "Image", "State", "Status"], rows, "There is no container yet.");
 }
 
 export function imageTable(images: readonly ImageReport[]): TemplateResult {
