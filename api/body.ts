@@ -37,7 +37,8 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-function checkShape<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
+export function checkShape<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
+  if (Array.isArray(value)) throw invalid("invalid request body: expected an object, received a list");
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const issue = result.issues[0];
