@@ -1,0 +1,117 @@
+#include "log.h"
+#include <stdio.h>
+
+// Whole entries only: the largest is a full line of six-byte escapes.
+static char out[LOG_LINE_LIMIT * 6 + 128];
+static size_t out_length;
+
+// A full disk must not stop the container: what cannot be written is lost.
+static void flush(int fd) {
+  for (size_t at = 0; at < out_length;) {
+    ssize_t written = write(fd, out + at, out_length - at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) break;
+    at += (size_t)written;
+  }
+  out_length = 0;
+}
+
+static void put(const char *text, size_t length) {
+  memcpy(out + out_length, text, length);
+  out_length += length;
+}
+
+// The length of the valid UTF-8 sequence at `p`, 0 when there is none (RFC 3629: no surrogates, no overlong forms).
+static size_t utf8_length(const uint8_t *p, size_t room) {
+  if (p[0] < 0xc2 || p[0] > 0xf4) return 0;
+  size_t length = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+  if (room < length) return 0;
+  for (size_t i = 1; i < length; i++) {
+    if ((p[i] & 0xc0) != 0x80) return 0;
+  }
+  if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f)) return 0;
+  if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)) return 0;
+  return length;
+}
+
+static void put_ascii(uint8_t c) {
+  char escape[8];
+  if (c == '\n') put("\\n", 2);
+  else if (c == '\r') put("\\r", 2);
+  else if (c == '"' || c == '\\') put((char[]){'\\', (char)c}, 2);
+  else if (c < 0x20 || c == '<' || c == '>' || c == '&') put(escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", c));
+  else out[out_length++] = (char)c;
+}
+
+static void put_json(const uint8_t *bytes, size_t length) {
+  for (size_t at = 0; at < length;) {
+    size_t sequence = bytes[at] < 0x80 ? 1 : utf8_length(bytes + at, length - at);
+    if (bytes[at] < 0x80) put_ascii(bytes[at]);
+    else if (sequence == 0) put("\\ufffd", 6);
+    else if (sequence == 3 && !memcmp(bytes + at, "\xe2\x80", 2) && (bytes[at + 2] & 0xfe) == 0xa8)
+      put(bytes[at + 2] == 0xa8 ? "\\u2028" : "\\u2029", 6);
+    else put((const char *)bytes + at, sequence);
+    at += sequence ? sequence : 1;
+  }
+}
+
+// As Go's time.RFC3339Nano: no zeros at the end of the fraction.
+static void put_time(struct timespec at) {
+  char text[64];
+  struct tm utc;
+  gmtime_r(&at.tv_sec, &utc);
+  size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  if (at.tv_nsec) length += (size_t)snprintf(text + length, sizeof text - length, ".%09ld", at.tv_nsec);
+  while (at.tv_nsec && text[length - 1] == '0') length--;
+  put(text, length);
+}
+
+// All parts of one line carry the time of the first.
+static void put_entry(struct log_stream *stream, bool newline) {
+  if (!stream->partial) clock_gettime(CLOCK_REALTIME, &stream->since);
+  if (sizeof out - out_length < stream->length * 6 + 128) flush(stream->fd);
+  put("{\"log\":\"", 8);
+  put_json(stream->line, stream->length);
+  if (newline) put("\\n", 2);
+  put("\",\"stream\":\"", 12);
+  put(stream->name, strlen(stream->name));
+  put("\",\"time\":\"", 10);
+  put_time(stream->since);
+  put("Z\"}\n", 4);
+  stream->length = 0;
+  stream->partial = !newline;
+}
+
+static size_t take_part(struct log_stream *stream, const uint8_t *bytes, size_t length) {
+  if (stream->length == LOG_LINE_LIMIT) put_entry(stream, false);
+  const uint8_t *newline = memchr(bytes, '\n', length);
+  size_t part = newline ? (size_t)(newline - bytes) : length, room = LOG_LINE_LIMIT - stream->length;
+  if (part > room) newline = NULL, part = room;
+  memcpy(stream->line + stream->length, bytes, part);
+  stream->length += part;
+  if (newline) put_entry(stream, true);
+  return newline ? part + 1 : part;
+}
+
+static void drop_line(struct log_stream *stream) {
+  free(stream->line);
+  stream->line = NULL;
+}
+
+void log_bytes(struct log_stream *stream, const uint8_t *bytes, size_t length) {
+  if (stream->fd < 0) return;
+  if (!stream->line && !(stream->line = malloc(LOG_LINE_LIMIT))) return;
+  while (length > 0) {
+    size_t taken = take_part(stream, bytes, length);
+    bytes += taken;
+    length -= taken;
+  }
+  flush(stream->fd);
+  if (stream->length == 0) drop_line(stream);
+}
+
+void log_end(struct log_stream *stream) {
+  if (stream->fd >= 0 && stream->length > 0) put_entry(stream, false);
+  if (stream->fd >= 0) flush(stream->fd);
+  drop_line(stream);
+}

@@ -1,0 +1,216 @@
+// tsbox-helper serve: performs what the engine decided. It reads requests on standard input, answers on standard
+// output, and forks for each: a monitor, a tree's builder, or something short. It decides nothing.
+#include "monitor.h"
+#include "ops.h"
+#include "tree.h"
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+static uint8_t input[FRAME_LIMIT + 4];
+static size_t input_length;
+
+// Requests whose process is alive. If it is killed before it answered, we answer.
+struct pending {
+  int pid;
+  uint32_t id;
+};
+static struct pending *pending;
+static size_t pending_count, pending_room;
+
+static void die(const char *what) {
+  dprintf(2, "tsbox-helper: %s: %s\n", what, strerror(errno));
+  _exit(1);
+}
+
+// ---- start ---------------------------------------------------------------------------------------------------------
+
+static int sealed_copy(int self) {
+  struct stat info;
+  int copy = (int)syscall(SYS_memfd_create, "tsbox-helper", MFD_CLOEXEC | MFD_ALLOW_SEALING | TSBOX_MFD_EXEC);
+  if (copy < 0 && errno == EINVAL) copy = (int)syscall(SYS_memfd_create, "tsbox-helper", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (copy < 0 || fstat(self, &info) < 0) die("memfd_create");
+  for (off_t at = 0; at < info.st_size;) {
+    if (sendfile(copy, self, &at, (size_t)(info.st_size - at)) <= 0) die("copying myself");
+  }
+  if (fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) die("sealing my copy");
+  return copy;
+}
+
+// A container's process that we became could otherwise open /proc/self/exe and overwrite the host's helper
+// (CVE-2019-5736): we run from a copy that nobody can write.
+static void run_sealed(char **argv) {
+  int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  if (self < 0) die("/proc/self/exe");
+  if (fcntl(self, F_GET_SEALS) > 0) {
+    close(self);
+    return;
+  }
+  int copy = sealed_copy(self);
+  syscall(SYS_execveat, copy, "", argv, environ, AT_EMPTY_PATH);
+  die("running my copy");
+}
+
+static int watch_children(void) {
+  sigset_t children;
+  for (int number = 1; number < 65; number++) signal(number, SIG_DFL);
+  sigemptyset(&children);
+  sigprocmask(SIG_SETMASK, &children, NULL);
+  sigaddset(&children, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &children, NULL);
+  return signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+// ---- the forked side -----------------------------------------------------------------------------------------------
+
+// Keeps of serve's descriptors only the way to answer.
+static int leave_serve(int signals) {
+  sigset_t none;
+  int reply = fcntl(1, F_DUPFD_CLOEXEC, 3);
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+  close(null);
+  close(signals);
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  return reply;
+}
+
+static void tell(int reply, uint32_t id, const struct failure *failure) {
+  struct frame frame;
+  frame_begin_reply(&frame, id, failure->error ? 4 : 2);
+  if (failure->error) frame_failure(&frame, failure);
+  frame_send(&frame, reply);
+}
+
+// After a failure only what removes is still done: an undo leaves as little behind as it can.
+static bool removes(uint8_t code) {
+  return code == OP_DIRECTORY_REMOVE || code == OP_CGROUP_KILL || code == OP_CGROUP_REMOVE;
+}
+
+static _Noreturn void carry_out(const struct request *request, int reply) {
+  static char path[4096];
+  struct failure first = {.child = NO_STEP, .path = path};
+  struct ops ops = request->ops;
+  umask(0);
+  for (uint32_t i = 0; i < ops.count; i++) {
+    struct op op;
+    next_op(&ops, &op);
+    if (first.error && !removes(op.code)) continue;
+    if (op.code != OP_SPAWN && perform_host_op(&op) == 0) continue;
+    if (first.error) continue;
+    first.host = (int)i;
+    first.op = op.code;
+    first.error = op.code == OP_SPAWN ? EINVAL : errno;
+    snprintf(path, sizeof path, "%s", op.code == OP_SPAWN ? "" : fault);
+  }
+  tell(reply, request->id, &first);
+  _exit(0);
+}
+
+static _Noreturn void remove_whole_tree(const struct request *request, int reply) {
+  struct failure failure = {.child = NO_STEP, .op = OP_DIRECTORY_REMOVE, .path = request->path};
+  if (remove_tree(request->path) < 0) failure.error = errno;
+  tell(reply, request->id, &failure);
+  _exit(0);
+}
+
+static _Noreturn void run_request(const struct request *request, int signals) {
+  int reply = leave_serve(signals);
+  switch (request->kind) {
+    case REQUEST_PERFORM: monitor(request, reply);
+    case REQUEST_CARRY_OUT: carry_out(request, reply);
+    case REQUEST_TREE: serve_tree(request, reply);
+    default: remove_whole_tree(request, reply);
+  }
+}
+
+// ---- serve ---------------------------------------------------------------------------------------------------------
+
+static void refuse(uint32_t id, int error) {
+  tell(1, id, &(struct failure){.host = NO_STEP, .child = NO_STEP, .op = OP_SPAWN, .error = error, .path = ""});
+}
+
+static bool make_room(void) {
+  if (pending_count < pending_room) return true;
+  size_t room = pending_room ? 2 * pending_room : 16;
+  struct pending *more = realloc(pending, room * sizeof *more);
+  if (!more) return false;
+  pending = more;
+  pending_room = room;
+  return true;
+}
+
+static void start_request(const uint8_t *body, uint32_t length, int signals) {
+  struct request request;
+  if (!decode_request(body, length, &request)) return refuse(request.id, EINVAL);
+  if (!make_room()) return refuse(request.id, ENOMEM);
+  int pid = fork();
+  if (pid == 0) run_request(&request, signals);
+  if (pid < 0) return refuse(request.id, errno);
+  pending[pending_count++] = (struct pending){.pid = pid, .id = request.id};
+}
+
+static void read_requests(int signals) {
+  ssize_t got = read(0, input + input_length, sizeof input - input_length);
+  if (got < 0 && errno == EINTR) return;
+  if (got <= 0) _exit(0);
+  input_length += (size_t)got;
+  size_t at = 0;
+  while (input_length - at >= 4) {
+    struct reader in = {.at = input + at, .end = input + input_length};
+    uint32_t length = read_u32(&in);
+    if (length > FRAME_LIMIT) errno = EMSGSIZE, die("request");
+    if (input_length - at - 4 < length) break;
+    start_request(in.at, length, signals);
+    at += 4 + (size_t)length;
+  }
+  memmove(input, input + at, input_length - at);
+  input_length -= at;
+}
+
+static void forget(int pid, int status) {
+  for (size_t i = 0; i < pending_count; i++) {
+    if (pending[i].pid != pid) continue;
+    if (!WIFEXITED(status)) refuse(pending[i].id, EIO);
+    pending[i] = pending[--pending_count];
+    return;
+  }
+}
+
+static void reap(int signals) {
+  struct signalfd_siginfo info;
+  int pid, status;
+  while (read(signals, &info, sizeof info) > 0) continue;
+  while ((pid = waitpid(-1, &status, WNOHANG)) > 0) forget(pid, status);
+}
+
+static _Noreturn void serve(void) {
+  int signals = watch_children();
+  if (signals < 0 || chdir("/") < 0) die("starting");
+  for (;;) {
+    struct pollfd waiting[2] = {{.fd = 0, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+    if (poll(waiting, 2, -1) < 0) continue;
+    if (waiting[1].revents) reap(signals);
+    if (waiting[0].revents) read_requests(signals);
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2 || strcmp(argv[1], "serve")) {
+    dprintf(2, "usage: tsbox-helper serve (started by tsboxd)\n");
+    return 2;
+  }
+  run_sealed(argv);
+  syscall(NR_close_range, 3, ~0u, 0);
+  prctl(PR_SET_NAME, "tsbox-helper");
+  serve();
+}
