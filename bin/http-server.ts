@@ -65,12 +65,18 @@ async function serveRequest(api: Api, request: IncomingMessage, response: Server
     await sendUnframed(answer, response);
     return;
   }
-  // Nobody reads a plain reply after closing its half: a silent stream would never notice.
-  if (request.socket.readableEnded) gone.abort();
-  else request.socket.once("end", () => gone.abort());
-  await sendReply(answer, response, request.method === "HEAD");
+  await watchingEnd(request.socket, gone, () => sendReply(answer, response, request.method === "HEAD"));
   // What the API left unread of the body stands before the connection's next request.
   request.resume();
+}
+
+/** Nobody reads a plain reply after closing its half; without this a silent stream would never notice. */
+async function watchingEnd(socket: Socket, gone: AbortController, send: () => Promise<void>): Promise<void> {
+  const abort = () => gone.abort();
+  if (socket.readableEnded) abort();
+  socket.once("end", abort);
+  await send();
+  socket.off("end", abort);
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {
