@@ -1,0 +1,38 @@
+/**
+ * `npm run bench -- [NAME…] [--json] [--rounds N]`: measures tsbox beside the peers found on this machine.
+ *
+ * With --json each row is one line of JSON on standard output (bench/row.ts says of what); notes go to standard error.
+ * The exit code is 1 when a goal is not met.
+ */
+import { parseArgs } from "node:util";
+import { formatRow, type Row } from "./row.ts";
+
+/** Each bench is a file that exports `bench(rounds)`; it is loaded only when asked for. */
+const benches: Readonly<Record<string, () => Promise<{ bench: (rounds: number) => AsyncIterable<Row> }>>> = {
+  start: () => import("./start.ts"),
+};
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: "boolean", default: false }, rounds: { type: "string", default: "21" } },
+  });
+  const names = positionals.length > 0 ? positionals : Object.keys(benches);
+  let missed = 0;
+  for (const name of names) {
+    const load = benches[name];
+    if (load === undefined) return unknown(name);
+    for await (const row of (await load()).bench(Number(values.rounds))) {
+      process.stdout.write(`${values.json ? JSON.stringify(row) : formatRow(row)}\n`);
+      if (row.met === false) missed++;
+    }
+  }
+  return missed === 0 ? 0 : 1;
+}
+
+function unknown(name: string): number {
+  process.stderr.write(`there is no bench ${name}: there are ${Object.keys(benches).join(", ")}\n`);
+  return 2;
+}
