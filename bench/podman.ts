@@ -27,7 +27,7 @@ export function podmanContender(directory: string, image: string): Peer | null {
   const close = (): void => {
     podman("system", "reset", "--force");
     rmSync(storage, { recursive: true, force: true });
-    for (const path of leftByPodman().filter((each) => !before.includes(each))) rmdirSync(path);
+    for (const path of leftByPodman().filter((each) => !before.includes(each))) removeCgroup(path);
   };
   return { name: "podman", once, close };
 }
@@ -38,4 +38,19 @@ function leftByPodman(): string[] {
   return ["/sys/fs/cgroup", ...hierarchies]
     .map((path) => join(path, "libpod_parent"))
     .filter((path) => existsSync(path));
+}
+
+/** A cgroup goes only when those within have gone and its last process is reaped. */
+function removeCgroup(path: string): void {
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeCgroup(join(path, entry.name));
+  }
+  for (let tries = 0; existsSync(path); tries++) {
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      if (tries >= 50) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    }
+  }
 }
