@@ -1,0 +1,133 @@
+/**
+ * A pipe (pipe(7)): bytes in order, at most 64 KiB at a time. Reading an empty pipe waits while
+ * somebody can write and is at the end when nobody can; writing one that nobody reads is EPIPE
+ * (and SIGPIPE, which the call that writes sees to). Writes of up to 4096 bytes are not torn.
+ */
+import { Errno } from "../../../core/base/errno.ts";
+import type { Inode, Stat } from "../../../core/unionfs/file-system.ts";
+import { type Channel, type WouldBlock, wouldBlock } from "./open-file.ts";
+
+export const pipeBytes = 65536;
+const atomicBytes = 4096;
+
+export class Pipe {
+  #chunks: Uint8Array[] = [];
+  #size = 0;
+  readers = 0;
+  writers = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  take(length: number): Uint8Array {
+    const first = this.#chunks[0];
+    if (first === undefined || length === 0) return new Uint8Array(0);
+    const taken = first.subarray(0, length);
+    if (taken.length === first.length) this.#chunks.shift();
+    else this.#chunks[0] = first.subarray(taken.length);
+    this.#size -= taken.length;
+    return taken;
+  }
+
+  put(bytes: Uint8Array): number {
+    const room = pipeBytes - this.#size;
+    const taken = bytes.slice(0, room);
+    if (taken.length > 0) this.#chunks.push(taken);
+    this.#size += taken.length;
+    return taken.length;
+  }
+
+  /** Whether a write of so many bytes can go on. */
+  hasRoom(length: number): boolean {
+    return pipeBytes - this.#size >= Math.min(length, atomicBytes);
+  }
+}
+
+export class ReadEnd implements Channel {
+  readonly #pipe: Pipe;
+  readonly #stat: Stat;
+
+  constructor(pipe: Pipe, stat: Stat) {
+    this.#pipe = pipe;
+    this.#stat = stat;
+    pipe.readers++;
+  }
+
+  read(length: number): Uint8Array | WouldBlock {
+    return this.readable() ? this.#pipe.take(length) : wouldBlock;
+  }
+
+  write(): never {
+    throw new Errno("EBADF");
+  }
+
+  readable(): boolean {
+    return this.#pipe.size > 0 || this.#pipe.writers === 0;
+  }
+
+  writable(): boolean {
+    return false;
+  }
+
+  stat(): Stat {
+    return { ...this.#stat, size: this.#pipe.size };
+  }
+
+  close(): void {
+    this.#pipe.readers--;
+  }
+}
+
+export class WriteEnd implements Channel {
+  readonly #pipe: Pipe;
+  readonly #stat: Stat;
+
+  constructor(pipe: Pipe, stat: Stat) {
+    this.#pipe = pipe;
+    this.#stat = stat;
+    pipe.writers++;
+  }
+
+  read(): never {
+    throw new Errno("EBADF");
+  }
+
+  write(bytes: Uint8Array): number | WouldBlock {
+    if (this.#pipe.readers === 0) throw new Errno("EPIPE");
+    return this.#pipe.hasRoom(bytes.length) ? this.#pipe.put(bytes) : wouldBlock;
+  }
+
+  readable(): boolean {
+    return false;
+  }
+
+  writable(): boolean {
+    return this.#pipe.readers === 0 || this.#pipe.hasRoom(1);
+  }
+
+  stat(): Stat {
+    return this.#stat;
+  }
+
+  close(): void {
+    this.#pipe.writers--;
+  }
+}
+
+/** What fstat(2) says of a pipe. */
+export function pipeStat(inode: number, now: bigint): Stat {
+  return {
+    inode: inode as Inode,
+    kind: "fifo",
+    mode: 0o600,
+    uid: 0,
+    gid: 0,
+    links: 1,
+    size: 0,
+    mtime: now,
+    ctime: now,
+    major: 0,
+    minor: 0,
+  };
+}
