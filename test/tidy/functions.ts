@@ -40,9 +40,9 @@ interface FunctionNode {
   readonly id?: { readonly name: string } | null;
 }
 
-/** A callback of describe() or test() is a list, not a function to keep in one's head: tests are not measured. */
+/** A callback of describe() or of a suite is a list, not a function to keep in one's head: tests are not measured. */
 export function measure(source: Source): Measured[] {
-  if (source.path.endsWith(".test.ts")) return [];
+  if (/\.test\.ts$|^test\//.test(source.path)) return [];
   const found: Measured[] = [];
   const note = (node: FunctionNode): void => {
     const line = lineAt(source.text, node.start);
