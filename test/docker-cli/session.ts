@@ -84,7 +84,10 @@ export const session: readonly Step[] = [
   step("an image that is not there", "run --rm --pull never nosuchimage true"),
   step("an invalid image name", "run --rm UPPER true"),
 
-  step("run in the background", `run -d --name web -l tier=web busybox sh -c 'echo out; echo err >&2; ${forever}'`),
+  step(
+    "run in the background",
+    `run -d --name web -l tier=web busybox sh -c 'echo out; sleep 0.2; echo err >&2; ${forever}'`,
+  ),
   step("ps shows it", "ps --format '{{.Names}} {{.Image}} {{.State}} {{.Labels}}'"),
   step("ps filters by label", "ps -q --filter label=tier=db"),
   step("ps filters by name", "ps --filter name=^/web$ --format {{.Names}}"),

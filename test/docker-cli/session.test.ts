@@ -1,0 +1,58 @@
+/**
+ * The stock docker client against tsboxd, compared with what dockerd was recorded to say. Where we
+ * differ on purpose, differences.json says how and why; a difference that is gone must go from there.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { busyboxTar, imagesMissing } from "../images/make.ts";
+import { leftSince, snapshot } from "../left/left.ts";
+import type { Outcome } from "./session.ts";
+import { perform, session } from "./session.ts";
+import type { Tsboxd } from "./tsboxd.ts";
+import { startTsboxd } from "./tsboxd.ts";
+
+interface Difference {
+  readonly step: string;
+  readonly reason: string;
+  readonly ours: Partial<Outcome>;
+}
+
+const readJson = (name: string): unknown => JSON.parse(readFileSync(new URL(name, import.meta.url), "utf8"));
+const recorded = readJson("recorded/session.json") as { outcomes: Outcome[] };
+const differences = readJson("differences.json") as Difference[];
+
+const skip = missing() ?? false;
+
+function missing(): string | null {
+  if (process.getuid?.() !== 0) return "containers need root";
+  if (spawnSync("docker", ["--version"]).status !== 0) return "the docker client is not installed";
+  return imagesMissing("busybox", "tar", "umoci", "skopeo");
+}
+
+test("the recording is of this session", () => {
+  assert.deepEqual(
+    recorded.outcomes.map(({ step }) => step),
+    session.map(({ name }) => name),
+  );
+});
+
+test("docker against tsboxd", { skip }, async (context) => {
+  const mine = { mine: (line: string) => line.includes("tsbox-cli-") || line.includes("/tsbox/") };
+  const clean = snapshot(mine);
+  const daemon: Tsboxd = await startTsboxd();
+  const tar = await busyboxTar();
+  for (const [index, step] of session.entries())
+    await context.test(step.name, () => {
+      const outcome = perform(step, daemon.host, tar);
+      const difference = differences.find(({ step: name }) => name === step.name);
+      const dockers = recorded.outcomes[index];
+      assert.deepEqual(outcome, { ...dockers, ...difference?.ours });
+      if (difference !== undefined) assert.notDeepEqual(outcome, dockers, "no difference any more");
+    });
+  await daemon.stop();
+  await context.test("nothing is left behind", async () => {
+    assert.deepEqual(await leftSince(clean, mine), []);
+  });
+});

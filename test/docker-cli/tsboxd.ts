@@ -1,0 +1,47 @@
+/** Our daemon from the sources, on roots of its own on tmpfs. */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Daemon } from "./dockerd.ts";
+
+const program = fileURLToPath(new URL("../../bin/tsboxd.ts", import.meta.url));
+
+export interface Tsboxd extends Daemon {
+  readonly directory: string;
+  /** Ends the daemon as a crash would; `start` brings the next one up on the same roots. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+export async function startTsboxd(): Promise<Tsboxd> {
+  const directory = mkdtempSync("/dev/shm/tsbox-cli-");
+  const host = `unix://${directory}/s`;
+  const options = ["--host", host, "--data-root", join(directory, "data"), "--exec-root", join(directory, "run")];
+  let end: (signal: NodeJS.Signals) => Promise<void> = () => Promise.resolve();
+  const start = async () => {
+    const daemon = spawn(process.execPath, [program, ...options], { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = new Promise<void>((resolve) => daemon.once("exit", () => resolve()));
+    end = async (signal) => {
+      daemon.kill(signal);
+      await ended;
+    };
+    const ready = new Promise<void>((resolve) => createInterface(daemon.stdout).once("line", () => resolve()));
+    await Promise.race([ready, ended.then(() => Promise.reject(new Error("tsboxd ended before it listened")))]);
+  };
+  await start();
+  const stop = async () => {
+    removeAll(host);
+    await end("SIGTERM");
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { host, directory, start, kill: () => end("SIGKILL"), stop };
+}
+
+/** A test that failed half-way leaves containers: they must not outlive it. */
+function removeAll(host: string): void {
+  const { stdout } = spawnSync("docker", ["-H", host, "ps", "-aq"], { encoding: "utf8" });
+  const ids = stdout.split("\n").filter((id) => id !== "");
+  if (ids.length > 0) spawnSync("docker", ["-H", host, "rm", "-f", "-v", ...ids]);
+}
