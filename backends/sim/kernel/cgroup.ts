@@ -1,0 +1,155 @@
+/**
+ * Control groups, version 2 (kernel: admin-guide/cgroup-v2.rst): a tree of groups; every process
+ * is in one; a limit holds for a group and all below it. Three controllers: memory (bytes charged
+ * by programs), pids, and cpu (fuel, which is processor time).
+ */
+import { Errno } from "../../../core/base/errno.ts";
+
+export interface CgroupNode {
+  readonly name: string;
+  readonly parent: CgroupNode | null;
+  readonly children: Map<string, CgroupNode>;
+  /** Processes directly in this group. */
+  processes: number;
+  /** null: no limit. */
+  memoryMax: number | null;
+  memoryBytes: number;
+  memoryPeak: number;
+  oomKills: number;
+  pidsMax: number | null;
+  pidsRefused: number;
+  /** Nanoseconds of processor time per period; null: no limit. */
+  cpuQuota: bigint | null;
+  cpuPeriod: bigint;
+  cpuUsed: bigint;
+  /** Used in the running period, which began at `periodStart`. */
+  cpuUsedInPeriod: bigint;
+  periodStart: bigint;
+  periods: number;
+  throttledPeriods: number;
+  throttled: boolean;
+  frozen: boolean;
+}
+
+const defaultPeriod = 100_000_000n;
+
+export function newCgroup(name: string, parent: CgroupNode | null): CgroupNode {
+  const group: CgroupNode = {
+    name,
+    parent,
+    children: new Map(),
+    processes: 0,
+    memoryMax: null,
+    memoryBytes: 0,
+    memoryPeak: 0,
+    oomKills: 0,
+    pidsMax: null,
+    pidsRefused: 0,
+    cpuQuota: null,
+    cpuPeriod: defaultPeriod,
+    cpuUsed: 0n,
+    cpuUsedInPeriod: 0n,
+    periodStart: 0n,
+    periods: 0,
+    throttledPeriods: 0,
+    throttled: false,
+    frozen: false,
+  };
+  parent?.children.set(name, group);
+  return group;
+}
+
+/** The group and those around it, innermost first. */
+export function lineage(group: CgroupNode): CgroupNode[] {
+  return group.parent === null ? [group] : [group, ...lineage(group.parent)];
+}
+
+export function cgroupPath(group: CgroupNode, root: CgroupNode): string {
+  const names: string[] = [];
+  for (let at = group; at !== root; at = at.parent) {
+    if (at.parent === null) return `/..${names.length === 0 ? "" : `/${names.join("/")}`}`;
+    names.unshift(at.name);
+  }
+  return `/${names.join("/")}`;
+}
+
+/** EBUSY while processes or groups are in it. */
+export function removeCgroup(group: CgroupNode): void {
+  if (group.processes > 0 || group.children.size > 0) throw new Errno("EBUSY", group.name);
+  group.parent?.children.delete(group.name);
+}
+
+/** How many processes are in a group and below. */
+export function population(group: CgroupNode): number {
+  return [...group.children.values()].reduce((sum, child) => sum + population(child), group.processes);
+}
+
+/** A process joins: the count moves with it. */
+export function enterCgroup(group: CgroupNode): void {
+  group.processes++;
+}
+
+export function leaveCgroup(group: CgroupNode): void {
+  group.processes--;
+}
+
+/** EAGAIN when a limit forbids one process more; the refusal is counted where the limit is. */
+export function checkPids(group: CgroupNode): void {
+  for (const at of lineage(group)) {
+    if (at.pidsMax !== null && population(at) >= at.pidsMax) {
+      at.pidsRefused++;
+      throw new Errno("EAGAIN");
+    }
+  }
+}
+
+/** Charges memory to a group and those around it; gives the group whose limit forbids it, else null. */
+export function chargeMemory(group: CgroupNode, bytes: number): CgroupNode | null {
+  const around = lineage(group);
+  const full = around.find((at) => at.memoryMax !== null && at.memoryBytes + bytes > at.memoryMax);
+  if (full !== undefined) return full;
+  for (const at of around) {
+    at.memoryBytes += bytes;
+    at.memoryPeak = Math.max(at.memoryPeak, at.memoryBytes);
+  }
+  return null;
+}
+
+export function unchargeMemory(group: CgroupNode, bytes: number): void {
+  for (const at of lineage(group)) at.memoryBytes -= bytes;
+}
+
+/** Accounts processor time; a group over its quota is throttled until its period ends. */
+export function chargeCpu(group: CgroupNode, nanos: bigint, now: bigint): void {
+  for (const at of lineage(group)) {
+    renewPeriod(at, now);
+    at.cpuUsed += nanos;
+    at.cpuUsedInPeriod += nanos;
+    if (at.cpuQuota !== null && at.cpuUsedInPeriod >= at.cpuQuota && !at.throttled) {
+      at.throttled = true;
+      at.throttledPeriods++;
+    }
+  }
+}
+
+/** When a process of the group may run again: null is now. */
+export function throttledUntil(group: CgroupNode, now: bigint): bigint | null {
+  const ends = lineage(group).flatMap((at) => {
+    renewPeriod(at, now);
+    return at.throttled ? [at.periodStart + at.cpuPeriod] : [];
+  });
+  return ends.length === 0 ? null : ends.reduce((a, b) => (a > b ? a : b));
+}
+
+export function isFrozen(group: CgroupNode): boolean {
+  return lineage(group).some((at) => at.frozen);
+}
+
+function renewPeriod(group: CgroupNode, now: bigint): void {
+  if (now - group.periodStart < group.cpuPeriod) return;
+  const over = group.cpuQuota === null ? 0n : group.cpuUsedInPeriod - group.cpuQuota;
+  group.periods++;
+  group.periodStart = now - ((now - group.periodStart) % group.cpuPeriod);
+  group.cpuUsedInPeriod = over > 0n ? over : 0n;
+  group.throttled = group.cpuQuota !== null && group.cpuUsedInPeriod >= group.cpuQuota;
+}

@@ -1,0 +1,138 @@
+/**
+ * A process: what the kernel keeps of one running program. Its life: it is made ready, gets turns
+ * (turns.ts), waits for things, ends as a zombie, and is gone once its parent has waited for it.
+ *
+ * A process has a number in its pid namespace and in every one around it (pid_namespaces(7)); the
+ * outermost number is its key in the kernel's table.
+ */
+import type { IdMapping, Namespace } from "../../../core/runtime/plan.ts";
+import type { Capability } from "../../../core/runtime/capabilities.ts";
+import type { CgroupNode } from "./cgroup.ts";
+import type { Location, MountTable } from "./mounts.ts";
+import type { OpenFile } from "./open-file.ts";
+import type { Fd, Pid, SignalAction, WaitStatus } from "./sys.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Each kind of namespace with the number /proc/<pid>/ns shows. */
+export interface MountNamespace {
+  readonly number: number;
+  table: MountTable;
+}
+
+export interface UtsNamespace {
+  readonly number: number;
+  hostname: string;
+  domainname: string;
+}
+
+export interface PidNamespace {
+  readonly number: number;
+  readonly parent: PidNamespace | null;
+  /** The number the next process gets here. */
+  next: Pid;
+  /** Its first process; when that ends, everything in it is killed. */
+  init: Process | null;
+}
+
+export interface NetworkDevice {
+  readonly name: string;
+  up: boolean;
+}
+
+export interface NetworkNamespace {
+  readonly number: number;
+  readonly devices: NetworkDevice[];
+}
+
+export interface UserNamespace {
+  readonly number: number;
+  readonly parent: UserNamespace | null;
+  uids: readonly IdMapping[];
+  gids: readonly IdMapping[];
+}
+
+export interface CgroupNamespace {
+  readonly number: number;
+  readonly root: CgroupNode;
+}
+
+/** Nothing of it is simulated but its number. */
+export interface PlainNamespace {
+  readonly number: number;
+}
+
+export interface Namespaces {
+  mount: MountNamespace;
+  uts: UtsNamespace;
+  ipc: PlainNamespace;
+  pid: PidNamespace;
+  network: NetworkNamespace;
+  cgroup: CgroupNamespace;
+  user: UserNamespace;
+  time: PlainNamespace;
+}
+
+export type NamespaceKind = Namespace & keyof Namespaces;
+
+export type ProcessState = "ready" | "waiting" | "stopped" | "zombie";
+
+export interface CapabilitySets {
+  bounding: readonly Capability[];
+  permitted: readonly Capability[];
+  effective: readonly Capability[];
+}
+
+export interface Process {
+  readonly pid: Pid;
+  /** Its number in each pid namespace it is visible in, innermost first. */
+  readonly numbers: ReadonlyMap<PidNamespace, Pid>;
+  parent: Process | null;
+  readonly children: Set<Process>;
+  group: Pid;
+  session: Pid;
+  terminal: Terminal | null;
+  state: ProcessState;
+  /** What ps calls it: the file's name, at most 15 characters. */
+  name: string;
+  argv: readonly string[];
+  environment: readonly string[];
+  executable: string;
+  namespaces: Namespaces;
+  /** The pid namespace its children are born into. */
+  childPids: PidNamespace;
+  root: Location;
+  directory: Location;
+  umask: number;
+  uid: number;
+  gid: number;
+  groups: readonly number[];
+  capabilities: CapabilitySets;
+  noNewPrivileges: boolean;
+  /** 0 off, 2 filter, as /proc/<pid>/status shows it; the names that are refused. */
+  refusedCalls: ReadonlySet<string> | null;
+  cgroup: CgroupNode;
+  readonly fds: Map<Fd, OpenFile>;
+  readonly closeOnExec: Set<Fd>;
+  readonly limits: Map<string, { soft: number; hard: number }>;
+  oomScore: number;
+  readonly actions: Map<number, SignalAction>;
+  readonly pendingSignals: Set<number>;
+  /** Changes its parent has not waited for. */
+  readonly news: WaitStatus[];
+  exit: { code: number; signal: number } | null;
+  /** Fuel spent, processor time in nanoseconds. */
+  cpuNanos: bigint;
+  /** Bytes of memory it is charged for. */
+  memoryBytes: number;
+  startedAt: bigint;
+  readonly endings: (() => void)[];
+}
+
+/** The number of a process as another one sees it; 0 when it cannot. */
+export function numberIn(namespace: PidNamespace, process: Process): Pid {
+  return process.numbers.get(namespace) ?? 0;
+}
+
+export function isAlive(process: Process): boolean {
+  return process.state !== "zombie";
+}
