@@ -135,6 +135,8 @@ export interface FileStat {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Of a device node: which device. */
+  readonly device?: { readonly type: "c" | "b"; readonly major: number; readonly minor: number };
 }
 
 /** The graph driver: maps layers to file trees (I5). Layers are named by diff id, shared by all images. */
