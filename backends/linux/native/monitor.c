@@ -81,19 +81,15 @@ static int open_pipe(int *program, int *ours, bool program_reads) {
 // The program's three descriptors. With a terminal they are /dev/null until its op replaces them.
 static int open_streams(int stdio[3]) {
   bool terminal = request->stdio & STDIO_TERMINAL;
-  int null = open(fault = "/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0) return -1;
-  stdio[0] = stdio[1] = stdio[2] = null;
-  fault = "";
-  if (!terminal && (request->stdio & STDIO_STDIN) && open_pipe(&stdio[0], &input, true) < 0) return -1;
-  if (terminal) return 0;
-  return open_pipe(&stdio[1], &output[0], false) < 0 ? -1 : open_pipe(&stdio[2], &output[1], false);
-}
-
-static void close_program_ends(int stdio[3]) {
+  fault = "/dev/null";
   for (int i = 0; i < 3; i++) {
-    if (i == 0 || (stdio[i] != stdio[0] && stdio[i] != stdio[1])) close(stdio[i]);
+    if (!terminal && (i > 0 || request->stdio & STDIO_STDIN)) {
+      if (open_pipe(&stdio[i], i == 0 ? &input : &output[i - 1], i == 0) < 0) return -1;
+    } else if ((stdio[i] = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0) {
+      return -1;
+    }
   }
+  return 0;
 }
 
 static int open_log(void) {
@@ -126,7 +122,7 @@ static int perform(struct failure *failure) {
     failure->host = (int)i;
     if (result < 0) return -1;
   }
-  close_program_ends(stdio);
+  for (int i = 0; i < 3; i++) close(stdio[i]);
   return task.pid > 0 ? 0 : (failure->error = EINVAL, -1);
 }
 

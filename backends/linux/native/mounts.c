@@ -387,10 +387,10 @@ static int send_master(int monitor, int master) {
   return sendmsg(monitor, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-static int bind_console(int slave) {
+static int bind_console(int master) {
   unsigned number;
   char path[32];
-  if (ioctl(slave, TIOCGPTN, &number) < 0) return -1;
+  if (ioctl(master, TIOCGPTN, &number) < 0) return -1;
   snprintf(path, sizeof path, "/dev/pts/%u", number);
   int tree = clone_tree(root_directory(), path + 1, 0);
   int target = tree < 0 ? -1 : open_inside(fault = "/dev/console", O_PATH);
@@ -400,10 +400,10 @@ static int bind_console(int slave) {
   return result;
 }
 
-static int use_terminal(int slave, const struct op *op) {
+static int use_terminal(int master, int slave, const struct op *op) {
   struct winsize size = {.ws_row = (unsigned short)op->v[0].number, .ws_col = (unsigned short)op->v[1].number};
   if (size.ws_row && size.ws_col && ioctl(slave, TIOCSWINSZ, &size) < 0) return -1;
-  if (op->v[2].number && bind_console(slave) < 0) return -1;
+  if (op->v[2].number && bind_console(master) < 0) return -1;
   if (ioctl(slave, TIOCSCTTY, 0) < 0) return -1;
   return dup2(slave, 0) < 0 || dup2(slave, 1) < 0 || dup2(slave, 2) < 0 ? -1 : 0;
 }
@@ -421,7 +421,7 @@ int op_terminal(const struct op *op, struct child *child) {
   int master = open_inside(fault = "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
   if (master < 0) return -1;
   int slave = open_slave(master);
-  int result = slave < 0 || send_master(child->monitor, master) < 0 ? -1 : use_terminal(slave, op);
+  int result = slave < 0 || send_master(child->monitor, master) < 0 ? -1 : use_terminal(master, slave, op);
   close_keep(slave);
   close_keep(master);
   return result;
