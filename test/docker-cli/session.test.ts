@@ -3,14 +3,14 @@
  * differ on purpose, differences.json says how and why; a difference that is gone must go from there.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { busyboxTar, imagesMissing } from "../images/make.ts";
+import { busyboxTar } from "../images/make.ts";
 import { leftSince, snapshot } from "../left/left.ts";
 import type { Outcome } from "./session.ts";
 import { perform, session } from "./session.ts";
 import type { Tsboxd } from "./tsboxd.ts";
+import { skipReason } from "./skip.ts";
 import { startTsboxd } from "./tsboxd.ts";
 
 interface Difference {
@@ -23,13 +23,7 @@ const readJson = (name: string): unknown => JSON.parse(readFileSync(new URL(name
 const recorded = readJson("recorded/session.json") as { outcomes: Outcome[] };
 const differences = readJson("differences.json") as Difference[];
 
-const skip = missing() ?? false;
-
-function missing(): string | null {
-  if (process.getuid?.() !== 0) return "containers need root";
-  if (spawnSync("docker", ["--version"]).status !== 0) return "the docker client is not installed";
-  return imagesMissing("busybox", "tar", "umoci", "skopeo");
-}
+const skip = skipReason() ?? false;
 
 test("the recording is of this session", () => {
   assert.deepEqual(
