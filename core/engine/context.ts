@@ -1,9 +1,9 @@
 /** What the use cases of the engine work with. */
 import type { Ports } from "../base/ports.ts";
 import type { Records } from "../container/records.ts";
-import type { Image } from "../image/image.ts";
 import type { VolumeStore } from "../volume/volumes.ts";
 import type { EventLog } from "./event-log.ts";
+import type { ImageStore } from "./images.ts";
 import type { Live } from "./live.ts";
 import type { Machine } from "./machine.ts";
 import type { ContainerTable } from "./refs.ts";
@@ -16,8 +16,7 @@ export interface Context {
   readonly records: Records;
   readonly volumes: VolumeStore;
   readonly events: EventLog;
-  /** The image a user named; one that comes with tsbox is loaded at its first use. */
-  readonly image: (ref: string) => Promise<Image>;
+  readonly images: ImageStore;
   /** Takes on work nobody waits for; what goes wrong in it is told to the operator. */
   readonly background: (what: string, work: Promise<unknown>) => void;
   /** Waits for work whose failure must not stop the caller; it is told to the operator. */

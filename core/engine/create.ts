@@ -3,7 +3,7 @@
  * made, and last its record. A failure on the way leaves nothing.
  */
 import type { ContainerId, HostPath } from "../base/brand.ts";
-import { type ByteStream, decodeBytes, encodeText, hex, streamOf } from "../base/bytes.ts";
+import { decodeBytes, encodeText, hex } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
 import { TsboxError } from "../base/error.ts";
 import { formatTime, zeroTime } from "../base/time.ts";
@@ -32,7 +32,7 @@ export async function create(
   request: CreateRequest,
 ): Promise<{ id: ContainerId; warnings: string[] }> {
   const asked = request.name === null || request.name === "" ? null : parseName(request.name);
-  const image = await context.image(request.config.image);
+  const image = await context.images.resolve(request.config.image);
   checkPlatform(request, image);
   const draft = draftOf(context, request, image);
   const name = asked ?? makeUpName(context.ports.random, (taken) => context.containers.isTaken(taken));
@@ -149,7 +149,7 @@ async function make(context: Context, draft: ContainerRecord): Promise<Container
     mounts = await mountPoints(context, requests);
     await context.machine.disk.makeDirectory(files.directory, 0o710);
     await Promise.all([
-      context.machine.layers.prepare(draft.id, lowersOf(context, draft)),
+      context.machine.layers.prepare(draft.id, lowersOf(draft)),
       writeOwnFiles(context, draft, files),
     ]);
     const record = { ...draft, mounts };
@@ -162,16 +162,13 @@ async function make(context: Context, draft: ContainerRecord): Promise<Container
 }
 
 async function writeOwnFiles(context: Context, record: ContainerRecord, files: ContainerFiles): Promise<void> {
-  const write = (path: HostPath, text: string): Promise<void> => context.machine.disk.writeStream(path, bytesOf(text));
+  const write = (path: HostPath, text: string): Promise<void> =>
+    context.machine.disk.writeAtomically(path, encodeText(text), 0o644);
   await Promise.all([
     write(files.hostname, hostnameText(record.config)),
     write(files.hosts, hostsText(record.hostConfig)),
     write(files.resolvConf, resolvConfText(record.hostConfig, await hostResolvConf(context))),
   ]);
-}
-
-function bytesOf(text: string): ByteStream {
-  return streamOf(encodeText(text));
 }
 
 async function hostResolvConf(context: Context): Promise<string> {

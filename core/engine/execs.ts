@@ -10,7 +10,6 @@ import { allow } from "../container/state.ts";
 import { checkPlan } from "../runtime/check.ts";
 import { compileExec } from "../runtime/compile-exec.ts";
 import type { Plan } from "../runtime/plan.ts";
-import { mergeEnvironment } from "../runtime/spec-for.ts";
 import { type Context, emit } from "./context.ts";
 import type { ExecRequest, Execs, ExecState } from "./engine.ts";
 import { exitCodeOf, startFailure } from "./failure.ts";
@@ -118,7 +117,7 @@ async function planFor(context: Context, { live, state }: Session, size: [number
   const [rows, columns] = size[0] > 0 ? size : consoleSize;
   return compileExec({
     argv: [program, ...args],
-    env: mergeEnvironment([`HOSTNAME=${record.config.hostname}`, ...record.config.env], env),
+    env: [...record.config.env, ...env],
     cwd: workingDir === "" ? record.config.workingDir : workingDir,
     user: await userOf(context, record, user === "" ? record.config.user : user, record.hostConfig.groupAdd),
     terminal: tty ? { rows, columns } : null,

@@ -115,8 +115,8 @@ export interface Disk {
   read(path: HostPath): Promise<Uint8Array>;
   /** A stream of the bytes from `offset`, up to `length` of them. */
   stream(path: HostPath, offset?: number, length?: number): ByteStream;
-  /** All or nothing: a reader sees the old file or the new one, also after a crash. */
-  writeAtomically(path: HostPath, bytes: Uint8Array): Promise<void>;
+  /** All or nothing: a reader sees the old file or the new one, also after a crash. The mode is 0600 if not given. */
+  writeAtomically(path: HostPath, bytes: Uint8Array, mode?: number): Promise<void>;
   /** Writes a stream to a new file; on failure the file is not there. */
   writeStream(path: HostPath, bytes: ByteStream): Promise<void>;
   rename(from: HostPath, to: HostPath): Promise<void>;

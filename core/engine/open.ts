@@ -2,15 +2,17 @@
 import type { ByteStream } from "../base/bytes.ts";
 import { messageOf } from "../base/error.ts";
 import type { Ports } from "../base/ports.ts";
+import type { ContainerRecord } from "../container/record.ts";
 import { Records } from "../container/records.ts";
+import { isUp } from "../container/state.ts";
 import { openVolumes } from "../volume/volumes.ts";
 import { containersOf } from "./containers.ts";
 import type { Context } from "./context.ts";
-import type { Engine, Images } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { EventLog } from "./event-log.ts";
 import { execsOf } from "./execs.ts";
-import { imageFinder, withEvents } from "./images-with-events.ts";
-import { ensureInitLayer, initLayer } from "./init-layer.ts";
+import { type ImagesDependencies, type ImageStore, type ImageUser, openImages } from "./images.ts";
+import { ensureInitLayer } from "./init-layer.ts";
 import type { Machine } from "./machine.ts";
 import { recover } from "./recover.ts";
 import { ContainerTable } from "./refs.ts";
@@ -27,49 +29,72 @@ export interface EngineDependencies {
   readonly warn?: (message: string) => void;
 }
 
-/** Opens the engine over a store of images; `isUsed` tells the store which images containers are made of. */
+export function openEngine(dependencies: EngineDependencies): Promise<Engine> {
+  return openEngineOver(dependencies, openImages);
+}
+
+/** Opens the engine over another store of images: tests of the engine need no tars. */
 export async function openEngineOver(
   dependencies: EngineDependencies,
-  openStore: (isUsed: (image: string) => string | null) => Promise<Images>,
+  openStore: (dependencies: ImagesDependencies) => Promise<ImageStore>,
 ): Promise<Engine> {
   const { machine, ports } = dependencies;
   const events = new EventLog(ports.clock);
   const containers = new ContainerTable();
-  const images = withEvents(await openStore((image) => userOf(containers, image)), events);
   let open = true;
   const context: Context = {
     machine,
     ports,
     bootId: dependencies.bootId,
     containers,
+    images: await openStore(imagesDependencies(dependencies, containers, events)),
     records: new Records(machine.disk),
     volumes: await openVolumes(machine.disk, ports),
     events,
-    image: imageFinder(images, dependencies.embedded),
     ...workers(dependencies),
     open: () => open,
   };
-  await ensureInitLayer(machine.layers, initLayer(ports.hasher));
+  await ensureInitLayer(machine.layers);
   await recover(context);
+  const close = async (): Promise<void> => {
+    open = false;
+    for (const live of containers.list()) live.backOff?.abort();
+    events.close();
+    await machine.close();
+  };
+  return engineOf(context, close);
+}
+
+function engineOf(context: Context, close: () => Promise<void>): Engine {
   return {
-    images,
+    images: context.images,
     containers: containersOf(context),
     execs: execsOf(context),
     volumes: volumesOf(context),
-    traits: machine.traits,
-    events: (filter) => events.read(filter),
-    async close() {
-      open = false;
-      for (const live of containers.list()) live.backOff?.abort();
-      events.close();
-      await machine.close();
-    },
+    traits: context.machine.traits,
+    events: (filter) => context.events.read(filter),
+    close,
   };
 }
 
-/** The id of a container made of the image, null when there is none. */
-function userOf(containers: ContainerTable, image: string): string | null {
-  return containers.list().find(({ record }) => record.image === image)?.record.id ?? null;
+function imagesDependencies(
+  { machine, ports, embedded }: EngineDependencies,
+  containers: ContainerTable,
+  events: EventLog,
+): ImagesDependencies {
+  return {
+    disk: machine.disk,
+    layers: machine.layers,
+    ports,
+    architecture: machine.traits.architecture,
+    embedded,
+    users: () => containers.list().map(({ record }) => userOf(record)),
+    emit: (action, id, name) => events.emit("image", action, id, { name }),
+  };
+}
+
+function userOf({ id, image, layers, state }: ContainerRecord): ImageUser {
+  return { id, image, layers, running: isUp(state) };
 }
 
 function workers({ warn = () => {} }: EngineDependencies): Pick<Context, "background" | "attempt"> {

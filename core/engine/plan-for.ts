@@ -37,15 +37,15 @@ export async function planFor(context: Context, record: ContainerRecord): Promis
     Promise.all(record.hostConfig.devices.map((device) => resolveDevice(context, device))),
   ]);
   const spec = specFor(specInput(context, record, user, devices));
-  const root = layers.overlay(record.id, lowersOf(context, record));
+  const root = layers.overlay(record.id, lowersOf(record));
   const plan = compile({ spec, mounts, root, container: record.id, traits });
   checkPlan(plan);
   return { plan, undo: undo(plan) };
 }
 
 /** The layers beneath a container's own, bottom first. */
-export function lowersOf(context: Context, record: Pick<ContainerRecord, "layers">): DiffId[] {
-  return [initLayer(context.ports.hasher), ...record.layers];
+export function lowersOf(record: Pick<ContainerRecord, "layers">): DiffId[] {
+  return [initLayer, ...record.layers];
 }
 
 const largestAccountFile = 4 * 1024 * 1024;
@@ -66,7 +66,7 @@ export async function userOf(
 }
 
 async function readText(context: Context, record: ContainerRecord, path: string): Promise<string> {
-  const lowers = lowersOf(context, record);
+  const lowers = lowersOf(record);
   const bytes = await context.machine.layers.readFile(record.id, lowers, path, largestAccountFile);
   return bytes === null ? "" : decodeBytes(bytes);
 }

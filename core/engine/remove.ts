@@ -44,6 +44,7 @@ export async function removeNow(context: Context, live: Live, { volumes }: { vol
   }
   context.containers.remove(live);
   if (volumes) await removeAnonymous(context, live.record.mounts);
+  await context.attempt("removing unused layers", context.images.collect());
   emit(context, live, "destroy");
   live.waits.tellRemoval({ code: live.record.exitCode, error: null });
 }

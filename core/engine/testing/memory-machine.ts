@@ -453,10 +453,10 @@ class MemoryDisk implements Disk {
     if (part.length > 0) yield part;
   }
 
-  async writeAtomically(path: HostPath, bytes: Uint8Array): Promise<void> {
+  async writeAtomically(path: HostPath, bytes: Uint8Array, mode = 0o600): Promise<void> {
     await this.#machine.change();
     if (this.#files.get(parentOf(path))?.kind !== "directory") throw new Errno("ENOENT", path);
-    this.#files.set(path, { kind: "file", mode: 0o600, bytes });
+    this.#files.set(path, { kind: "file", mode, bytes });
   }
 
   async writeStream(path: HostPath, bytes: ByteStream): Promise<void> {

@@ -1,0 +1,131 @@
+/** A store of images for tests of what stands above images: they are simply there, with one layer each. */
+import { TsboxError } from "../../base/error.ts";
+import type { Config, HostConfig } from "../../container/config.ts";
+import type { DiffId, Digest, ImageId } from "../../image/digest.ts";
+import type { Image, ImageDefaults } from "../../image/image.ts";
+import type { ImagesDependencies, ImageStore } from "../images.ts";
+
+const noDefaults: ImageDefaults = {
+  user: "",
+  env: [],
+  entrypoint: null,
+  cmd: null,
+  workingDir: "",
+  volumes: [],
+  exposedPorts: [],
+  labels: {},
+  stopSignal: null,
+};
+
+/** An image of that familiar name, "busybox:latest". */
+export function memoryImage(name: string, defaults: Partial<ImageDefaults> = {}): Image {
+  const digest = `sha256:${Array.from(name, (char) => char.charCodeAt(0).toString(16))
+    .join("")
+    .padEnd(64, "f")
+    .slice(0, 64)}`;
+  return {
+    id: digest as ImageId,
+    names: [name],
+    digests: [],
+    created: "2026-01-01T00:00:00Z",
+    author: "",
+    comment: "",
+    os: "linux",
+    architecture: "amd64",
+    variant: "",
+    layers: [digest as DiffId],
+    size: 1000,
+    defaults: { ...noDefaults, ...defaults },
+    config: digest as Digest,
+  };
+}
+
+/** For `openEngineOver`. */
+export function memoryImages(...images: Image[]): (dependencies: ImagesDependencies) => Promise<ImageStore> {
+  const get = async (ref: string): Promise<Image> => {
+    const name = ref.includes(":") ? ref : `${ref}:latest`;
+    const image = images.find(({ id, names }) => id === ref || names.includes(name));
+    if (image === undefined) throw new TsboxError("not-found", `No such image: ${name}`);
+    return image;
+  };
+  const refuse = (): Promise<never> => Promise.reject(new TsboxError("unsupported", "these images do not change"));
+  return () =>
+    Promise.resolve({
+      async *load() {
+        yield await refuse();
+      },
+      list: () => Promise.resolve(images),
+      get,
+      tag: refuse,
+      remove: refuse,
+      resolve: get,
+      collect: () => Promise.resolve(),
+    });
+}
+
+export const noConfig: Config = {
+  hostname: "",
+  domainname: "",
+  user: "",
+  attachStdin: false,
+  attachStdout: true,
+  attachStderr: true,
+  openStdin: false,
+  stdinOnce: false,
+  tty: false,
+  env: [],
+  entrypoint: null,
+  cmd: null,
+  image: "busybox",
+  workingDir: "",
+  labels: {},
+  volumes: [],
+  exposedPorts: [],
+  stopSignal: null,
+  stopTimeoutSeconds: null,
+};
+
+export const noHostConfig: HostConfig = {
+  networkMode: "default",
+  autoRemove: false,
+  privileged: false,
+  readonlyRootfs: false,
+  capAdd: [],
+  capDrop: [],
+  securityOpt: [],
+  mounts: [],
+  binds: [],
+  resources: {
+    memoryBytes: 0,
+    memorySwapBytes: 0,
+    memoryReservationBytes: 0,
+    nanoCpus: 0,
+    cpuShares: 0,
+    cpuPeriodMicros: 0,
+    cpuQuotaMicros: 0,
+    cpusetCpus: "",
+    cpusetMems: "",
+    pidsLimit: 0,
+    blkioWeight: 0,
+  },
+  restartPolicy: { name: "no", maximumRetryCount: 0 },
+  ulimits: [],
+  devices: [],
+  groupAdd: [],
+  extraHosts: [],
+  dns: [],
+  dnsSearch: [],
+  dnsOptions: [],
+  sysctls: {},
+  shmSizeBytes: 0,
+  oomScoreAdj: 0,
+  init: false,
+  usernsMode: "",
+  pidMode: "",
+  ipcMode: "",
+  utsMode: "",
+  cgroupnsMode: "",
+  cgroupParent: "",
+  consoleSize: [0, 0],
+  logOptions: {},
+};
