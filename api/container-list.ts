@@ -2,6 +2,7 @@
 import { TsboxError } from "../core/base/error.ts";
 import type { Engine } from "../core/engine/engine.ts";
 import type { ContainerRecord } from "../core/container/record.ts";
+import { isUp } from "../core/container/state.ts";
 import type { Filters } from "./filters.ts";
 import { matchesPattern, parseFilters } from "./filters.ts";
 import { invalid } from "./errors.ts";
@@ -26,7 +27,7 @@ export async function listContainers({ engine, system }: Context, call: Call): P
   const images = await ancestorIds(engine, filters);
   const shown = (await engine.containers.list()).filter(
     (record, index, all) =>
-      (everything || isUp(record)) && between(all, index, bounds) && fits(record, filters, images),
+      (everything || isUp(record.state)) && between(all, index, bounds) && fits(record, filters, images),
   );
   const limited = limit > 0 ? shown.slice(0, limit) : shown;
   const now = system.clock.now();
@@ -34,10 +35,6 @@ export async function listContainers({ engine, system }: Context, call: Call): P
     200,
     limited.map((record) => containerSummary(record, now)),
   );
-}
-
-function isUp({ state }: ContainerRecord): boolean {
-  return state === "running" || state === "paused" || state === "restarting";
 }
 
 function checkStates(filters: Filters): void {

@@ -9,6 +9,7 @@ import type { ByteStream } from "../core/base/bytes.ts";
 import { messageOf } from "../core/base/error.ts";
 import { openEngine } from "../core/engine/open.ts";
 import { logRequests } from "./debug-log.ts";
+import { defaultHost, runDirectory } from "./default-host.ts";
 import { createHttpServer } from "./http-server.ts";
 import { Idle } from "./idle.ts";
 import { listen, socketPath } from "./listen.ts";
@@ -23,27 +24,14 @@ interface Options {
 }
 
 const { env } = process;
-const isRoot = process.getuid?.() === 0;
-const userRun = env["XDG_RUNTIME_DIR"] ?? `/tmp/tsbox-${process.getuid?.()}`;
-const userData = env["XDG_DATA_HOME"] ?? `${env["HOME"] ?? "/tmp"}/.local/share`;
+const dataDirectory =
+  process.getuid?.() === 0 ? "/var/lib" : (env["XDG_DATA_HOME"] ?? `${env["HOME"] ?? ""}/.local/share`);
 
 const program = new Command("tsboxd")
   .description("the tsbox engine, behind the Docker Engine API")
-  .option(
-    "-H, --host <address>",
-    "where to listen",
-    env["TSBOX_HOST"] ?? `unix://${isRoot ? "/run" : userRun}/tsbox.sock`,
-  )
-  .option(
-    "--data-root <directory>",
-    "images, containers, volumes",
-    env["TSBOX_DATA_ROOT"] ?? `${isRoot ? "/var/lib" : userData}/tsbox`,
-  )
-  .option(
-    "--exec-root <directory>",
-    "the state of what runs",
-    env["TSBOX_RUN_DIR"] ?? `${isRoot ? "/run" : userRun}/tsbox`,
-  )
+  .option("-H, --host <address>", "where to listen", env["TSBOX_HOST"] ?? defaultHost(env))
+  .option("--data-root <directory>", "images, containers, volumes", env["TSBOX_DATA_ROOT"] ?? `${dataDirectory}/tsbox`)
+  .option("--exec-root <directory>", "the state of what runs", env["TSBOX_RUN_DIR"] ?? `${runDirectory(env)}/tsbox`)
   .option("--idle-minutes <minutes>", "end after so long without requests and running containers", positive)
   .option("-D, --debug", "print every request", false);
 
@@ -59,11 +47,15 @@ function embedded(name: string): ByteStream | null {
   return /^[a-z]+$/.test(name) && existsSync(path) ? createReadStream(path) : null;
 }
 
+function warn(message: string): void {
+  process.stderr.write(`tsboxd: ${message}\n`);
+}
+
 async function main(options: Options): Promise<void> {
   const path = socketPath(options.host);
   const machine = await openLinuxMachine({ dataRoot: options.dataRoot, runRoot: options.execRoot });
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  const engine = await openEngine({ machine, ports: linuxPorts, embedded, bootId });
+  const engine = await openEngine({ machine, ports: linuxPorts, embedded, bootId, warn });
   const { dataRoot, debug } = options;
   const system = systemInfo({ dataRoot, debug, storageDriver: machine.layers.name, clock: linuxPorts.clock });
   const api = createApi(engine, system);
@@ -82,6 +74,6 @@ async function main(options: Options): Promise<void> {
 }
 
 main(program.parse().opts<Options>()).catch((thrown: unknown) => {
-  process.stderr.write(`tsboxd: ${messageOf(thrown)}\n`);
+  warn(messageOf(thrown));
   process.exit(1);
 });
