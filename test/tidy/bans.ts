@@ -47,7 +47,7 @@ const bans: readonly Ban[] = [
   {
     pattern: /\/(work|home|Users|tmp\/brief)\/\w/,
     files: /./,
-    except: /^core\/.*\.test\.ts$/,
+    except: /\.test\.ts$|^test\/(golden|.*\/recorded)\//,
     why: "a path of one person's machine means nothing on another",
   },
   {
