@@ -241,20 +241,22 @@ export function container(workshop: string, directory: string, terminal = false)
       flags: ["nosuid", "noexec"],
       options: "newinstance,ptmxmode=0666,mode=0620",
     },
-    { op: "bind", source: "/dev/null" as HostPath, target: touch("/dev/null"), recursive: false, ...plain },
+    { op: "file", path: inside("/dev/null"), mode: 0o666 },
+    {
+      op: "bind",
+      source: "/dev/null" as HostPath,
+      target: inside("/dev/null"),
+      recursive: false,
+      flags: [],
+      propagation: null,
+    },
     { op: "file", path: inside("/dev/console"), mode: 0o600 },
     { op: "symlink", path: inside("/dev/ptmx"), target: "pts/ptmx" },
     { op: "pivot", root: join(directory, "merged") as HostPath },
     { op: "hostname", name: "workshop" },
     { op: "session" },
     ...(terminal ? [{ op: "terminal", rows: 24, columns: 80, console: true } as const] : []),
-  ].flatMap((op) => (op.op === "bind" ? [{ op: "file", path: op.target, mode: 0o644 } as const, op] : [op])) as ChildOp[];
-}
-
-const plain = { flags: [], propagation: null };
-
-function touch(path: string): ContainerPath {
-  return path as ContainerPath;
+  ];
 }
 
 function program(argv: readonly [string, ...string[]]): ChildOp[] {
@@ -301,23 +303,15 @@ export async function outcome(client: Client): Promise<Outcome> {
 export function logOf(run: Run): { log: string; stream: string; time: string }[] {
   assert(run.stdio.log !== null, "a run whose log is read has one");
   const lines = readFileSync(run.stdio.log, "utf8").split("\n");
-  return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as { log: string; stream: string; time: string });
+  return lines
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as { log: string; stream: string; time: string });
 }
 
-/** Pids of processes whose executable or command line is ours or lives in the workshop's containers. */
-export function monitors(): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => nameOf(name) === "tsbox-monitor")
-    .map(Number);
-}
-
-function nameOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-  } catch {
-    return "";
-  }
+/** The sockets that monitors of this workshop still hold, by path. */
+export function heldSockets(workshop: string): string[] {
+  const lines = readFileSync("/proc/net/unix", "utf8").split("\n");
+  return lines.filter((line) => line.includes(workshop)).map((line) => line.slice(line.indexOf(workshop)));
 }
 
 export function removeWorkshop(workshop: string): void {

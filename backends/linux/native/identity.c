@@ -18,7 +18,7 @@ struct filter_program {
 };
 
 // setresuid(2) took the capabilities out of the effective set; the ops that follow still need them.
-static int regain_capabilities(void) {
+int regain_capabilities(void) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct data[2];
   if (syscall(SYS_capget, &header, data) < 0) return -1;

@@ -50,7 +50,8 @@ static int sealed_copy(int self) {
 static void run_sealed(char **argv) {
   int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   if (self < 0) die("/proc/self/exe");
-  if (fcntl(self, F_GET_SEALS) > 0) {
+  int seals = fcntl(self, F_GET_SEALS);
+  if (seals > 0 && seals & F_SEAL_WRITE) {
     close(self);
     return;
   }

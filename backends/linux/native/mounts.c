@@ -173,6 +173,31 @@ static int cover_upper(const struct op *op, int userns) {
   return result;
 }
 
+// The host's id of a map's 0 (the first line's, when it has none).
+static unsigned outside_root(const char *map) {
+  unsigned first = 0, inside, outside, count;
+  for (const char *line = map; sscanf(line, "%u %u %u", &inside, &outside, &count) == 3;) {
+    if (inside == 0) return outside;
+    if (line == map) first = outside;
+    if (!(line = strchr(line, '\n'))) break;
+    line++;
+  }
+  return first;
+}
+
+// overlayfs writes to its upper layer as whoever mounted it, and in an id-mapped one the host's root is nobody:
+// the namespace's root mounts it.
+static int overlay_as_owner(const struct op *op) {
+  syscall(SYS_setfsgid, outside_root(op->v[6].text));
+  syscall(SYS_setfsuid, outside_root(op->v[5].text));
+  int mount = regain_capabilities() < 0 ? -1 : overlay_mount(op, false);
+  int error = errno;
+  syscall(SYS_setfsuid, 0);
+  syscall(SYS_setfsgid, 0);
+  errno = error;
+  return mount;
+}
+
 static int overlay_with_ids(const struct op *op) {
   if (!op->v[5].text[0]) return overlay_mount(op, false);
   int userns = user_namespace(op->v[5].text, op->v[6].text);
@@ -181,7 +206,7 @@ static int overlay_with_ids(const struct op *op) {
   for (uint64_t i = 0; result == 0 && i < op->v[7].number; i++) result = cover_idmapped(lowers[i], userns);
   free(lowers);
   close_keep(userns);
-  return result < 0 ? -1 : overlay_mount(op, false);
+  return result < 0 ? -1 : overlay_as_owner(op);
 }
 
 // Made in a mount namespace of its own, where the layers are covered by id-mapped clones of themselves; only the

@@ -51,6 +51,7 @@ int op_symlink(const struct op *op, struct child *child);
 int op_terminal(const struct op *op, struct child *child);
 
 // identity.c
+int regain_capabilities(void);  // effective = permitted
 int op_user(const struct op *op, struct child *child);
 int op_capabilities(const struct op *op, struct child *child);
 int op_bounding(const struct op *op, struct child *child);
