@@ -13,10 +13,8 @@ import { containerSummary } from "./wire/container-summary.ts";
 import { effectiveNetworkMode } from "./wire/network.ts";
 
 const states = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
-const knownFilters = [
-  ...["id", "name", "label", "label!", "status", "ancestor", "before", "since", "exited", "volume", "network"],
-  ...["health", "is-task", "publish", "expose"],
-];
+const knownFilters =
+  "id name label label! status ancestor before since exited volume network health is-task publish expose".split(" ");
 
 export async function listContainers({ engine, system }: Context, call: Call): Promise<Answer> {
   const filters = parseFilters(call.query, knownFilters);
@@ -27,7 +25,9 @@ export async function listContainers({ engine, system }: Context, call: Call): P
   const images = await ancestorIds(engine, filters);
   const shown = (await engine.containers.list()).filter(
     (record, index, all) =>
-      (everything || isUp(record.state)) && between(all, index, bounds) && fits(record, filters, images),
+      (everything || isUp(record.state) || record.state === "restarting") &&
+      between(all, index, bounds) &&
+      fits(record, filters, images),
   );
   const limited = limit > 0 ? shown.slice(0, limit) : shown;
   const now = system.clock.now();

@@ -8,10 +8,8 @@ import type { Context, Route } from "./route.ts";
 import { untilAborted } from "./stream.ts";
 import { eventLine } from "./wire/event.ts";
 
-const knownFilters = [
-  ...["type", "event", "container", "image", "volume", "network", "label", "label!"],
-  ...["daemon", "scope", "plugin", "service", "node", "secret", "config"],
-];
+const knownFilters =
+  "type event container image volume network label label! daemon scope plugin service node secret config".split(" ");
 
 export function eventRoutes({ engine }: Context): Route[] {
   return [

@@ -20,7 +20,9 @@ const api: Api = async (request) => {
     "/echo": async () => reply(200, await readAll(request.body, 1 << 20)),
     "/early": () => reply(400, bytes("no")),
     "/partial": async () => {
-      for await (const _ of request.body) break;
+      const iterator = request.body[Symbol.asyncIterator]();
+      await iterator.next();
+      await iterator.return?.();
       return reply(400, bytes("enough"));
     },
     "/empty": () => ({ kind: "reply", status: 204, headers: {}, body: null }),
@@ -32,7 +34,9 @@ const api: Api = async (request) => {
       return {
         kind: "hijack",
         status: upgrade ? 101 : 200,
-        headers: upgrade ? { "content-type": "x/raw", connection: "Upgrade", upgrade: "tcp" } : { "content-type": "x/raw" },
+        headers: upgrade
+          ? { "content-type": "x/raw", connection: "Upgrade", upgrade: "tcp" }
+          : { "content-type": "x/raw" },
         duplex: async function* (input) {
           yield bytes(`body=${body};`);
           for await (const chunk of input) yield bytes(text(chunk).toUpperCase());
@@ -108,10 +112,7 @@ test("a 204 has no body and no length", async () => {
 test("an upgrade takes its declared body first and all that follows as input", async () => {
   const answer = await raw([`${upgradeHead}Content-Length: 7\r\n\r\n{"a"`, ":1}in", "put"], { halfClose: true });
   const [head, output] = answer.split("\r\n\r\n");
-  assert.equal(
-    head,
-    "HTTP/1.1 101 UPGRADED\r\nContent-Type: x/raw\r\nConnection: Upgrade\r\nUpgrade: tcp",
-  );
+  assert.equal(head, "HTTP/1.1 101 UPGRADED\r\nContent-Type: x/raw\r\nConnection: Upgrade\r\nUpgrade: tcp");
   assert.equal(output, 'body={"a":1};INPUT;late output');
 });
 
@@ -121,7 +122,7 @@ test("output goes on after the client closed its half at once", async () => {
 });
 
 test("a hijack without upgrade is neither chunked nor of known length and survives a half-close", async () => {
-  const answer = await raw(['POST /hijack HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}'], { halfClose: true });
+  const answer = await raw(["POST /hijack HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"], { halfClose: true });
   assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
   assert.doesNotMatch(answer, /content-length|transfer-encoding/i);
   assert.match(answer, /\r\n\r\nbody={};;late output$/);
@@ -169,6 +170,8 @@ test("a silent stream sends its headers at once and learns that the client went 
 });
 
 test("a stream that breaks cuts the connection, so that the client cannot take half for all", async () => {
-  const answer = await raw(["GET /cut HTTP/1.1\r\n\r\n"], { halfClose: false }).catch((error: unknown) => String(error));
+  const answer = await raw(["GET /cut HTTP/1.1\r\n\r\n"], { halfClose: false }).catch((error: unknown) =>
+    String(error),
+  );
   assert.doesNotMatch(answer, /\r\n0\r\n\r\n$/);
 });

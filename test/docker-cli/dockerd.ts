@@ -26,9 +26,14 @@ export async function startDockerd(): Promise<Daemon> {
   const cgroup = `tsbox-dockerd-${name}`;
   run("ip", ["netns", "add", netns]);
   const options = [
-    ...["--data-root", join(directory, "data"), "--exec-root", join(directory, "exec")],
-    ...["--pidfile", join(directory, "pid"), "-H", `unix://${directory}/s`, "--storage-driver", "overlay2"],
-    ...["--cgroup-parent", `/${cgroup}`, "--exec-opt", "native.cgroupdriver=cgroupfs", "--group", "root"],
+    `--data-root=${directory}/data`,
+    `--exec-root=${directory}/exec`,
+    `--pidfile=${directory}/pid`,
+    `--host=unix://${directory}/s`,
+    "--storage-driver=overlay2",
+    `--cgroup-parent=/${cgroup}`,
+    "--exec-opt=native.cgroupdriver=cgroupfs",
+    "--group=root",
   ];
   const daemon = spawn("nsenter", [`--net=/run/netns/${netns}`, "dockerd", ...options], { stdio: "ignore" });
   const ended = new Promise<void>((resolve) => daemon.once("exit", () => resolve()));
