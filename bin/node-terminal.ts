@@ -1,0 +1,53 @@
+/**
+ * The terminal that Node was started in. Its streams are opened when they are first used: each
+ * costs about a millisecond, and `run --rm image true` needs none of them.
+ */
+import { isatty } from "node:tty";
+import type { Terminal } from "../cli/ports.ts";
+
+/** What `docker run` passes on too and Node can catch. */
+const proxied = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const;
+
+export const nodeTerminal: Terminal = {
+  get stdinIsTty() {
+    return isatty(0);
+  },
+  get stdoutIsTty() {
+    return isatty(1);
+  },
+  get stdin() {
+    return process.stdin;
+  },
+  stdout: (bytes) => write(process.stdout, bytes),
+  stderr: (bytes) => write(process.stderr, bytes),
+  size: () => {
+    if (!isatty(1)) return null;
+    const { rows, columns } = process.stdout;
+    return { rows, columns };
+  },
+  onResize: (listener) => {
+    process.on("SIGWINCH", listener);
+    return () => process.off("SIGWINCH", listener);
+  },
+  raw: () => {
+    process.stdin.setRawMode(true);
+    return () => process.stdin.setRawMode(false);
+  },
+  onSignal: (listener) => {
+    for (const name of proxied) process.on(name, listener);
+    return () => {
+      for (const name of proxied) process.off(name, listener);
+    };
+  },
+};
+
+/** Resolves when the bytes were handed to the kernel. Nobody reads any more: we end as by SIGPIPE. */
+function write(stream: NodeJS.WriteStream, bytes: Uint8Array | string): Promise<void> {
+  return new Promise((done, fail) => {
+    stream.write(bytes, (problem) => {
+      if (problem == null) done();
+      else if ("code" in problem && problem.code === "EPIPE") process.exit(128 + 13);
+      else fail(problem);
+    });
+  });
+}

@@ -1,0 +1,112 @@
+/**
+ * npm run build: makes dist/ of what is needed to run without starting from sources.
+ *
+ *   dist/tsbox.cjs, dist/tsbox/   the command line, one chunk a command
+ *   dist/tsboxd.mjs               the daemon
+ *   dist/images/                  the images tsbox brings along
+ *   dist/tsbox-helper             the C helper of the Linux backend
+ *   dist/manifest.json            a digest of all sources; a test refuses a dist that is older than they are
+ *
+ * A part whose sources did not change since the last build is left as it is.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+const dist = join(root, "dist");
+
+interface Part {
+  readonly name: string;
+  /** Files and directories whose text decides whether it must be built again. */
+  readonly sources: readonly string[];
+  readonly build: () => Promise<void>;
+}
+
+const parts: readonly Part[] = [
+  { name: "tsbox", sources: ["bin", "cli", "core", "build.ts", "package-lock.json"], build: buildClient },
+  {
+    name: "tsboxd",
+    sources: ["bin", "api", "backends/linux", "core", "build.ts", "package-lock.json"],
+    build: buildDaemon,
+  },
+  { name: "helper", sources: ["backends/linux/native", "backends/linux/helper.ts"], build: buildHelper },
+  { name: "images", sources: ["images", "core/image"], build: buildImages },
+];
+
+/** CommonJS starts faster than ESM: Node then never loads its ESM loader. */
+async function buildClient(): Promise<void> {
+  rmSync(join(dist, "tsbox"), { recursive: true, force: true });
+  const bundle = await rolldown({ input: join(root, "bin/tsbox.ts"), platform: "node", cwd: root });
+  await bundle.write({
+    dir: dist,
+    format: "cjs",
+    entryFileNames: "tsbox.cjs",
+    chunkFileNames: "tsbox/[name].cjs",
+    minify: true,
+  });
+  await bundle.close();
+}
+
+async function buildDaemon(): Promise<void> {
+  const bundle = await rolldown({ input: join(root, "bin/tsboxd.ts"), platform: "node", cwd: root });
+  await bundle.write({ file: join(dist, "tsboxd.mjs"), format: "esm", codeSplitting: false });
+  await bundle.close();
+}
+
+async function buildHelper(): Promise<void> {
+  if (!existsSync(join(root, "backends/linux/helper.ts"))) return;
+}
+
+async function buildImages(): Promise<void> {
+  if (!existsSync(join(root, "images/hello/build.ts"))) return;
+}
+
+/** The digest of a part's sources. */
+export function sourceDigest(sources: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const path of sources.flatMap(filesBeneath).toSorted()) {
+    hash.update(`${path}\n`);
+    hash.update(readFileSync(join(root, path)));
+  }
+  return hash.digest("hex");
+}
+
+/** Paths relative to the root; tests are no sources. */
+function filesBeneath(path: string): string[] {
+  const whole = join(root, path);
+  if (!existsSync(whole)) return [];
+  if (/\.[a-z]+$/.test(path)) return [path];
+  return readdirSync(whole, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !/\.test\.ts$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length));
+}
+
+type Manifest = Readonly<Record<string, string>>;
+
+function readManifest(): Manifest {
+  const path = join(dist, "manifest.json");
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Manifest) : {};
+}
+
+/** The names of the parts that dist does not hold as their sources are now. */
+export function staleParts(): string[] {
+  const manifest = readManifest();
+  return parts.filter(({ name, sources }) => manifest[name] !== sourceDigest(sources)).map(({ name }) => name);
+}
+
+async function main(): Promise<void> {
+  mkdirSync(dist, { recursive: true });
+  const stale = new Set(staleParts());
+  for (const { name, sources, build } of parts) {
+    if (!stale.has(name)) continue;
+    const digest = sourceDigest(sources);
+    await build();
+    writeFileSync(join(dist, "manifest.json"), `${JSON.stringify({ ...readManifest(), [name]: digest }, null, 2)}\n`);
+    process.stdout.write(`built ${name}\n`);
+  }
+}
+
+if (import.meta.main) await main();

@@ -1,0 +1,111 @@
+/**
+ * Which commands there are. Each is loaded when it is called, so that starting one costs nothing
+ * for the others; what `tsbox --help` says of it therefore stands here and in its file.
+ */
+import type { Command } from "./command.ts";
+
+export interface Entry {
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly default: unknown }>;
+}
+
+export const commands: Readonly<Record<string, Entry>> = {
+  attach: {
+    summary: "Attach local standard input, output, and error streams to a running container",
+    load: () => import("./commands/attach.ts"),
+  },
+  create: { summary: "Create a new container", load: () => import("./commands/create.ts") },
+  events: { summary: "Get real time events from the server", load: () => import("./commands/events.ts") },
+  exec: { summary: "Execute a command in a running container", load: () => import("./commands/exec.ts") },
+  images: { summary: "List images", load: () => import("./commands/images.ts") },
+  info: { summary: "Display system-wide information", load: () => import("./commands/info.ts") },
+  inspect: { summary: "Return low-level information on Docker objects", load: () => import("./commands/inspect.ts") },
+  kill: { summary: "Kill one or more running containers", load: () => import("./commands/kill.ts") },
+  load: { summary: "Load an image from a tar archive or STDIN", load: () => import("./commands/load.ts") },
+  logs: { summary: "Fetch the logs of a container", load: () => import("./commands/logs.ts") },
+  pause: { summary: "Pause all processes within one or more containers", load: () => import("./commands/pause.ts") },
+  port: {
+    summary: "List port mappings or a specific mapping for the container",
+    load: () => import("./commands/port.ts"),
+  },
+  ps: { summary: "List containers", load: () => import("./commands/ps.ts") },
+  rename: { summary: "Rename a container", load: () => import("./commands/rename.ts") },
+  restart: { summary: "Restart one or more containers", load: () => import("./commands/restart.ts") },
+  rm: { summary: "Remove one or more containers", load: () => import("./commands/rm.ts") },
+  rmi: { summary: "Remove one or more images", load: () => import("./commands/rmi.ts") },
+  run: { summary: "Create and run a new container from an image", load: () => import("./commands/run.ts") },
+  start: { summary: "Start one or more stopped containers", load: () => import("./commands/start.ts") },
+  stop: { summary: "Stop one or more running containers", load: () => import("./commands/stop.ts") },
+  tag: {
+    summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+    load: () => import("./commands/tag.ts"),
+  },
+  top: { summary: "Display the running processes of a container", load: () => import("./commands/top.ts") },
+  unpause: {
+    summary: "Unpause all processes within one or more containers",
+    load: () => import("./commands/unpause.ts"),
+  },
+  version: { summary: "Show the tsbox version information", load: () => import("./commands/version.ts") },
+  "volume create": { summary: "Create a volume", load: () => import("./commands/volume-create.ts") },
+  "volume inspect": {
+    summary: "Display detailed information on one or more volumes",
+    load: () => import("./commands/volume-inspect.ts"),
+  },
+  "volume ls": { summary: "List volumes", load: () => import("./commands/volume-ls.ts") },
+  "volume rm": { summary: "Remove one or more volumes", load: () => import("./commands/volume-rm.ts") },
+  wait: {
+    summary: "Block until one or more containers stop, then print their exit codes",
+    load: () => import("./commands/wait.ts"),
+  },
+};
+
+/** Docker's long names: `container ls` is `ps`. The rest of `container X` is `X`. */
+const longNames: Readonly<Record<string, string>> = {
+  "container ls": "ps",
+  "container list": "ps",
+  "container ps": "ps",
+  "container remove": "rm",
+  "image ls": "images",
+  "image list": "images",
+  "image rm": "rmi",
+  "image remove": "rmi",
+  "image load": "load",
+  "image tag": "tag",
+  "system info": "info",
+  "system events": "events",
+  "volume list": "volume ls",
+  "volume remove": "volume rm",
+};
+
+const containerCommands = new Set(
+  "attach create exec inspect kill logs pause port rename restart rm run start stop top unpause wait".split(" "),
+);
+
+export const groups: Readonly<Record<string, string>> = {
+  container: "Manage containers",
+  image: "Manage images",
+  system: "Manage tsbox",
+  volume: "Manage volumes",
+};
+
+export interface Found {
+  /** The words the user wrote: "container ls". */
+  readonly words: string;
+  readonly name: string;
+  readonly entry: Entry;
+  readonly rest: readonly string[];
+}
+
+/** The command that argv begins with, null when it names none. */
+export function findCommand(argv: readonly string[]): Found | null {
+  const [first = "", second = ""] = argv;
+  const grouped = Object.hasOwn(groups, first);
+  const words = grouped ? `${first} ${second}` : first;
+  const name = longNames[words] ?? (first === "container" && containerCommands.has(second) ? second : words);
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  return entry === undefined ? null : { words, name, entry, rest: argv.slice(grouped ? 2 : 1) };
+}
+
+export async function loadCommand(entry: Entry): Promise<Command> {
+  return (await entry.load()).default as Command;
+}

@@ -1,0 +1,72 @@
+/** What the commands read of the API's answers (Docker Engine API 1.50); the rest of them is passed through. */
+export interface ContainerInspect {
+  readonly Id: string;
+  readonly Name: string;
+  readonly State: {
+    readonly Running: boolean;
+    readonly Paused: boolean;
+    readonly Restarting: boolean;
+    readonly ExitCode: number;
+  };
+  readonly Config: { readonly Tty: boolean; readonly OpenStdin: boolean };
+  readonly HostConfig: { readonly AutoRemove: boolean };
+  readonly NetworkSettings: { readonly Ports: Readonly<Record<string, readonly PortBinding[] | null>> | null };
+}
+
+export interface PortBinding {
+  readonly HostIp: string;
+  readonly HostPort: string;
+}
+
+export interface Port {
+  readonly IP?: string;
+  readonly PrivatePort: number;
+  readonly PublicPort?: number;
+  readonly Type: string;
+}
+
+export interface ContainerSummary {
+  readonly Id: string;
+  readonly Names: readonly string[] | null;
+  readonly Image: string;
+  readonly ImageID: string;
+  readonly Command: string;
+  /** Seconds since the epoch. */
+  readonly Created: number;
+  readonly Ports: readonly Port[] | null;
+  readonly State: string;
+  readonly Status: string;
+  readonly SizeRw?: number;
+  readonly SizeRootFs?: number;
+  readonly Labels: Readonly<Record<string, string>> | null;
+  readonly Mounts: readonly { readonly Type: string; readonly Name?: string; readonly Source: string }[] | null;
+  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, unknown>> | null } | null;
+}
+
+export interface ImageSummary {
+  readonly Id: string;
+  readonly RepoTags: readonly string[] | null;
+  readonly RepoDigests: readonly string[] | null;
+  /** Seconds since the epoch. */
+  readonly Created: number;
+  readonly Size: number;
+  readonly SharedSize: number;
+  readonly Containers: number;
+}
+
+export interface VolumeSummary {
+  readonly Name: string;
+  readonly Driver: string;
+  readonly Mountpoint: string;
+  readonly Scope: string;
+  readonly Labels: Readonly<Record<string, string>> | null;
+}
+
+export interface EventMessage {
+  readonly Type: string;
+  readonly Action: string;
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> | null };
+  readonly scope?: string;
+  readonly time: number;
+  readonly timeNano: number;
+}
