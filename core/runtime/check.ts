@@ -14,7 +14,8 @@ import type { ChildOp, HostOp, Op, Plan, Spawn } from "./plan.ts";
 export function checkPlan(plan: Plan): void {
   const suspect = JSON.stringify(plan).includes("\\u0000");
   plan.steps.forEach((step, index) => {
-    refuse(String(index), step, checkOp(step) ?? checkPlace(step, index, plan.steps));
+    const nul = suspect && step.op !== "spawn" ? nulByte(step) : null;
+    refuse(String(index), step, nul ?? checkOp(step) ?? checkPlace(step, index, plan.steps));
     if (step.op === "spawn") checkSpawn(step, index, suspect);
   });
 }
@@ -71,7 +72,7 @@ function checkRules(op: ChildOp, seen: Seen, spawn: Spawn): string | null {
 }
 
 /** No system call takes a NUL inside a string. */
-function nulByte(op: ChildOp): string | null {
+function nulByte(op: Op): string | null {
   return JSON.stringify(op, (_, value: unknown) => {
     if (typeof value === "string" && value.includes("\0")) return { nul: true };
     return value;

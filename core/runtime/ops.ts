@@ -406,7 +406,7 @@ const table = {
     explain: () => ({
       sentence: "gives up gaining rights by exec: setuid bits and file capabilities have no effect",
       syscalls: [call("prctl", "PR_SET_NO_NEW_PRIVS", "1")],
-      man: "PR_SET_NO_NEW_PRIVS(2const)",
+      man: "prctl(2)",
     }),
   },
   seccomp: {

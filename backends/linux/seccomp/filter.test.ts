@@ -135,10 +135,10 @@ test("x32 calls and calls younger than the table fail with ENOSYS, foreign archi
 test("the default filter is short and reaches any verdict in few steps", () => {
   const filter = compileFilter(defaultSeccomp(defaultCapabilities, "amd64"), "amd64");
   const steps = [...syscallNumbers.x86_64.values()].map(
-    (number) => run(filter, { audit: x86_64, number, args: [45n] }).steps,
+    (number) => run(filter, { audit: x86_64, number, args: [2n] }).steps,
   );
   assert.ok(filter.length / 8 < 800, `${filter.length / 8} instructions`);
-  assert.ok(Math.max(...steps) < 60, `${Math.max(...steps)} steps`);
+  assert.ok(Math.max(...steps) < 40, `${Math.max(...steps)} steps`);
 });
 
 test("the same profile object is compiled once", () => {
