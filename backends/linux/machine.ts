@@ -1,0 +1,246 @@
+/**
+ * The Linux machine: plans go to the helper, tasks are spoken to through their monitors' sockets.
+ *
+ *   <run root>/<12 hex of the container>/s                 the monitor of its first process
+ *   <run root>/<12 hex of the container>/<12 hex of exec>  the monitor of an exec session
+ *
+ * Starting costs one round trip to the helper (up to the gate) and one to the monitor (release):
+ * the connection to the monitor is opened without waiting for it, and nothing polls.
+ */
+import * as fs from "node:fs";
+import { join, resolve } from "node:path";
+import { assert } from "../../core/base/assert.ts";
+import type { ContainerId, HostPath } from "../../core/base/brand.ts";
+import { TsboxError } from "../../core/base/error.ts";
+import type { Machine, Task, TaskExit, TaskKey, TaskStart } from "../../core/engine/machine.ts";
+import { PlanError } from "../../core/runtime/plan-error.ts";
+import type { Cgroup, Plan } from "../../core/runtime/plan.ts";
+import type { HostTraits } from "../../core/runtime/traits.ts";
+import { LinuxDisk, makeDirectory } from "./disk.ts";
+import { asErrno, failedWith } from "./errors.ts";
+import { Helper } from "./helper.ts";
+import { findHelper } from "./helper-binary.ts";
+import { OverlayLayers } from "./layers.ts";
+import { type Lock, lockDataRoot } from "./lock.ts";
+import { compileFilter } from "./seccomp/filter.ts";
+import { LinuxTask, type ProcessIdentity, readExit, type TaskPlace } from "./task.ts";
+import { probeTraits } from "./traits.ts";
+
+export interface LinuxMachineOptions {
+  /** Images, layers, containers. */
+  readonly dataRoot: string;
+  /** Sockets; emptied by a reboot. */
+  readonly runRoot: string;
+  /** The helper's binary; found or compiled when not given. */
+  readonly helper?: string;
+}
+
+/** "/<12 hex>/<12 hex>" fits behind it into a socket's address, sun_path (unix(7)). */
+const runRootMax = 107 - 26;
+
+/**
+ * Opens the machine. Throws TsboxError "conflict" when another engine has the data root,
+ * "unsupported" when there is no helper and no way to compile one.
+ */
+export async function openLinuxMachine(options: LinuxMachineOptions): Promise<Machine> {
+  const dataRoot = openRoot(options.dataRoot);
+  const runRoot = openRoot(options.runRoot);
+  if (Buffer.byteLength(runRoot) > runRootMax)
+    throw new TsboxError(
+      "invalid",
+      `the run directory ${runRoot} is longer than ${runRootMax} bytes: choose a shorter one`,
+    );
+  const binary = await findHelper(options.helper);
+  const lock = await lockDataRoot(dataRoot);
+  const helper = new Helper(binary);
+  const layers = new OverlayLayers(dataRoot, runRoot, helper);
+  try {
+    await layers.open();
+  } catch (thrown) {
+    await helper.close();
+    await lock.release();
+    throw thrown;
+  }
+  return new LinuxMachine({ disk: new LinuxDisk(dataRoot, runRoot), layers, helper, lock });
+}
+
+/** Makes the directory; gives its path without symlinks. */
+function openRoot(path: string): HostPath {
+  try {
+    makeDirectory(resolve(path), 0o711);
+    return fs.realpathSync(path) as HostPath;
+  } catch (thrown) {
+    throw asErrno(thrown, path);
+  }
+}
+
+interface Parts {
+  readonly disk: LinuxDisk;
+  readonly layers: OverlayLayers;
+  readonly helper: Helper;
+  readonly lock: Lock;
+}
+
+class LinuxMachine implements Machine {
+  readonly traits: HostTraits = probeTraits();
+  readonly disk: LinuxDisk;
+  readonly layers: OverlayLayers;
+  readonly #helper: Helper;
+  readonly #lock: Lock;
+  /** By their sockets. */
+  readonly #tasks = new Map<HostPath, LinuxTask>();
+  /** How many tasks, also ones being started, have their sockets in a container's run directory. */
+  readonly #users = new Map<string, number>();
+
+  constructor({ disk, layers, helper, lock }: Parts) {
+    this.disk = disk;
+    this.layers = layers;
+    this.#helper = helper;
+    this.#lock = lock;
+  }
+
+  async perform({ key, plan, stdio }: TaskStart): Promise<Task> {
+    const place: TaskPlace = { key, socket: this.#socket(key), exit: stdio.exit };
+    assert(!this.#tasks.has(place.socket), "a task is performed once, and no two containers share 12 digits");
+    this.#use(place);
+    try {
+      clearExit(place.exit);
+      return this.#keep(place, new LinuxTask(place, await this.#toGate({ key, plan, stdio }, place.socket)));
+    } catch (thrown) {
+      this.#unuse(place);
+      throw thrown;
+    }
+  }
+
+  async #toGate({ plan, stdio }: TaskStart, socket: HostPath): Promise<ProcessIdentity> {
+    const { architecture } = this.traits;
+    const result = await this.#helper.request({
+      kind: "perform",
+      plan,
+      stdio,
+      socket,
+      resolve: (join) => this.#identityOf(join.container),
+      seccomp: (profile) => compileFilter(profile, architecture),
+    });
+    if (result.kind === "failed") throw new PlanError(result.failure);
+    assert(result.kind === "gate", "a performed plan stands at its gate");
+    return result;
+  }
+
+  #identityOf(container: ContainerId): ProcessIdentity {
+    const task = this.#tasks.get(this.#socket({ container, exec: null }));
+    if (task === undefined) throw new TsboxError("conflict", `container ${container} is not running`);
+    return task.identity;
+  }
+
+  #directory(container: ContainerId): string {
+    return `${this.disk.runRoot}/${container.slice(0, 12)}`;
+  }
+
+  #socket({ container, exec }: TaskKey): HostPath {
+    return `${this.#directory(container)}/${exec === null ? "s" : exec.slice(0, 12)}` as HostPath;
+  }
+
+  /** Where exits are kept by convention: the engine names the same files when it starts a task. */
+  #exit({ container, exec }: TaskKey): HostPath {
+    if (exec === null) return `${this.disk.dataRoot}/containers/${container}/exit` as HostPath;
+    return `${this.#directory(container)}/${exec.slice(0, 12)}.exit` as HostPath;
+  }
+
+  #keep(place: TaskPlace, task: LinuxTask): LinuxTask {
+    this.#tasks.set(place.socket, task);
+    void task.exited.then(() => {
+      this.#tasks.delete(place.socket);
+      this.#unuse(place);
+    });
+    return task;
+  }
+
+  #use({ key }: TaskPlace): void {
+    const directory = this.#directory(key.container);
+    const users = this.#users.get(directory) ?? 0;
+    this.#users.set(directory, users + 1);
+    if (users > 0) return;
+    try {
+      makeDirectory(directory, 0o700);
+    } catch (thrown) {
+      this.#users.delete(directory);
+      throw asErrno(thrown, directory);
+    }
+  }
+
+  /** With its last task the directory goes. */
+  #unuse({ key, exit }: TaskPlace): void {
+    const directory = this.#directory(key.container);
+    const users = (this.#users.get(directory) ?? 0) - 1;
+    this.#users.set(directory, users);
+    if (key.exec !== null) fs.rmSync(exit, { force: true });
+    if (users > 0) return;
+    this.#users.delete(directory);
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+
+  async carryOut(plan: Plan): Promise<void> {
+    const result = await this.#helper.request({ kind: "carry-out", plan });
+    if (result.kind === "failed") throw new PlanError(result.failure);
+  }
+
+  /** A task that never passed its gate is ended and counts as lost: nothing of its image has run. */
+  async recover(key: TaskKey): Promise<Task | TaskExit | "lost"> {
+    const place: TaskPlace = { key, socket: this.#socket(key), exit: this.#exit(key) };
+    const known = this.#tasks.get(place.socket);
+    if (known !== undefined) return known;
+    this.#use(place);
+    const task = await LinuxTask.find(place);
+    if (task === null) {
+      const exit = readExit(place.exit);
+      this.#unuse(place);
+      return exit ?? "lost";
+    }
+    this.#keep(place, task);
+    return task.wasReleased ? task : end(task, place);
+  }
+
+  async oomKills(plan: Plan): Promise<number> {
+    const cgroup = this.#memoryCgroup(plan);
+    if (cgroup === null) return 0;
+    const version = this.traits.cgroups.find(({ mount }) => mount === cgroup.mount)?.version;
+    const file = join(cgroup.mount, cgroup.path, version === 1 ? "memory.oom_control" : "memory.events");
+    try {
+      return Number(/^oom_kill (\d+)$/m.exec(fs.readFileSync(file, "utf8"))?.[1] ?? 0);
+    } catch (thrown) {
+      if (failedWith(thrown, "ENOENT", "ENODEV")) return 0;
+      throw asErrno(thrown);
+    }
+  }
+
+  /** The one the plan's child joins. */
+  #memoryCgroup(plan: Plan): Cgroup | null {
+    const mount = this.traits.cgroups.find(({ controllers }) => controllers.includes("memory"))?.mount;
+    const child = plan.steps.flatMap((step) => (step.op === "spawn" ? step.child : []));
+    const join = child.find((op) => op.op === "cgroup.join" && op.cgroup.mount === mount);
+    return join?.op === "cgroup.join" ? join.cgroup : null;
+  }
+
+  async close(): Promise<void> {
+    for (const task of this.#tasks.values()) task.detach();
+    await this.#helper.close();
+    await this.#lock.release();
+  }
+}
+
+/** An exit of an earlier run would be taken for this one's. */
+function clearExit(path: HostPath): void {
+  try {
+    fs.unlinkSync(path);
+  } catch (thrown) {
+    if (!failedWith(thrown, "ENOENT")) throw asErrno(thrown, path);
+  }
+}
+
+async function end(task: LinuxTask, { exit }: TaskPlace): Promise<"lost"> {
+  await task.signal(9);
+  await task.exited;
+  fs.rmSync(exit, { force: true });
+  return "lost";
+}

@@ -1,0 +1,73 @@
+/** The ports of core/base on a Linux host: the machine's clock, its randomness, node:crypto and node:zlib. */
+import { createHash, randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
+import { pipeline, type Transform } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import type { ByteStream } from "../../core/base/bytes.ts";
+import { messageOf, TsboxError } from "../../core/base/error.ts";
+import type { Clock, Compression, Hasher, Inflate, Ports, Random } from "../../core/base/ports.ts";
+
+const millisecond = 1_000_000n;
+/** How far the fine clock may be from the wall clock before the wall clock was set by somebody. */
+const tolerance = 2n * millisecond;
+
+/** The wall clock tells milliseconds only; between two of its steps the monotonic clock counts on. */
+class WallClock implements Clock {
+  #offset = BigInt(Date.now()) * millisecond - process.hrtime.bigint();
+
+  now(): bigint {
+    const wall = BigInt(Date.now()) * millisecond;
+    const monotonic = process.hrtime.bigint();
+    const ahead = monotonic + this.#offset - wall;
+    if (ahead < -tolerance || ahead > tolerance) this.#offset = wall - monotonic;
+    return monotonic + this.#offset;
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    try {
+      await wait(ms, undefined, signal === undefined ? {} : { signal });
+    } catch (thrown) {
+      if (signal?.aborted !== true) throw thrown;
+    }
+  }
+}
+
+const random: Random = { bytes: (count) => new Uint8Array(randomBytes(count)) };
+
+const hasher: Hasher = {
+  sha256() {
+    const hash = createHash("sha256");
+    return {
+      update: (bytes) => void hash.update(bytes),
+      digest: () => new Uint8Array(hash.digest()),
+    };
+  },
+};
+
+/** Larger than zlib's 16 KiB: fewer turns of the loop for a layer of many megabytes. */
+const chunkSize = 256 * 1024;
+
+const decompressors: Readonly<Record<Compression, () => Transform>> = {
+  gzip: () => createGunzip({ chunkSize }),
+  zstd: () => createZstdDecompress({ chunkSize }),
+};
+
+const inflate: Inflate = { decompress: inflated };
+
+async function* inflated(format: Compression, compressed: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
+  const decompressor = decompressors[format]();
+  pipeline(compressed, decompressor, () => {}); // the iteration below sees the error too
+  try {
+    for await (const chunk of decompressor) yield chunk as Uint8Array;
+  } catch (thrown) {
+    throw isDamage(thrown) ? new TsboxError("corrupt", `not a whole ${format} stream: ${messageOf(thrown)}`) : thrown;
+  }
+}
+
+/** An error of the codec, not of where the bytes came from. */
+function isDamage(thrown: unknown): boolean {
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  return code.startsWith("Z_") || code.startsWith("ZSTD_") || code === "ERR_ZLIB_INITIALIZATION_FAILED";
+}
+
+export const linuxPorts: Ports = { clock: new WallClock(), random, hasher, inflate };

@@ -1,0 +1,99 @@
+/**
+ * Feeds a layer's changes to the helper that builds its tree (wire.ts, part 3). Ops are not answered
+ * one by one: they are collected to packets, and only the flush, or the first failure, has a reply.
+ */
+import { connect, type Socket } from "node:net";
+import { concat } from "../../core/base/bytes.ts";
+import { Errno } from "../../core/base/errno.ts";
+import { TsboxError } from "../../core/base/error.ts";
+import type { Change } from "../../core/unionfs/change.ts";
+import {
+  decodeTreeReply,
+  encodeTreeContent,
+  encodeTreeFlush,
+  encodeTreeOp,
+  FrameReader,
+  type TreeReply,
+} from "./wire.ts";
+
+/** Sending many small ops one by one would be a system call each. */
+const packetSize = 128 * 1024;
+
+export class TreeSocket {
+  readonly #socket: Socket;
+  readonly #closed: Promise<void>;
+  #packet: Uint8Array[] = [];
+  #size = 0;
+  #reply: TreeReply | null = null;
+
+  constructor(path: string) {
+    this.#socket = connect({ path });
+    const reader = new FrameReader();
+    this.#socket.on("data", (chunk: Uint8Array) => {
+      for (const frame of reader.push(chunk)) this.#reply ??= decodeTreeReply(frame);
+      this.#socket.destroy(); // it says one thing, and then it is done
+    });
+    this.#socket.on("error", () => {}); // "close" follows
+    this.#closed = new Promise((resolve) => this.#socket.once("close", () => resolve()));
+  }
+
+  /** Throws Errno with the path in the layer; TsboxError "corrupt" for content that is not as long as announced. */
+  async apply(changes: AsyncIterable<Change>): Promise<void> {
+    for await (const change of changes) {
+      this.#queue(encodeTreeOp(change));
+      if (change.kind === "file") await this.#content(change);
+      if (this.#size > packetSize) await this.#send();
+    }
+    this.#queue(encodeTreeFlush());
+    await this.#send();
+    await this.#closed;
+    this.#check();
+  }
+
+  async #content({ path, size, content }: Extract<Change, { kind: "file" }>): Promise<void> {
+    let left = size;
+    for await (const bytes of content) {
+      left -= bytes.length;
+      if (left < 0) break;
+      this.#queue(encodeTreeContent(bytes));
+      if (this.#size > packetSize) await this.#send();
+    }
+    if (left !== 0) throw new TsboxError("corrupt", `${path}: its content is not ${size} bytes long, as announced`);
+  }
+
+  #queue(frames: Uint8Array): void {
+    this.#packet.push(frames);
+    this.#size += frames.length;
+  }
+
+  async #send(): Promise<void> {
+    const packet = concat(this.#packet);
+    this.#packet = [];
+    this.#size = 0;
+    if (!this.#socket.write(packet)) await this.#drained();
+    if (this.#socket.destroyed) this.#check();
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#socket.off("drain", done).off("close", done);
+        resolve();
+      };
+      this.#socket.on("drain", done).on("close", done);
+      if (this.#socket.destroyed) done();
+    });
+  }
+
+  #check(): void {
+    if (this.#reply?.kind === "failed") throw new Errno(this.#reply.errno, this.#reply.path);
+    if (this.#reply === null) throw new TsboxError("failed", "the tsbox helper ended while it unpacked a layer");
+  }
+
+  /** Resolves when the helper has let go of the tree. */
+  async close(): Promise<void> {
+    this.#socket.end();
+    this.#socket.resume();
+    await this.#closed;
+  }
+}
