@@ -146,17 +146,17 @@ async function perform(context: Context, session: Session, plan: Plan, detach: b
   return attachment;
 }
 
+/** It means nothing to the next engine, so it is no part of the data root; the machine removes it. */
 function exitFile(context: Context, container: ContainerId, id: ExecId): HostPath {
-  return `${context.machine.disk.dataRoot}/containers/${container}/exec-${id}.exit` as HostPath;
+  return `${context.machine.disk.runRoot}/${container.slice(0, 12)}/${id.slice(0, 12)}.exit` as HostPath;
 }
 
-async function finish(context: Context, session: Session, end: TaskExit | "lost"): Promise<void> {
-  const { id, container } = session.state;
+function finish(context: Context, session: Session, end: TaskExit | "lost"): void {
+  const { id } = session.state;
   const exit = end === "lost" ? { code: 137, signal: 9, at: context.ports.clock.now() } : end;
   session.task = null;
   session.state = { ...session.state, running: false, exit };
   emit(context, session.live, "exec_die", { execID: id, exitCode: String(exit.code) });
-  if (context.containers.has(session.live)) await context.machine.disk.remove(exitFile(context, container, id));
 }
 
 async function resize({ task, state }: Session, rows: number, columns: number): Promise<void> {

@@ -5,6 +5,8 @@ import { TsboxError } from "../base/error.ts";
 import { engineInMemory, leftovers, outputOf, request, up } from "./testing/engine-in-memory.ts";
 
 const nothing = { layers: [], cgroups: [], running: [], files: [] };
+/** Lets everything happen that needs no time. */
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const refusal = (code: string, message: RegExp | string) => (error: unknown) => {
   assert.ok(error instanceof TsboxError, `${error}`);
   assert.equal(error.code, code);
@@ -101,6 +103,7 @@ test("a crash of the engine at any point loses no container, doubles none, and l
     story.catch(() => undefined);
     const finished = await Promise.race([story.then(() => true), bed.machine.cut.then(() => false)]);
     const next = await bed.reopen();
+    await settle();
     const records = await next.engine.containers.list();
     for (const record of records) {
       const expected = next.machine.running.includes(record.id);
@@ -255,9 +258,6 @@ test("a full disk while creating leaves nothing, not even the name", async () =>
 test("a restart policy restarts with a growing delay until the user stops it", async () => {
   const { engine, ports, machine } = await engineInMemory();
   const id = await up(engine, ["false"], { host: { restartPolicy: { name: "on-failure", maximumRetryCount: 2 } } });
-  const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < 200; turn++) await Promise.resolve();
-  };
   const states: string[] = [];
   for (const delay of [100, 200, 400]) {
     await settle();
@@ -282,7 +282,7 @@ test("a container with a restart policy comes up with the next engine, unless th
   await bed.engine.containers.stop("always", { timeoutSeconds: null, signal: null });
   await bed.engine.containers.stop("no", { timeoutSeconds: null, signal: null });
   const next = await bed.reopen();
-  for (let turn = 0; turn < 500; turn++) await Promise.resolve();
+  await settle();
   const states = Object.fromEntries((await next.engine.containers.list()).map(({ name, state }) => [name, state]));
   assert.deepEqual(states, { always: "running", "unless-stopped": "exited", no: "exited" });
 });

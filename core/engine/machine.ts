@@ -28,7 +28,10 @@ export interface Machine {
   /** Performs a plan of host steps only (undo, update). Steps whose thing is already gone succeed. */
   carryOut(plan: Plan): Promise<void>;
 
-  /** The task of an earlier engine: running, ended while nobody looked, or lost with its monitor. */
+  /**
+   * The task of an earlier engine: running, ended while nobody looked, or lost with its monitor. One
+   * still at its gate is ended and counts as lost: nothing of its image has run.
+   */
   recover(key: TaskKey): Promise<Task | TaskExit | "lost">;
 
   /** How often the kernel's out-of-memory killer struck in the task's memory cgroup; read it before undo. */
@@ -59,7 +62,10 @@ export interface Stdio {
   readonly stdinOnce: boolean;
   /** Where output is logged, one JSON object a line: {"log","stream","time"} (moby's json-file). */
   readonly log: HostPath | null;
-  /** Where the exit is recorded, atomically: TaskExit as JSON. */
+  /**
+   * Where the exit is recorded, atomically: TaskExit as JSON. <data root>/containers/<id>/exit for a
+   * container: `recover` looks there. For an exec session beneath the run root; the machine removes it.
+   */
   readonly exit: HostPath;
 }
 

@@ -44,7 +44,7 @@ async function settle(context: Context, live: Live): Promise<void> {
     await context.attempt("removing a container", removeNow(context, live, { volumes: true }));
 }
 
-/** A task still at its gate is let go: its client was promised a start. */
+/** A start that was cut off before its program ran counts as lost: the machine ends it. */
 async function takeOver(context: Context, live: Live): Promise<void> {
   const found = await context.machine.recover({ container: live.record.id, exec: null });
   if (found === "lost" || "code" in found) {
@@ -54,7 +54,6 @@ async function takeOver(context: Context, live: Live): Promise<void> {
   live.task = found;
   live.record = { ...live.record, pid: found.pid };
   watch(context, live, found);
-  await context.attempt("letting a container go on", found.release());
 }
 
 /** Those that the policy wants up and that do not run: the engine was stopped, or the machine. */

@@ -222,6 +222,7 @@ class MemoryTask {
     const exit = { code, signal, at: this.#world.now() };
     const json = JSON.stringify({ ...exit, at: String(exit.at) });
     this.#world.files.set(this.start.stdio.exit, { kind: "file", mode: 0o600, bytes: encodeText(json) });
+    if (this.start.key.exec !== null) this.#world.files.delete(this.start.stdio.exit);
     this.#vanish();
     this.#end(exit);
   }
@@ -359,7 +360,11 @@ export class MemoryMachine implements Machine {
   async recover(key: TaskKey): Promise<Task | TaskExit | "lost"> {
     await this.alive();
     const task = this.world.tasks.get(keyOf(key));
-    if (task !== undefined) return this.#handle(task);
+    if (task?.released === true) return this.#handle(task);
+    if (task !== undefined) {
+      task.lose();
+      return "lost";
+    }
     const file = this.world.files.get(`${this.disk.dataRoot}/containers/${key.container}/exit`);
     if (file === undefined || key.exec !== null) return "lost";
     const { code, signal, at } = JSON.parse(decodeBytes(file.bytes)) as { code: number; signal: number; at: string };
