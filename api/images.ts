@@ -3,6 +3,7 @@ import { encodeText } from "../core/base/bytes.ts";
 import { messageOf, TsboxError } from "../core/base/error.ts";
 import type { LoadedImage } from "../core/engine/engine.ts";
 import type { Image } from "../core/image/image.ts";
+import { formatFamiliar, parseReference } from "../core/image/reference.ts";
 import type { Filters } from "./filters.ts";
 import { parseFilters } from "./filters.ts";
 import type { Answer } from "./http.ts";
@@ -69,14 +70,15 @@ async function* loadLines(loaded: AsyncIterable<LoadedImage>): AsyncGenerator<Ui
   }
 }
 
+/** Throws TsboxError "invalid" when it is no reference. */
 function refusePull({ query }: Call): never {
   const name = query.text("fromImage");
   if (name === "") throw new TsboxError("unsupported", "importing a file system is not supported yet");
   const tag = query.text("tag");
-  const separator = tag.includes(":") ? "@" : ":";
+  const whole = tag === "" ? name : `${name}${tag.includes(":") ? "@" : ":"}${tag}`;
   throw new TsboxError(
     "not-found",
-    `cannot pull ${tag === "" ? name : `${name}${separator}${tag}`}: tsbox cannot pull from registries yet; ` +
+    `cannot pull ${formatFamiliar(parseReference(whole))}: tsbox cannot pull from registries yet; ` +
       "load the image from a file with: tsbox load -i FILE",
   );
 }

@@ -473,7 +473,7 @@ test("load tells each image, and an error before the first one keeps its status"
 });
 
 test("a pull says in one line what to do instead", async () => {
-  const answer = await json(fakeApi({}), "POST", "/images/create?fromImage=alpine&tag=3");
+  const answer = await json(fakeApi({}), "POST", "/images/create?fromImage=docker.io/library/alpine&tag=3");
   assert.equal(answer.status, 404);
   assert.match(answer.body.message, /^cannot pull alpine:3: .*load -i FILE$/);
 });
