@@ -17,7 +17,7 @@ import {
   unlimited,
 } from "./testing/examples.ts";
 
-const mode: fc.Arbitrary<NamespaceMode> = fc.constantFrom("private", "host", {
+const mode = fc.constantFrom<NamespaceMode[]>("private", "host", {
   container: "b".repeat(64) as ContainerId,
 });
 const path = fc
@@ -147,7 +147,7 @@ const spoiled: Readonly<Record<string, (child: readonly ChildOp[]) => readonly C
   "a relative path": replaced("mask", { path: "proc/kcore" as ContainerPath }),
   "a mount over the root": replaced("mount", { target: "/" as ContainerPath }),
   "a NUL in the environment": replaced("exec", { environment: ["A=\0"] }),
-  "too many layers": replaced("overlay", { lowers: new Array<HostPath>(501).fill("/l" as HostPath) }),
+  "too many layers": replaced("overlay", { lowers: Array.from({ length: 501 }, () => "/l" as HostPath) }),
   "an id out of range": replaced("user", { uid: 2 ** 32 - 1 }),
   "an unknown right": replaced("capabilities", { bounding: ["CAP_FLY" as "CAP_KILL"] }),
   "a cgroup that climbs": replaced("cgroup.join", {

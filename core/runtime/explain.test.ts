@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { HostPath } from "../base/brand.ts";
 import { compile } from "./compile.ts";
 import { explainPlan, formatExplanation } from "./explain.ts";
 import { specFor } from "./spec-for.ts";
@@ -36,7 +37,7 @@ test("an explanation says what a limit means", () => {
 });
 
 test("a terminal gets the step, the sentence and the manual page, and the calls beneath", () => {
-  const [first] = explainPlan({ steps: [{ op: "directory.make", path: "/run/x", mode: 0o700 }] as typeof plan.steps });
+  const [first] = explainPlan({ steps: [{ op: "directory.make", path: "/run/x" as HostPath, mode: 0o700 }] });
   assert.ok(first !== undefined);
   assert.equal(
     formatExplanation([first]),

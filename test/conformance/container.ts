@@ -9,7 +9,8 @@ import type { Attachment, OutputChunk, Stdio, Task, TaskExit } from "../../core/
 import { openImages } from "../../core/engine/images.ts";
 import type { DiffId } from "../../core/image/digest.ts";
 import { checkPlan } from "../../core/runtime/check.ts";
-import { compile, compileExec } from "../../core/runtime/compile.ts";
+import { compile } from "../../core/runtime/compile.ts";
+import { compileExec } from "../../core/runtime/compile-exec.ts";
 import type { Mount } from "../../core/runtime/mount.ts";
 import type { Plan } from "../../core/runtime/plan.ts";
 import type { Resources } from "../../core/runtime/resources.ts";
