@@ -1,0 +1,85 @@
+/**
+ * What execve(2) makes of a file: its x bit, then its first bytes. `\0asm` is a WebAssembly program;
+ * `#!` names an interpreter; an ELF file cannot run here, but two kinds have a stand-in that behaves
+ * as they do: busybox (recognised by its own banner), which dispatches on argv[0], and programs that
+ * come unmodified from an image and stand in the table below.
+ */
+import { Errno } from "../../../core/base/errno.ts";
+import { decodeBytes } from "../../../core/base/bytes.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Program } from "./sys.ts";
+import { fileSystemAt, resolve, statAt, type View } from "./walk.ts";
+
+export interface Loaded {
+  /** The resolved path, for /proc/<pid>/exe. */
+  readonly executable: string;
+  readonly program: { readonly body: Program; readonly argv: readonly string[] };
+}
+
+const interpretersMax = 4;
+const firstLineBytes = 256;
+/** Programs of Debian's essential packages whose stand-ins are busybox's: same use, same basic output. */
+const standIns = /^\/(?:usr\/)?s?bin\/([a-z0-9[]+)$/;
+const banner = new TextEncoder().encode("BusyBox v");
+
+/** ENOENT, EACCES, ENOEXEC, ELOOP as execve(2) gives them. */
+export async function loadProgram(
+  kernel: Kernel,
+  view: View,
+  path: string,
+  argv: readonly string[],
+  depth = 0,
+): Promise<Loaded> {
+  if (depth > interpretersMax) throw new Errno("ELOOP", path);
+  const location = resolve(view, path);
+  const stat = statAt(view.table, location);
+  if (stat.kind !== "file") throw new Errno("EACCES", path);
+  view.permit(stat, "execute");
+  const bytes = fileSystemAt(view.table, location).read(location.inode, 0, stat.size);
+  if (startsWith(bytes, [0x23, 0x21])) return interpreted(kernel, view, path, argv, bytes, depth);
+  if (startsWith(bytes, [0x00, 0x61, 0x73, 0x6d])) {
+    return { executable: path, program: { body: await kernel.options.loader.webAssembly(bytes), argv } };
+  }
+  if (startsWith(bytes, [0x7f, 0x45, 0x4c, 0x46])) return standIn(kernel, path, argv, bytes);
+  throw new Errno("ENOEXEC", path);
+}
+
+async function interpreted(
+  kernel: Kernel,
+  view: View,
+  path: string,
+  argv: readonly string[],
+  bytes: Uint8Array,
+  depth: number,
+): Promise<Loaded> {
+  const [line = ""] = decodeBytes(bytes.subarray(2, firstLineBytes)).split("\n");
+  const [, interpreter = "", argument = ""] = /^\s*(\S+)\s*(.*?)\s*$/.exec(line) ?? [];
+  if (interpreter === "") throw new Errno("ENOEXEC", path);
+  const rest = [path, ...argv.slice(1)];
+  const whole = argument === "" ? [interpreter, ...rest] : [interpreter, argument, ...rest];
+  return loadProgram(kernel, view, interpreter, whole, depth + 1);
+}
+
+async function standIn(kernel: Kernel, path: string, argv: readonly string[], bytes: Uint8Array): Promise<Loaded> {
+  const name = contains(bytes, banner) ? appletOf(argv) : standIns.exec(path)?.[1];
+  const body = name === undefined ? null : await kernel.options.loader.standIn(name);
+  if (body === null) throw new Errno("ENOEXEC", path);
+  return { executable: path, program: { body, argv } };
+}
+
+/** "busybox ls -l" is "ls -l". */
+function appletOf(argv: readonly string[]): string {
+  return (argv[0] ?? "").split("/").pop() ?? "";
+}
+
+function startsWith(bytes: Uint8Array, first: readonly number[]): boolean {
+  return first.every((byte, at) => bytes[at] === byte);
+}
+
+function contains(bytes: Uint8Array, wanted: Uint8Array): boolean {
+  const first = wanted[0] ?? 0;
+  for (let at = bytes.indexOf(first); at !== -1; at = bytes.indexOf(first, at + 1)) {
+    if (wanted.every((byte, offset) => bytes[at + offset] === byte)) return true;
+  }
+  return false;
+}

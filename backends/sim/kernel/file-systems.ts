@@ -1,0 +1,70 @@
+/** What mount(2) can make, by type: memory trees, and the kernel's own views. */
+import { Errno } from "../../../core/base/errno.ts";
+import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
+import { Tree } from "../../../core/unionfs/tree.ts";
+import { cgroupfs } from "./cgroupfs.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Process } from "./process.ts";
+import { procfs } from "./procfs.ts";
+import { directory, Synthetic, text, type SyntheticDirectory } from "./synthetic.ts";
+
+/** ENODEV for a type the kernel does not know. Overlays are made by the performer of plans, which has the layers. */
+export function makeFileSystem(
+  kernel: Kernel,
+  process: Process,
+  type: string,
+  options: string,
+): { fileSystem: FileSystem; root: Inode } {
+  const fileSystem = ofType(kernel, process, type, options);
+  return { fileSystem, root: fileSystem.root };
+}
+
+function ofType(kernel: Kernel, process: Process, type: string, options: string): FileSystem {
+  switch (type) {
+    case "proc":
+      return procfs(kernel, process.namespaces.pid);
+    case "sysfs":
+      return new Synthetic(sysfs(process), () => kernel.turns.now);
+    case "cgroup2":
+      return cgroupfs(kernel, process.namespaces.cgroup.root);
+    case "tmpfs":
+    case "mqueue":
+    case "devpts":
+      return memoryTree(kernel, options);
+    default:
+      throw new Errno("ENODEV", type);
+  }
+}
+
+function memoryTree(kernel: Kernel, options: string): Tree {
+  const tree = new Tree(() => kernel.turns.now);
+  const mode = /(?:^|,)mode=([0-7]+)/.exec(options)?.[1];
+  tree.setAttributes(tree.root, { mode: mode === undefined ? 0o1777 : Number.parseInt(mode, 8) });
+  return tree;
+}
+
+/** Only what programs look for: the network devices, and an empty firmware directory. */
+function sysfs(process: Process): SyntheticDirectory {
+  const { network } = process.namespaces;
+  const net: SyntheticDirectory = {
+    kind: "directory",
+    names: () => network.devices.map(({ name }) => name),
+    child: (name) => {
+      const device = network.devices.find((each) => each.name === name);
+      if (device === undefined) return null;
+      return directory({
+        flags: text(() => `0x${(8 | (device.up ? 1 : 0)).toString(16)}\n`),
+        operstate: text(() => (device.up ? "unknown\n" : "down\n")),
+        mtu: text(() => "65536\n"),
+        address: text(() => "00:00:00:00:00:00\n"),
+      });
+    },
+  };
+  return directory({
+    class: directory({ net }),
+    firmware: directory({}),
+    fs: directory({ cgroup: directory({}) }),
+    kernel: directory({}),
+    devices: directory({}),
+  });
+}

@@ -1,0 +1,373 @@
+/**
+ * The simulated kernel: processes, their namespaces, and the turns they take. It is handed a root
+ * file system and a way to load programs; what a process can do to it is Sys (calls.ts).
+ *
+ *   boot → pid 1 of the host → spawn, fork, exec … → exit → zombie → waited for
+ *
+ * Everything in it is decided by the seed, the programs and the input; see turns.ts.
+ */
+import { assert } from "../../../core/base/assert.ts";
+import { Errno } from "../../../core/base/errno.ts";
+import type { Capability } from "../../../core/runtime/capabilities.ts";
+import { capabilityNumbers } from "../../../core/runtime/capabilities.ts";
+import { Tree } from "../../../core/unionfs/tree.ts";
+import { Calls } from "./calls.ts";
+import { checkPids, enterCgroup, leaveCgroup, newCgroup, unchargeMemory, type CgroupNode } from "./cgroup.ts";
+import { newTable, rootOf, type NewMount } from "./mounts.ts";
+import { isAlive, numberIn, type Namespaces, type PidNamespace, type Process } from "./process.ts";
+import type { Pid, Program, Sys } from "./sys.ts";
+import type { Terminal } from "./terminal.ts";
+import { Turns } from "./turns.ts";
+
+/** Programs as files name them: what `exec` found, made runnable. */
+export interface Loader {
+  /** The TypeScript program a stand-in file dispatches to; null when there is none of that name. */
+  standIn(name: string): Promise<Program | null>;
+  /** A program from WebAssembly. Throws Errno ENOEXEC for what cannot run. */
+  webAssembly(bytes: Uint8Array): Promise<Program>;
+}
+
+export interface KernelOptions {
+  /** Nanoseconds since the epoch at boot. */
+  readonly now: bigint;
+  readonly random: (count: number) => Uint8Array;
+  readonly loader: Loader;
+}
+
+/** What is thrown through a program that has ended; programs do not catch it. */
+export class Ended extends Error {
+  override readonly name = "Ended";
+}
+
+const everyCapability = Object.keys(capabilityNumbers) as Capability[];
+const SIGCHLD = 17;
+const SIGHUP = 1;
+const SIGCONT = 18;
+const signalsThatStop = new Set([19, 20, 21, 22]);
+const signalsIgnored = new Set([SIGCHLD, SIGCONT, 23, 28]);
+const SIGKILL = 9;
+
+export class Kernel {
+  readonly turns: Turns;
+  readonly tree: Tree;
+  readonly options: KernelOptions;
+  readonly processes = new Map<Pid, Process>();
+  readonly cgroups: CgroupNode = newCgroup("", null);
+  /** Open ptys by their number in /dev/pts. */
+  readonly terminals = new Map<number, Terminal>();
+  readonly init: Process;
+  #numbers = 4026531835;
+  #inodes = 10_000;
+
+  constructor(options: KernelOptions) {
+    this.options = options;
+    this.turns = new Turns(options.now, (process) => this.#deliver(process));
+    this.tree = new Tree(() => this.turns.now);
+    this.init = this.#boot();
+  }
+
+  /** A number for a namespace, as /proc/<pid>/ns shows them. */
+  newNumber(): number {
+    return this.#numbers++;
+  }
+
+  newInode(): number {
+    return this.#inodes++;
+  }
+
+  calls(process: Process): Sys {
+    return new Calls(this, process);
+  }
+
+  /** A child of `parent` that begins with `body`. EAGAIN at a pids limit. */
+  fork(parent: Process, body: (sys: Sys) => Promise<number>): Process {
+    checkPids(parent.cgroup);
+    const child = this.#child(parent);
+    this.processes.set(child.pid, child);
+    parent.children.add(child);
+    enterCgroup(child.cgroup);
+    this.start(child, body);
+    return child;
+  }
+
+  /** Makes `body` what the process does from its next turn on. */
+  start(process: Process, body: (sys: Sys) => Promise<number>): void {
+    this.turns.begin(process, () => void this.#live(process, body));
+  }
+
+  async #live(process: Process, body: (sys: Sys) => Promise<number>): Promise<void> {
+    try {
+      const code = await body(this.calls(process));
+      this.end(process, { code, signal: 0 });
+    } catch (thrown) {
+      if (thrown instanceof Ended) return;
+      this.#crash(process, thrown);
+    }
+  }
+
+  /** A program of ours threw what it should have handled: it dies as by SIGSEGV, and says what of. */
+  #crash(process: Process, thrown: unknown): void {
+    const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    const file = process.fds.get(2);
+    if (file !== undefined && isAlive(process))
+      file.channel.write(new TextEncoder().encode(`${process.name}: ${text}\n`));
+    this.end(process, { code: 139, signal: 11 });
+  }
+
+  /** The process ends: descriptors close, children go to the namespace's init, the parent is told. */
+  end(process: Process, exit: { code: number; signal: number }): void {
+    if (!isAlive(process)) return;
+    process.state = "zombie";
+    process.exit = exit;
+    this.#closeAll(process);
+    unchargeMemory(process.cgroup, process.memoryBytes);
+    leaveCgroup(process.cgroup);
+    if (process.namespaces.pid.init === process) this.#endNamespace(process.namespaces.pid, process);
+    this.#orphan(process);
+    for (const ending of process.endings) ending();
+    this.#tellParent(process, exit);
+    this.turns.drop(process);
+  }
+
+  /** Sends a signal; what it does happens at once unless a handler has to run. */
+  signal(target: Process, number: number): void {
+    if (!isAlive(target) || number === 0) return;
+    if (number === SIGCONT && target.state === "stopped") this.#continue(target);
+    const action = target.actions.get(number) ?? "default";
+    if (number !== SIGKILL && this.#isIgnored(target, number, action)) return;
+    if (number !== SIGKILL && typeof action === "function") target.pendingSignals.add(number);
+    else if (signalsThatStop.has(number)) this.#stop(target, number);
+    else if (target === this.turns.current) target.pendingSignals.add(number);
+    else this.end(target, { code: 128 + number, signal: number });
+  }
+
+  signalGroup(group: Pid, number: number): void {
+    for (const process of this.#inGroup(group)) this.signal(process, number);
+  }
+
+  /** Kills what runs in a cgroup and below. */
+  killCgroup(group: CgroupNode): void {
+    for (const process of [...this.processes.values()]) if (process.cgroup === group) this.signal(process, SIGKILL);
+    for (const child of group.children.values()) this.killCgroup(child);
+  }
+
+  moveToCgroup(process: Process, group: CgroupNode): void {
+    if (process.cgroup === group) return;
+    checkPids(group);
+    leaveCgroup(process.cgroup);
+    enterCgroup(group);
+    process.cgroup = group;
+  }
+
+  /** The process with a number in somebody's pid namespace. */
+  find(namespace: PidNamespace, pid: Pid): Process | null {
+    for (const process of this.processes.values()) if (numberIn(namespace, process) === pid) return process;
+    return null;
+  }
+
+  reap(process: Process): void {
+    assert(process.state === "zombie", `process ${process.pid} has ended`);
+    process.parent?.children.delete(process);
+    this.processes.delete(process.pid);
+  }
+
+  #inGroup(group: Pid): Process[] {
+    return [...this.processes.values()].filter((process) => process.group === group && isAlive(process));
+  }
+
+  /** Before a process goes on: pending signals run their handlers or end it. */
+  #deliver(process: Process): "none" | "handled" | "ended" {
+    let result: "none" | "handled" = "none";
+    for (const number of [...process.pendingSignals].sort((a, b) => a - b)) {
+      process.pendingSignals.delete(number);
+      const action = process.actions.get(number);
+      if (number === SIGKILL || typeof action !== "function") {
+        this.end(process, { code: 128 + number, signal: number });
+        return "ended";
+      }
+      action(number);
+      result = "handled";
+    }
+    return result;
+  }
+
+  /** init of a pid namespace gets no signal from inside it that it does not handle (pid_namespaces(7)). */
+  #isIgnored(target: Process, number: number, action: unknown): boolean {
+    if (action === "ignore") return true;
+    if (action !== "default") return false;
+    if (signalsIgnored.has(number)) return true;
+    const sender = this.turns.current;
+    const protects = target.namespaces.pid.init === target;
+    return protects && (sender === null ? target === this.init : numberIn(target.namespaces.pid, sender) !== 0);
+  }
+
+  #stop(process: Process, number: number): void {
+    if (process.state === "stopped") return;
+    process.state = "stopped";
+    process.parent?.news.push({ pid: process.pid, kind: "stopped", value: number });
+  }
+
+  #continue(process: Process): void {
+    process.state = "waiting";
+    process.parent?.news.push({ pid: process.pid, kind: "continued", value: SIGCONT });
+  }
+
+  #closeAll(process: Process): void {
+    for (const file of process.fds.values()) file.release();
+    process.fds.clear();
+    if (process.session === process.pid && process.terminal !== null)
+      this.signalGroup(process.terminal.foreground, SIGHUP);
+  }
+
+  #endNamespace(namespace: PidNamespace, init: Process): void {
+    for (const process of [...this.processes.values()]) {
+      if (process !== init && process.numbers.has(namespace))
+        this.end(process, { code: 128 + SIGKILL, signal: SIGKILL });
+    }
+  }
+
+  #orphan(process: Process): void {
+    const heir = this.#heirOf(process);
+    for (const child of [...process.children]) {
+      child.parent = heir;
+      heir?.children.add(child);
+      process.children.delete(child);
+      if (child.state === "zombie") this.#tellParent(child, child.exit ?? { code: 0, signal: 0 });
+    }
+  }
+
+  #heirOf(process: Process): Process | null {
+    for (let at: PidNamespace | null = process.namespaces.pid; at !== null; at = at.parent) {
+      if (at.init !== null && at.init !== process && isAlive(at.init)) return at.init;
+    }
+    return null;
+  }
+
+  /** A parent that ignores SIGCHLD (and the host's init) has its children reaped for it. */
+  #tellParent(process: Process, exit: { code: number; signal: number }): void {
+    const { parent } = process;
+    if (parent === null || parent === this.init || parent.actions.get(SIGCHLD) === "ignore") return this.reap(process);
+    const kind = exit.signal === 0 ? "exited" : "killed";
+    parent.news.push({ pid: process.pid, kind, value: exit.signal === 0 ? exit.code : exit.signal });
+    this.signal(parent, SIGCHLD);
+  }
+
+  #child(parent: Process): Process {
+    const { pid, numbers } = this.#number(parent.childPids);
+    const child: Process = {
+      ...parent,
+      pid,
+      numbers,
+      parent,
+      children: new Set(),
+      state: "ready",
+      namespaces: { ...parent.namespaces, pid: parent.childPids },
+      capabilities: { ...parent.capabilities },
+      fds: new Map([...parent.fds].map(([fd, file]) => [fd, file.hold()])),
+      closeOnExec: new Set(parent.closeOnExec),
+      limits: new Map(parent.limits),
+      actions: new Map([...parent.actions].filter(([, action]) => action === "ignore")),
+      pendingSignals: new Set(),
+      news: [],
+      exit: null,
+      cpuNanos: 0n,
+      memoryBytes: 0,
+      startedAt: this.turns.now,
+      endings: [],
+    };
+    if (parent.childPids.init === null) parent.childPids.init = child;
+    return child;
+  }
+
+  /** A number in a pid namespace and in each around it; the outermost is the key. */
+  #number(namespace: PidNamespace): { pid: Pid; numbers: Map<PidNamespace, Pid> } {
+    const numbers = new Map<PidNamespace, Pid>();
+    let pid = 0;
+    for (let at: PidNamespace | null = namespace; at !== null; at = at.parent) {
+      pid = at.next++;
+      numbers.set(at, pid);
+    }
+    return { pid, numbers };
+  }
+
+  #boot(): Process {
+    const root: NewMount = {
+      fileSystem: this.tree,
+      root: this.tree.root,
+      type: "rootfs",
+      source: "rootfs",
+      flags: new Set(),
+      options: "",
+      propagation: "private",
+    };
+    const namespaces = this.#firstNamespaces(root);
+    const { pid, numbers } = this.#number(namespaces.pid);
+    const init = this.#firstProcess(pid, numbers, namespaces);
+    namespaces.pid.init = init;
+    this.processes.set(pid, init);
+    enterCgroup(init.cgroup);
+    return init;
+  }
+
+  #firstNamespaces(root: NewMount): Namespaces {
+    const everyone = [{ inside: 0, outside: 0, count: 4294967295 }];
+    return {
+      mount: { number: this.newNumber(), table: newTable(root) },
+      uts: { number: this.newNumber(), hostname: "tsbox", domainname: "(none)" },
+      ipc: { number: this.newNumber() },
+      pid: { number: this.newNumber(), parent: null, next: 1, init: null },
+      network: { number: this.newNumber(), devices: [{ name: "lo", up: true }] },
+      cgroup: { number: this.newNumber(), root: this.cgroups },
+      user: { number: this.newNumber(), parent: null, uids: everyone, gids: everyone },
+      time: { number: this.newNumber() },
+    };
+  }
+
+  #firstProcess(pid: Pid, numbers: ReadonlyMap<PidNamespace, Pid>, namespaces: Namespaces): Process {
+    const root = rootOf(namespaces.mount.table);
+    const capabilities = { bounding: everyCapability, permitted: everyCapability, effective: everyCapability };
+    return {
+      pid,
+      numbers,
+      parent: null,
+      children: new Set(),
+      group: pid,
+      session: pid,
+      terminal: null,
+      state: "waiting",
+      name: "init",
+      argv: ["init"],
+      environment: [],
+      executable: "/sbin/init",
+      namespaces,
+      childPids: namespaces.pid,
+      root,
+      directory: root,
+      umask: 0o022,
+      uid: 0,
+      gid: 0,
+      groups: [],
+      capabilities,
+      noNewPrivileges: false,
+      refusedCalls: null,
+      cgroup: this.cgroups,
+      fds: new Map(),
+      closeOnExec: new Set(),
+      limits: new Map([["nofile", { soft: 1024, hard: 4096 }]]),
+      oomScore: 0,
+      actions: new Map(),
+      pendingSignals: new Set(),
+      news: [],
+      exit: null,
+      cpuNanos: 0n,
+      memoryBytes: 0,
+      startedAt: this.turns.now,
+      endings: [],
+    };
+  }
+}
+
+/** The errno for a path that the process may not touch. */
+export function denied(path: string): Errno {
+  return new Errno("EACCES", path);
+}

@@ -1,0 +1,70 @@
+/**
+ * Making and joining namespaces (namespaces(7)). A pid namespace takes effect for children only; a
+ * new mount namespace is a copy of the maker's table; a new network namespace has a lo that is down;
+ * a cgroup namespace's root is the maker's group at that moment.
+ */
+import type { Namespace } from "../../../core/runtime/plan.ts";
+import { Errno } from "../../../core/base/errno.ts";
+import { capabilityNumbers, type Capability } from "../../../core/runtime/capabilities.ts";
+import type { Kernel } from "./kernel.ts";
+import { rootOf } from "./mounts.ts";
+import type { PidNamespace, Process } from "./process.ts";
+
+export function unshareNamespaces(kernel: Kernel, process: Process, namespaces: readonly Namespace[]): void {
+  for (const namespace of namespaces) unshareOne(kernel, process, namespace);
+}
+
+function unshareOne(kernel: Kernel, process: Process, namespace: Namespace): void {
+  const own = process.namespaces;
+  const number = kernel.newNumber();
+  switch (namespace) {
+    case "mount":
+      own.mount = { number, table: own.mount.table };
+      return;
+    case "uts":
+      own.uts = { ...own.uts, number };
+      return;
+    case "ipc":
+      own.ipc = { number };
+      return;
+    case "pid":
+      process.childPids = childPidNamespace(kernel, process.childPids);
+      return;
+    case "network":
+      own.network = { number, devices: [{ name: "lo", up: false }] };
+      return;
+    case "cgroup":
+      own.cgroup = { number, root: process.cgroup };
+      return;
+    case "user":
+      own.user = { number, parent: own.user, uids: [], gids: [] };
+      process.capabilities = allCapabilities();
+      return;
+    case "time":
+      own.time = { number };
+      return;
+  }
+}
+
+export function childPidNamespace(kernel: Kernel, parent: PidNamespace): PidNamespace {
+  return { number: kernel.newNumber(), parent, next: 1, init: null };
+}
+
+/** setns(2): joins those of another process; joining a mount namespace moves to its root. */
+export function enterNamespaces(process: Process, target: Process, namespaces: readonly Namespace[]): void {
+  if (target.state === "zombie") throw new Errno("ESRCH");
+  for (const namespace of namespaces) {
+    if (namespace === "pid") process.childPids = target.namespaces.pid;
+    else Object.assign(process.namespaces, { [namespace]: target.namespaces[namespace] });
+    if (namespace === "mount") {
+      process.root = rootOf(target.namespaces.mount.table);
+      process.directory = process.root;
+    }
+    if (namespace === "user") process.capabilities = allCapabilities();
+  }
+}
+
+function allCapabilities(): Process["capabilities"] {
+  const every = Object.keys(capabilityNumbers) as Capability[];
+  return { bounding: every, permitted: every, effective: every };
+}

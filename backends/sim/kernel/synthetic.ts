@@ -1,0 +1,214 @@
+/**
+ * File systems whose files are answers of the kernel (/proc, /sys, cgroups): nodes are asked for
+ * when they are looked at, and a file's text is made when it is read. Nothing in them can be made
+ * or removed except where a node says so.
+ */
+import { decodeBytes, encodeText } from "../../../core/base/bytes.ts";
+import { Errno } from "../../../core/base/errno.ts";
+import type {
+  Attributes,
+  DirectoryEntry,
+  FileSystem,
+  Inode,
+  NewNode,
+  Stat,
+} from "../../../core/unionfs/file-system.ts";
+
+export interface SyntheticDirectory {
+  readonly kind: "directory";
+  readonly mode?: number;
+  names(): string[];
+  child(name: string): SyntheticNode | null;
+  /** mkdir and rmdir, where making a directory means something (cgroups). */
+  make?(name: string): void;
+  remove?(name: string): void;
+}
+
+export interface SyntheticFile {
+  readonly kind: "file";
+  readonly mode?: number;
+  read(): string;
+  write?(text: string): void;
+}
+
+export interface SyntheticSymlink {
+  readonly kind: "symlink";
+  target(): string;
+}
+
+export type SyntheticNode = SyntheticDirectory | SyntheticFile | SyntheticSymlink;
+
+const rootInode = 1 as Inode;
+
+export class Synthetic implements FileSystem {
+  readonly root: Inode = rootInode;
+  readonly #now: () => bigint;
+  /** Inodes stand for paths: what a path means is asked anew each time. */
+  readonly #paths = new Map<Inode, readonly string[]>([[rootInode, []]]);
+  readonly #inodes = new Map<string, Inode>([["", rootInode]]);
+  readonly #top: SyntheticDirectory;
+  #next = 2;
+
+  constructor(top: SyntheticDirectory, now: () => bigint) {
+    this.#top = top;
+    this.#now = now;
+  }
+
+  stat(inode: Inode): Stat {
+    const node = this.#node(inode);
+    const now = this.#now();
+    const common = { inode, uid: 0, gid: 0, links: 1, size: 0, mtime: now, ctime: now, major: 0, minor: 0 };
+    return { ...common, kind: node.kind, mode: modeOf(node) };
+  }
+
+  lookup(directory: Inode, name: string): Inode {
+    if (this.#directory(directory).child(name) === null) throw new Errno("ENOENT", name);
+    return this.#inodeOf([...this.#path(directory), name]);
+  }
+
+  parent(directory: Inode): Inode {
+    return this.#inodeOf(this.#path(directory).slice(0, -1));
+  }
+
+  list(directory: Inode): DirectoryEntry[] {
+    const node = this.#directory(directory);
+    return node.names().flatMap((name) => {
+      const child = node.child(name);
+      return child === null ? [] : [{ name, inode: this.#inodeOf([...this.#path(directory), name]), kind: child.kind }];
+    });
+  }
+
+  create(directory: Inode, name: string, node: NewNode): Inode {
+    const { make } = this.#directory(directory);
+    if (make === undefined || node.kind !== "directory") throw new Errno("EPERM", name);
+    make(name);
+    return this.lookup(directory, name);
+  }
+
+  removeDirectory(directory: Inode, name: string): void {
+    const { remove } = this.#directory(directory);
+    if (remove === undefined) throw new Errno("EPERM", name);
+    remove(name);
+  }
+
+  link(): never {
+    throw new Errno("EPERM");
+  }
+
+  unlink(_directory: Inode, name: string): never {
+    throw new Errno("EPERM", name);
+  }
+
+  rename(): never {
+    throw new Errno("EPERM");
+  }
+
+  read(file: Inode, offset: number, length: number): Uint8Array {
+    return encodeText(this.#file(file).read()).subarray(offset, offset + length);
+  }
+
+  write(file: Inode, _offset: number, bytes: Uint8Array): void {
+    const { write } = this.#file(file);
+    if (write === undefined) throw new Errno("EACCES");
+    write(decodeBytes(bytes));
+  }
+
+  /** Opening with O_TRUNC is how a shell writes a setting; there is nothing to cut. */
+  truncate(): void {}
+
+  readlink(symlink: Inode): string {
+    const node = this.#node(symlink);
+    if (node.kind !== "symlink") throw new Errno("EINVAL");
+    return node.target();
+  }
+
+  setAttributes(_inode: Inode, attributes: Attributes): void {
+    if (attributes.mode !== undefined || attributes.uid !== undefined || attributes.gid !== undefined)
+      throw new Errno("EPERM");
+  }
+
+  listXattrs(): string[] {
+    return [];
+  }
+
+  getXattr(_inode: Inode, name: string): never {
+    throw new Errno("ENODATA", name);
+  }
+
+  setXattr(): never {
+    throw new Errno("EOPNOTSUPP");
+  }
+
+  removeXattr(): never {
+    throw new Errno("EOPNOTSUPP");
+  }
+
+  forget(): void {}
+
+  #path(inode: Inode): readonly string[] {
+    const path = this.#paths.get(inode);
+    if (path === undefined) throw new Errno("ENOENT");
+    return path;
+  }
+
+  #inodeOf(path: readonly string[]): Inode {
+    const key = path.join("/");
+    const known = this.#inodes.get(key);
+    if (known !== undefined) return known;
+    const inode = this.#next++ as Inode;
+    this.#inodes.set(key, inode);
+    this.#paths.set(inode, path);
+    return inode;
+  }
+
+  #node(inode: Inode): SyntheticNode {
+    const path = this.#path(inode);
+    let node: SyntheticNode = this.#top;
+    for (const name of path) {
+      const child: SyntheticNode | null = node.kind === "directory" ? node.child(name) : null;
+      if (child === null) throw new Errno("ENOENT", path.join("/"));
+      node = child;
+    }
+    return node;
+  }
+
+  #directory(inode: Inode): SyntheticDirectory {
+    const node = this.#node(inode);
+    if (node.kind !== "directory") throw new Errno("ENOTDIR");
+    return node;
+  }
+
+  #file(inode: Inode): SyntheticFile {
+    const node = this.#node(inode);
+    if (node.kind !== "file") throw new Errno(node.kind === "directory" ? "EISDIR" : "EINVAL");
+    return node;
+  }
+}
+
+/** A directory of fixed content. */
+export function directory(children: Readonly<Record<string, SyntheticNode>>): SyntheticDirectory {
+  return {
+    kind: "directory",
+    names: () => Object.keys(children).sort(),
+    child: (name) => (Object.hasOwn(children, name) ? (children[name] ?? null) : null),
+  };
+}
+
+/** A file that is read. */
+export function text(read: () => string): SyntheticFile {
+  return { kind: "file", read };
+}
+
+/** A file that is read and written. */
+export function setting(read: () => string, write: (text: string) => void): SyntheticFile {
+  return { kind: "file", mode: 0o644, read, write };
+}
+
+export function symlink(target: () => string): SyntheticSymlink {
+  return { kind: "symlink", target };
+}
+
+function modeOf(node: SyntheticNode): number {
+  if (node.kind === "symlink") return 0o777;
+  return node.mode ?? (node.kind === "directory" ? 0o555 : 0o444);
+}
