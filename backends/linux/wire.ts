@@ -208,7 +208,7 @@ const none = 0xffffffff;
 
 /** A growing buffer with the wire's primitive forms. Its frames begin with a length filled in at the end. */
 class Writer {
-  #bytes = new Uint8Array(4096);
+  #bytes = new Uint8Array(256);
   #view = new DataView(this.#bytes.buffer);
   #at = 4;
 

@@ -78,6 +78,7 @@ static void read_field(struct reader *in, char field, struct value *out) {
     case 'b': out->text = (const char *)read_blob(in, &out->length); break;
     default: read_list(in, field, out);
   }
+  if (field != 's' && out->length == 0) out->text = "";  // whoever prints a field's text finds its end
 }
 
 static void read_op(struct reader *in, struct op *op) {
