@@ -45,7 +45,7 @@ async function carryInput(
 ): Promise<void> {
   try {
     if (await forward(attachment, input, options)) detach();
-    else if (options.stdin) await attachment.closeInput();
+    else if (options.stdin && !options.tty) await attachment.closeInput();
   } catch {
     return;
   }

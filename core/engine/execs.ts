@@ -134,7 +134,7 @@ async function perform(context: Context, session: Session, plan: Plan, detach: b
   const task = await context.machine.perform({
     key: { container, exec: id },
     plan,
-    stdio: { terminal: request.tty, stdin: request.attachStdin && !detach, stdinOnce: true, log: null, exit },
+    stdio: { terminal: request.tty, stdin: request.attachStdin && !detach, stdinOnce: !request.tty, log: null, exit },
   });
   session.task = task;
   const output = request.attachStdout || request.attachStderr;

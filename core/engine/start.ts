@@ -80,7 +80,8 @@ async function perform(context: Context, live: Live, record: ContainerRecord, pl
 function stdioOf(context: Context, record: ContainerRecord): Stdio {
   const { tty, openStdin, stdinOnce } = record.config;
   const { log, exit } = filesOf(context.machine.disk.dataRoot, record.id);
-  return { terminal: tty, stdin: openStdin, stdinOnce, log, exit };
+  // A terminal has no end of input: a client that detaches must find the program as it left it.
+  return { terminal: tty, stdin: openStdin, stdinOnce: stdinOnce && !tty, log, exit };
 }
 
 /** Puts everything back to before the start, but for the error; gives the error to throw. */

@@ -170,12 +170,13 @@ function underTerminal(args: readonly string[]): string[] {
   return ["script", "-qec", `stty rows 30 cols 90 -echo; docker ${quoted}`, "/dev/null"];
 }
 
-/** What differs from run to run: ids, times, lengths of time. */
+/** What differs from run to run: ids, made-up names, lengths of time, numbers of terminals. */
 function mask(text: string): string {
   return text
     .replace(/\b[0-9a-f]{64}\b/g, "<id>")
     .replace(/\b[0-9a-f]{12}\b/g, "<short id>")
     .replace(/(Less than a second|About a \w+|\d+ (second|minute)s?)( ago)?/g, "<while>")
+    .replace(/(container) [a-z]+_[a-z]+:/g, "$1 <name>:")
     .replace(/^(\/dev\/pts\/)\d+/gm, "$1<n>")
     .replace(/\r+\n/g, "\n");
 }
