@@ -4,7 +4,7 @@
 //
 // This is the one file that must run on whatever Node a fresh machine has (20 or later) and before anything is
 // installed: plain JavaScript, nothing imported but Node's own modules. It does, each only when needed:
-//   1. npm ci           when node_modules is not what package-lock.json asks for
+//   1. npm install      when node_modules is not what package-lock.json asks for
 //   2. apt-get install  of Debian packages the task wants, as root on Debian; otherwise it says what is missing
 //   3. the script       under Node 24, which comes as an npm package (node-<platform>-<arch>)
 import { spawn, spawnSync } from "node:child_process";
@@ -68,13 +68,18 @@ async function main(args) {
   process.exitCode = await runUnderNode24(args);
 }
 
+/**
+ * Not `npm ci`: that refuses a lock file in which the packages of some other platform are missing, as it is written
+ * where a registry does not have them all. With --no-save npm keeps to the lock's versions and hashes and changes neither file.
+ */
 function installModules() {
   if (modulesAreCurrent()) return;
-  say("installing the npm packages of package-lock.json (npm ci)");
+  say("installing the npm packages of package-lock.json");
   const npm = process.env.npm_execpath;
-  const command = npm?.endsWith(".js") ? [process.execPath, npm, "ci"] : ["npm", "ci"];
-  const { status } = spawnSync(command[0], command.slice(1), { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
-  if (status !== 0) fail("npm ci failed: see above; it needs a way to an npm registry");
+  const command = npm?.endsWith(".js") ? [process.execPath, npm] : ["npm"];
+  const args = [...command.slice(1), "install", "--no-save", "--loglevel=error"];
+  const { status } = spawnSync(command[0], args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  if (status !== 0) fail("npm install failed: see above; it needs a way to an npm registry");
 }
 
 /** Compares what npm wrote into node_modules with what the lock asks for. Packages for other platforms may be absent. */
