@@ -1,0 +1,360 @@
+/**
+ * Performing a plan on the simulated kernel. Host steps are system calls of the monitor, child
+ * steps system calls of the container's first process before its exec; only what Sys has no call
+ * for (overlay's layers, id maps, a pty's other end) reaches into the kernel.
+ *
+ * A failed step is told as on Linux: its index, the op, the errno, the path.
+ */
+import { unreachable } from "../../core/base/assert.ts";
+import type { ContainerPath, HostPath } from "../../core/base/brand.ts";
+import { encodeText } from "../../core/base/bytes.ts";
+import { Errno } from "../../core/base/errno.ts";
+import { PlanError } from "../../core/runtime/plan-error.ts";
+import type { Cgroup, ChildOp, HostOp, Join, Overlay, Spawn } from "../../core/runtime/plan.ts";
+import type { SeccompProfile } from "../../core/runtime/seccomp.ts";
+import { Overlay as Union } from "../../core/unionfs/overlay.ts";
+import type { Tree } from "../../core/unionfs/tree.ts";
+import { enterNamespaces } from "./kernel/namespaces.ts";
+import type { Kernel } from "./kernel/kernel.ts";
+import { addMount, bindMount, changeMount, type Location, mountAt } from "./kernel/mounts.ts";
+import { OpenFile } from "./kernel/open-file.ts";
+import type { Process } from "./kernel/process.ts";
+import type { Sys } from "./kernel/sys.ts";
+import { Terminal, TerminalChannel } from "./kernel/terminal.ts";
+import { resolve, type View } from "./kernel/walk.ts";
+
+/** What performing needs to know beside the kernel. */
+export interface Stage {
+  readonly kernel: Kernel;
+  /** The tree behind a layer's directory on the simulated host. */
+  readonly layerTree: (path: HostPath) => Tree;
+  /** The first process of a running container. */
+  readonly find: (join: Join) => Process;
+}
+
+/** Carries out host steps; `spawned` is told of the child when there is one. */
+export async function performHost(
+  stage: Stage,
+  sys: Sys,
+  steps: readonly HostOp[],
+  spawn: (op: Spawn, index: number) => void,
+): Promise<void> {
+  for (const [index, op] of steps.entries()) {
+    try {
+      if (op.op === "spawn") spawn(op, index);
+      else await hostStep(sys, op);
+    } catch (thrown) {
+      throw failureOf(thrown, String(index), op);
+    }
+  }
+}
+
+async function hostStep(sys: Sys, op: Exclude<HostOp, Spawn>): Promise<void> {
+  switch (op.op) {
+    case "directory.make":
+      return already("EEXIST", () => sys.makeDirectory(op.path, op.mode));
+    case "directory.remove":
+      return already("ENOENT", () => sys.removeDirectory(op.path));
+    case "cgroup.make":
+      return makeParents(sys, pathOfCgroup(op.cgroup));
+    case "cgroup.set":
+      return writeFile(sys, `${pathOfCgroup(op.cgroup)}/${op.file}`, op.value);
+    case "cgroup.kill":
+      return already("ENOENT", () => writeFile(sys, `${pathOfCgroup(op.cgroup)}/cgroup.kill`, "1"));
+    case "cgroup.remove":
+      return already("ENOENT", () => removeGroup(sys, pathOfCgroup(op.cgroup)));
+    default:
+      return unreachable(op);
+  }
+}
+
+function pathOfCgroup({ mount, path }: Cgroup): string {
+  return path === "" ? mount : `${mount}/${path}`;
+}
+
+/** What is so already, or gone already, is no failure: ops are idempotent. */
+async function already(errno: "EEXIST" | "ENOENT", act: () => void | Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (thrown) {
+    if (!(thrown instanceof Errno && thrown.errno === errno)) throw thrown;
+  }
+}
+
+async function makeParents(sys: Sys, path: string): Promise<void> {
+  const names = path.split("/").slice(1);
+  for (let count = 1; count <= names.length; count++) {
+    await already("EEXIST", () => sys.makeDirectory(`/${names.slice(0, count).join("/")}`, 0o755));
+  }
+}
+
+async function removeGroup(sys: Sys, path: string): Promise<void> {
+  for (const { name, kind } of sys.list(path)) if (kind === "directory") await removeGroup(sys, `${path}/${name}`);
+  sys.removeDirectory(path);
+}
+
+async function writeFile(sys: Sys, path: string, value: string): Promise<void> {
+  const fd = await sys.open(path, { access: "write" });
+  try {
+    await sys.write(fd, encodeText(value));
+  } finally {
+    sys.close(fd);
+  }
+}
+
+/** The state of a child while it performs its ops. */
+export interface Child {
+  readonly sys: Sys;
+  readonly process: Process;
+  /** What the container's paths are resolved beneath: the overlay, then "/". */
+  root: Location;
+  /** Waits for Task.release(). */
+  readonly gate: () => Promise<void>;
+  /** Who gets the other end of the pty. */
+  readonly terminal: (terminal: Terminal) => void;
+}
+
+/** The child's program: its ops one after the other; the last one, exec, does not come back. */
+export async function performChild(stage: Stage, child: Child, spawn: Spawn, spawnIndex: number): Promise<void> {
+  for (const [index, op] of spawn.child.entries()) {
+    try {
+      await childStep(stage, child, op);
+    } catch (thrown) {
+      throw failureOf(thrown, `${spawnIndex}.${index}`, op);
+    }
+  }
+}
+
+async function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void> {
+  const { sys, process } = child;
+  switch (op.op) {
+    case "cgroup.join":
+      return writeFile(sys, `${pathOfCgroup(op.cgroup)}/cgroup.procs`, "0");
+    case "unshare":
+      return sys.unshare(op.namespaces);
+    case "enter":
+      enterNamespaces(process, stage.find(op.join), op.join.namespaces);
+      child.root = process.root;
+      return;
+    case "propagation":
+      return sys.setPropagation(op.path, op.mode);
+    case "overlay":
+      return mountOverlay(stage, child, op);
+    case "mount":
+      return inRoot(child, () => sys.mount(op.type, op.source, op.target, op.flags, op.options));
+    case "bind":
+      return bind(child, op.source, op.target, op);
+    case "directory":
+      return inRoot(child, () => makeParents(sys, op.path));
+    case "file":
+      return inRoot(child, () => touch(sys, op.path, op.mode));
+    case "device":
+      return inRoot(child, () => already("EEXIST", () => sys.makeNode(op.path, op.type, op.mode, op.major, op.minor)));
+    case "symlink":
+      return inRoot(child, () => already("EEXIST", () => sys.symlink(op.target, op.path)));
+    case "pivot":
+      sys.pivotRoot(op.root);
+      child.root = process.root;
+      return;
+    case "mask":
+      return already("ENOENT", () => mask(sys, op.path));
+    case "readonly":
+      return already("ENOENT", () => makeReadonly(process, sys, op.path));
+    case "hostname":
+      return sys.setHostname(op.name);
+    case "domainname":
+      return sys.setDomainname(op.name);
+    case "sysctl":
+      return already("ENOENT", () => writeFile(sys, `/proc/sys/${op.name.replaceAll(".", "/")}`, op.value));
+    case "link.up":
+      return linkUp(process, op.device);
+    case "session":
+      process.session = process.pid;
+      process.group = process.pid;
+      return;
+    case "terminal":
+      return openTerminal(stage.kernel, child, op);
+    case "oom.score":
+      process.oomScore = op.value;
+      return;
+    case "rlimit":
+      return sys.setLimit(op.resource, op.soft, op.hard);
+    case "descriptors.close":
+      for (const fd of process.fds.keys()) if (fd >= op.from) process.closeOnExec.add(fd);
+      return;
+    case "umask":
+      sys.umask(op.mask);
+      return;
+    case "user":
+      process.uid = op.uid;
+      process.gid = op.gid;
+      process.groups = op.groups;
+      return;
+    case "directory.enter":
+      return sys.changeDirectory(op.path);
+    case "capabilities":
+      sys.setCapabilities({ bounding: op.bounding, permitted: op.permitted, effective: op.effective });
+      return;
+    case "bounding":
+      return sys.setCapabilities({ bounding: op.capabilities });
+    case "no.new.privileges":
+      return sys.noNewPrivileges();
+    case "seccomp":
+      process.refusedCalls = refusedCalls(op.profile);
+      return;
+    case "gate":
+      return child.gate();
+    case "exec":
+      return execFirst(sys, op.candidates, op.argv, op.environment);
+    default:
+      return unreachable(op);
+  }
+}
+
+/** Resolves paths beneath the container's root, whatever symlinks the image has put there. */
+async function inRoot(child: Child, act: () => void | Promise<void>): Promise<void> {
+  const { root, directory } = child.process;
+  child.process.root = child.root;
+  child.process.directory = child.root;
+  try {
+    await act();
+  } finally {
+    child.process.root = root;
+    child.process.directory = directory;
+  }
+}
+
+async function mountOverlay(stage: Stage, child: Child, op: Overlay): Promise<void> {
+  const { process } = child;
+  const lowers = op.lowers.map((path) => stage.layerTree(path)).toReversed();
+  const fileSystem = new Union(stage.layerTree(op.upper), lowers);
+  const target = resolve(viewOf(process), op.target);
+  const options = `lowerdir=${op.lowers.toReversed().join(":")},upperdir=${op.upper},workdir=${op.work}`;
+  const mount = {
+    fileSystem,
+    root: fileSystem.root,
+    type: "overlay",
+    source: "overlay",
+    flags: new Set(op.flags),
+    options,
+    propagation: "private" as const,
+  };
+  const { table, id } = addMount(process.namespaces.mount.table, target, mount);
+  process.namespaces.mount.table = table;
+  child.root = { mount: id, inode: fileSystem.root };
+}
+
+async function bind(
+  child: Child,
+  source: HostPath,
+  target: ContainerPath,
+  op: Extract<ChildOp, { op: "bind" }>,
+): Promise<void> {
+  const { process } = child;
+  const from = resolve(viewOf(process), source);
+  await inRoot(child, () => {
+    const to = resolve(viewOf(process), target);
+    const { table, id } = bindMount(process.namespaces.mount.table, from, to, op.recursive);
+    const flags = new Set([...mountAt(table, id).flags, ...op.flags]);
+    process.namespaces.mount.table = changeMount(table, id, { flags, propagation: op.propagation ?? "private" });
+  });
+}
+
+async function touch(sys: Sys, path: string, mode: number): Promise<void> {
+  const parent = path.slice(0, path.lastIndexOf("/"));
+  if (parent !== "") await makeParents(sys, parent);
+  sys.close(await sys.open(path, { access: "write", create: true, mode }));
+}
+
+function mask(sys: Sys, path: string): void {
+  if (sys.stat(path).kind === "directory") sys.mount("tmpfs", "tmpfs", path, ["ro"], "mode=755");
+  else sys.bind("/dev/null", path, { recursive: false, flags: [] });
+}
+
+function makeReadonly(process: Process, sys: Sys, path: string): void {
+  if (path !== "/") return sys.bind(path, path, { recursive: true, flags: ["ro"] });
+  const { mount } = process.root;
+  const flags = new Set([...mountAt(process.namespaces.mount.table, mount).flags, "ro" as const]);
+  process.namespaces.mount.table = changeMount(process.namespaces.mount.table, mount, { flags });
+}
+
+function linkUp(process: Process, name: string): void {
+  const device = process.namespaces.network.devices.find((each) => each.name === name);
+  if (device === undefined) throw new Errno("ENODEV", name);
+  device.up = true;
+}
+
+async function openTerminal(kernel: Kernel, child: Child, op: Extract<ChildOp, { op: "terminal" }>): Promise<void> {
+  const { sys, process } = child;
+  const terminal = new Terminal({ rows: op.rows, columns: op.columns }, (group, signal) =>
+    kernel.signalGroup(group, signal),
+  );
+  const number = freeNumber(kernel.terminals);
+  kernel.terminals.set(number, terminal);
+  sys.makeNode(`/dev/pts/${number}`, "character", 0o620, 136, number);
+  if (op.console) sys.bind(`/dev/pts/${number}`, "/dev/console", { recursive: false, flags: [] });
+  process.terminal = terminal;
+  terminal.session = process.session;
+  terminal.foreground = process.group;
+  const stat = sys.stat(`/dev/pts/${number}`);
+  for (const fd of [0, 1, 2]) {
+    const place = { location: null, path: `/dev/pts/${number}` };
+    const file = new OpenFile(new TerminalChannel(terminal, () => stat), { read: true, write: true }, place);
+    if (process.fds.has(fd)) sys.close(fd);
+    process.fds.set(fd, file.hold());
+  }
+  child.terminal(terminal);
+}
+
+function freeNumber(used: ReadonlyMap<number, unknown>): number {
+  let number = 0;
+  while (used.has(number)) number++;
+  return number;
+}
+
+/** The calls of Sys that a profile refuses: those whose first matching rule is not "allow" for any argument. */
+function refusedCalls(profile: SeccompProfile): ReadonlySet<string> {
+  const known = ["unshare", "setns", "mount", "umount2", "pivot_root", "sethostname", "setdomainname", "mknod"];
+  const allowed = new Set(
+    profile.rules.flatMap((rule) => (rule.action === "allow" && rule.arguments === undefined ? rule.names : [])),
+  );
+  return new Set(profile.defaultAction === "allow" ? [] : known.filter((name) => !allowed.has(name)));
+}
+
+/** As execvp(3): the next candidate on ENOENT and ENOTDIR; EACCES is remembered. */
+async function execFirst(
+  sys: Sys,
+  candidates: readonly ContainerPath[],
+  argv: readonly string[],
+  environment: readonly string[],
+): Promise<never> {
+  let failure = new Errno("ENOENT", argv[0]);
+  for (const path of candidates) {
+    try {
+      await sys.exec(path, argv, environment);
+    } catch (thrown) {
+      if (!(thrown instanceof Errno)) throw thrown;
+      if (thrown.errno === "EACCES" || (thrown.errno !== "ENOENT" && thrown.errno !== "ENOTDIR"))
+        failure = new Errno(thrown.errno, path);
+      if (!["ENOENT", "ENOTDIR", "EACCES"].includes(thrown.errno)) break;
+    }
+  }
+  throw failure;
+}
+
+function viewOf(process: Process): View {
+  const { namespaces, root, directory } = process;
+  return { table: namespaces.mount.table, root, directory, permit: () => {} };
+}
+
+/** A step's failure in the terms of the plan: the path is the op's own where it has one. */
+function failureOf(thrown: unknown, step: string, op: HostOp | ChildOp): unknown {
+  if (thrown instanceof PlanError || !(thrown instanceof Errno)) return thrown;
+  return new PlanError({ step, op: op.op, errno: thrown.errno, path: thrown.path === "" ? pathOfOp(op) : thrown.path });
+}
+
+function pathOfOp(op: HostOp | ChildOp): string {
+  if ("path" in op) return op.path;
+  if ("cgroup" in op) return pathOfCgroup(op.cgroup);
+  return "target" in op ? op.target : "";
+}
