@@ -43,6 +43,7 @@ static int file = -1;
 static uint64_t file_left;
 static struct meta file_meta;
 static uint8_t *file_xattrs;
+static char file_path[PATH_MAX];
 
 static struct directory_time *directories;
 static size_t directory_count, directory_room;
@@ -205,11 +206,13 @@ static int add_file(const char *path, const struct meta *meta, uint64_t size) {
   if (fd < 0) return -1;
   file = fd;
   file_left = size;
+  snprintf(file_path, sizeof file_path, "%s", path);
   if (keep_meta(meta) < 0) return -1;
   return size == 0 ? finish_file() : 0;
 }
 
 static int add_content(const uint8_t *bytes, size_t length) {
+  failed_path = file_path;
   if (file < 0 || length > file_left) return errno = EINVAL, -1;
   file_left -= length;
   while (length > 0) {
@@ -277,6 +280,7 @@ static int set_directory_time(const struct directory_time *directory) {
 }
 
 static int flush_times(void) {
+  failed_path = file_path;
   if (file >= 0) return errno = EINVAL, -1;
   for (; directory_count > 0; directory_count--) {
     struct directory_time *last = &directories[directory_count - 1];
