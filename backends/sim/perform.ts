@@ -12,8 +12,7 @@ import { Errno } from "../../core/base/errno.ts";
 import { PlanError } from "../../core/runtime/plan-error.ts";
 import type { Cgroup, ChildOp, HostOp, Join, Overlay, Spawn } from "../../core/runtime/plan.ts";
 import type { SeccompProfile } from "../../core/runtime/seccomp.ts";
-import { Overlay as Union } from "../../core/unionfs/overlay.ts";
-import type { Tree } from "../../core/unionfs/tree.ts";
+import { type Branch, Overlay as Union } from "../../core/unionfs/overlay.ts";
 import { enterNamespaces } from "./kernel/namespaces.ts";
 import type { Kernel } from "./kernel/kernel.ts";
 import { addMount, bindMount, changeMount, type Location, mountAt } from "./kernel/mounts.ts";
@@ -26,8 +25,8 @@ import { resolve, type View } from "./kernel/walk.ts";
 /** What performing needs to know beside the kernel. */
 export interface Stage {
   readonly kernel: Kernel;
-  /** The tree behind a layer's directory on the simulated host. */
-  readonly layerTree: (path: HostPath) => Tree;
+  /** A layer's directory on the simulated host. */
+  readonly branch: (path: HostPath) => Branch;
   /** The first process of a running container. */
   readonly find: (join: Join) => Process;
 }
@@ -226,8 +225,8 @@ async function inRoot(child: Child, act: () => void | Promise<void>): Promise<vo
 
 async function mountOverlay(stage: Stage, child: Child, op: Overlay): Promise<void> {
   const { process } = child;
-  const lowers = op.lowers.map((path) => stage.layerTree(path)).toReversed();
-  const fileSystem = new Union(stage.layerTree(op.upper), lowers);
+  const lowers = op.lowers.map((path) => stage.branch(path)).toReversed();
+  const fileSystem = new Union(stage.branch(op.upper), lowers);
   const target = resolve(viewOf(process), op.target);
   const options = `lowerdir=${op.lowers.toReversed().join(":")},upperdir=${op.upper},workdir=${op.work}`;
   const mount = {

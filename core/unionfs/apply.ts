@@ -11,18 +11,18 @@ import { Errno } from "../base/errno.ts";
 import type { Change, Meta, TreePath } from "./change.ts";
 import type { Inode, NewNode } from "./file-system.ts";
 import { readContent } from "./content.ts";
-import { isOpaque, isWhiteout, opaqueXattr } from "./overlay.ts";
+import { type Branch, isOpaque, isWhiteout, opaqueXattr } from "./overlay.ts";
 import type { Node, Tree } from "./tree.ts";
 
 const symlinksMax = 40;
 const missingParent = { kind: "directory", mode: 0o755, uid: 0, gid: 0 } as const;
 
 /** Applies a layer's changes in order; directory times are set last, as later entries touch them. */
-export async function applyChanges(tree: Tree, changes: AsyncIterable<Change>): Promise<void> {
+export async function applyChanges({ tree, root }: Branch, changes: AsyncIterable<Change>): Promise<void> {
   const times = new Map<Inode, bigint>();
   for await (const change of changes) {
     const content = change.kind === "file" ? await collect(change.content, change.size) : null;
-    const inode = applyChange(tree, change);
+    const inode = applyChange(tree, root, change);
     if (content !== null) tree.setContent(inode, content);
     if ("meta" in change) stamp(tree, inode, change.meta);
     if (change.kind === "directory") times.set(inode, change.meta.mtime);
@@ -31,8 +31,8 @@ export async function applyChanges(tree: Tree, changes: AsyncIterable<Change>): 
 }
 
 /** The changes that, applied to what is below, give what the union with this tree on top shows. */
-export async function* changesOf(tree: Tree): AsyncGenerator<Change, void, undefined> {
-  yield* changesBelow(tree, tree.root, "" as TreePath, new Map());
+export async function* changesOf({ tree, root }: Branch): AsyncGenerator<Change, void, undefined> {
+  yield* changesBelow(tree, root, "" as TreePath, new Map());
 }
 
 function* changesBelow(tree: Tree, directory: Inode, path: TreePath, links: Map<Inode, TreePath>): Generator<Change> {
@@ -81,9 +81,9 @@ function metaOf(node: Node): Meta {
   return { mode: node.mode, uid: node.uid, gid: node.gid, mtime: node.mtime, xattrs };
 }
 
-function applyChange(tree: Tree, change: Change): Inode {
-  const { directory, name } = parentOf(tree, change.path);
-  if (name === "") return tree.root;
+function applyChange(tree: Tree, root: Inode, change: Change): Inode {
+  const { directory, name } = parentOf(tree, root, change.path);
+  if (name === "") return root;
   switch (change.kind) {
     case "whiteout":
       return replace(tree, directory, name, { kind: "character", major: 0, minor: 0, mode: 0, uid: 0, gid: 0 });
@@ -93,7 +93,7 @@ function applyChange(tree: Tree, change: Change): Inode {
       return inode;
     }
     case "hardlink":
-      return relink(tree, directory, name, change.target);
+      return relink(tree, directory, name, parentOf(tree, root, change.target));
     case "directory":
       return (
         existingDirectory(tree, directory, name) ??
@@ -124,9 +124,8 @@ function stamp(tree: Tree, inode: Inode, meta: Meta): void {
   for (const [name, value] of meta.xattrs) tree.setXattr(inode, name, value);
 }
 
-function relink(tree: Tree, directory: Inode, name: string, path: TreePath): Inode {
-  const { directory: there, name: targetName } = parentOf(tree, path);
-  const target = tree.lookup(there, targetName);
+function relink(tree: Tree, directory: Inode, name: string, place: { directory: Inode; name: string }): Inode {
+  const target = tree.lookup(place.directory, place.name);
   const taken = entry(tree, directory, name);
   if (taken === target) return target;
   if (taken !== null) removeAll(tree, directory, name);
@@ -157,14 +156,14 @@ function existingDirectory(tree: Tree, directory: Inode, name: string): Inode | 
 }
 
 /** Walks to a path's parent inside the tree, making what is missing. */
-function parentOf(tree: Tree, path: TreePath): { directory: Inode; name: string } {
+function parentOf(tree: Tree, root: Inode, path: TreePath): { directory: Inode; name: string } {
   const names = path.split("/");
   const name = names.pop() ?? "";
   let symlinks = 0;
-  let at: Inode[] = [tree.root];
+  let at: Inode[] = [root];
   for (const queue = names; queue.length > 0; ) {
     const next = queue.shift() ?? "";
-    const directory = at.at(-1) ?? tree.root;
+    const directory = at.at(-1) ?? root;
     if (next === "" || next === ".") continue;
     if (next === "..") {
       at = at.slice(0, Math.max(1, at.length - 1));
@@ -176,11 +175,11 @@ function parentOf(tree: Tree, path: TreePath): { directory: Inode; name: string 
     else if (node.kind !== "symlink") throw new Errno("ENOTDIR", path);
     else {
       if (++symlinks > symlinksMax) throw new Errno("ELOOP", path);
-      if (node.target.startsWith("/")) at = [tree.root];
+      if (node.target.startsWith("/")) at = [root];
       queue.unshift(...node.target.split("/"));
     }
   }
-  return { directory: at.at(-1) ?? tree.root, name };
+  return { directory: at.at(-1) ?? root, name };
 }
 
 async function collect(content: AsyncIterable<Uint8Array>, size: number): Promise<Uint8Array> {

@@ -37,9 +37,10 @@ interface Lower {
   readonly inode: Inode;
 }
 
-export interface OverlayState {
-  readonly entries: ReadonlyMap<Inode, Entry>;
-  readonly next: number;
+/** A directory of a tree that takes part in a union. */
+export interface Branch {
+  readonly tree: Tree;
+  readonly root: Inode;
 }
 
 const rootInode = 1 as Inode;
@@ -378,9 +379,10 @@ function mergesDown(tree: Tree, inode: Inode): boolean {
   return tree.stat(inode).kind === "directory" && !isOpaque(tree, inode);
 }
 
-function untilOpaque(trees: readonly Tree[], roots: readonly Lower[]): Lower[] {
-  const last = roots.findIndex(({ layer, inode }) => trees[layer] !== undefined && isOpaque(trees[layer], inode));
-  return last === -1 ? [...roots] : roots.slice(0, last + 1);
+function untilOpaque(lowers: readonly Branch[]): Lower[] {
+  const roots = lowers.map(({ root }, layer) => ({ layer, inode: root }));
+  const last = lowers.findIndex(({ tree, root }) => isOpaque(tree, root));
+  return last === -1 ? roots : roots.slice(0, last + 1);
 }
 
 function asNew(node: Node): NewNode {

@@ -10,7 +10,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Errno } from "../../core/base/errno.ts";
 import type { FileSystem, Inode } from "../../core/unionfs/file-system.ts";
-import { Overlay } from "../../core/unionfs/overlay.ts";
+import { type Branch, Overlay } from "../../core/unionfs/overlay.ts";
 import { Tree } from "../../core/unionfs/tree.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -58,7 +58,7 @@ function compare(layers: Action[][], above: Action[]): void {
 function compareMounted(directory: string, lowers: Tree[], above: Action[]): void {
   const merged = join(directory, "merged");
   const upper = new Tree(tick());
-  const union = new Overlay(upper, lowers.toReversed());
+  const union = new Overlay(branch(upper), lowers.toReversed().map(branch));
   mount(directory, lowers.length);
   try {
     for (const action of above) assert.equal(onTree(union, action), onDisk(merged, action), JSON.stringify(action));
@@ -69,7 +69,11 @@ function compareMounted(directory: string, lowers: Tree[], above: Action[]): voi
   assert.deepEqual(viewOfTree(upper), viewOfDisk(join(directory, "upper")), "the upper trees");
   mount(directory, lowers.length);
   try {
-    assert.deepEqual(viewOfTree(new Overlay(upper, lowers.toReversed())), viewOfDisk(merged), "the remounted unions");
+    assert.deepEqual(
+      viewOfTree(new Overlay(branch(upper), lowers.toReversed().map(branch))),
+      viewOfDisk(merged),
+      "the remounted unions",
+    );
   } finally {
     execFileSync("umount", [merged]);
   }
@@ -86,6 +90,10 @@ function buildLayer(path: string, layer: Action[]): Tree {
   const tree = new Tree(tick());
   for (const action of layer) assert.equal(onTree(tree, action), onDisk(path, action), JSON.stringify(action));
   return tree;
+}
+
+function branch(tree: Tree): Branch {
+  return { tree, root: tree.root };
 }
 
 function tick(): () => bigint {
