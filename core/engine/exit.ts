@@ -18,21 +18,36 @@ export const unknownExitCode = 255;
 
 /** Inside a job of the container's serial. "restart": the policy wants it back after live.delayMs. */
 export async function finish(context: Context, live: Live, exit: TaskExit | "lost"): Promise<"restart" | "done"> {
-  const { plan, bootId } = live.record;
-  const sameBoot = bootId === context.bootId;
   live.task = null;
-  const oomKilled = plan !== null && sameBoot && (await oomKills(context, live)) > 0;
-  if (live.record.undo !== null && sameBoot)
-    await context.attempt(`undoing container ${live.record.name}`, context.machine.carryOut(live.record.undo));
+  const oomKilled = (await oomKills(context, live)) > 0;
   const ended = endedRecord(context, live.record, exit, oomKilled);
   const restarts = restartsAfter(ended.hostConfig.restartPolicy, ended) && context.open();
+  const removes = ended.hostConfig.autoRemove && !live.keep;
+  // Nothing but the ended process used its layer: it can go while the cgroups do.
+  await Promise.all([undo(context, live), removes ? discard(context, live) : undefined]);
   live.record = restarts ? restarting(live, ended) : ended;
-  return told(context, live, exit, restarts);
+  // A record that is not written loses nothing: the exit file still says how it ended.
+  if (!removes) await context.attempt("writing a record", context.records.save(live.record));
+  tell(context, live, exit);
+  if (restarts) return "restart";
+  dropPending(live);
+  if (removes) await removeNow(context, live, { volumes: true, discarded: true });
+  return "done";
 }
 
-async function oomKills(context: Context, live: Live): Promise<number> {
-  if (live.record.plan === null) return 0;
-  return context.machine.oomKills(live.record.plan).catch(() => 0);
+/** What another boot of the machine made is gone with it. */
+async function undo(context: Context, { record }: Live): Promise<void> {
+  if (record.undo === null || record.bootId !== context.bootId) return;
+  await context.attempt(`undoing container ${record.name}`, context.machine.carryOut(record.undo));
+}
+
+async function discard(context: Context, { record }: Live): Promise<void> {
+  await context.attempt(`discarding the layer of ${record.name}`, context.machine.layers.discard(record.id));
+}
+
+async function oomKills(context: Context, { record }: Live): Promise<number> {
+  if (record.plan === null || record.bootId !== context.bootId) return 0;
+  return context.machine.oomKills(record.plan).catch(() => 0);
 }
 
 function endedRecord(
@@ -59,23 +74,11 @@ function restarting(live: Live, ended: ContainerRecord): ContainerRecord {
   return { ...ended, state: after(ended.state, "back-off"), restartCount: ended.restartCount + 1 };
 }
 
-/** A record that is not written loses nothing: the exit file on disk still says how it ended. */
-async function told(
-  context: Context,
-  live: Live,
-  exit: TaskExit | "lost",
-  restarts: boolean,
-): Promise<"restart" | "done"> {
-  const { exitCode, hostConfig, oomKilled } = live.record;
-  const removes = hostConfig.autoRemove && !live.keep;
-  if (!removes) await context.attempt("writing a record", context.records.save(live.record));
+function tell(context: Context, live: Live, exit: TaskExit | "lost"): void {
+  const { exitCode, oomKilled } = live.record;
   if (oomKilled) emit(context, live, "oom");
   const signal = exit !== "lost" && exit.signal !== 0 ? { signal: String(exit.signal) } : {};
   emit(context, live, "die", { exitCode: String(exitCode), ...signal });
   emitMounts(context, live, "unmount");
   live.waits.tellExit({ code: exitCode, error: null });
-  if (restarts) return "restart";
-  dropPending(live);
-  if (removes) await removeNow(context, live, { volumes: true });
-  return "done";
 }

@@ -25,8 +25,12 @@ export async function remove(
   });
 }
 
-/** Inside a job of the container's serial; no process of it runs. */
-export async function removeNow(context: Context, live: Live, { volumes }: { volumes: boolean }): Promise<void> {
+/** Inside a job of the container's serial; no process of it runs. `discarded`: its layer is gone already. */
+export async function removeNow(
+  context: Context,
+  live: Live,
+  { volumes, discarded = false }: { volumes: boolean; discarded?: boolean },
+): Promise<void> {
   const { id, name } = live.record;
   live.record = { ...live.record, state: after(live.record.state, "remove") };
   live.backOff?.abort();
@@ -34,7 +38,7 @@ export async function removeNow(context: Context, live: Live, { volumes }: { vol
   dropPending(live);
   try {
     await context.records.forget(id);
-    await context.machine.layers.discard(id);
+    if (!discarded) await context.machine.layers.discard(id);
     await context.machine.disk.remove(filesOf(context.machine.disk.dataRoot, id).directory);
   } catch (error) {
     const message = `unable to remove container ${name}: ${messageOf(error)}`;
