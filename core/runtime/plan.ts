@@ -151,7 +151,7 @@ export type ChildOp =
   | { readonly op: "descriptors.close"; readonly from: number }
   | { readonly op: "umask"; readonly mask: number }
   | { readonly op: "user"; readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
-  /** Changes to the directory as the container's user; missing directories were made before. */
+  /** Changes to the directory, before the user changes (runc: a directory only root may enter will do); it must be in the root. */
   | { readonly op: "directory.enter"; readonly path: ContainerPath }
   | {
       readonly op: "capabilities";
