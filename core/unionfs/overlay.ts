@@ -55,16 +55,10 @@ export class Overlay implements FileSystem {
   #next = rootInode + 1;
 
   /** `lowers` top first, as in the mount option. */
-  constructor(upper: Tree, lowers: readonly Tree[]) {
-    this.#upper = upper;
-    this.#lowers = lowers;
-    const below = lowers.map((tree, layer) => ({ layer, inode: tree.root }));
-    this.#entries.set(rootInode, {
-      parent: rootInode,
-      name: "",
-      upper: upper.root,
-      lowers: untilOpaque(lowers, below),
-    });
+  constructor(upper: Branch, lowers: readonly Branch[]) {
+    this.#upper = upper.tree;
+    this.#lowers = lowers.map(({ tree }) => tree);
+    this.#entries.set(rootInode, { parent: rootInode, name: "", upper: upper.root, lowers: untilOpaque(lowers) });
   }
 
   stat(inode: Inode): Stat {
