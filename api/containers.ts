@@ -1,5 +1,5 @@
 /** /containers: a container's life. The streams of it (attach, logs) are in container-streams.ts. */
-import type { WaitCondition } from "../core/engine/engine.ts";
+import type { WaitCondition, WaitResult } from "../core/engine/engine.ts";
 import { attachRoute, logsRoute } from "./container-streams.ts";
 import { listContainers } from "./container-list.ts";
 import { invalid } from "./errors.ts";
@@ -93,19 +93,13 @@ export function terminalSize(call: Call): [rows: number, columns: number] {
 /** The headers tell that the wait is registered; the body comes when the container has ended. */
 async function wait({ engine }: Context, call: Call): Promise<Answer> {
   const { exit } = await engine.containers.wait(call.parameter("id"), waitCondition(call));
-  return streamReply(
-    "application/json",
-    untilAborted(
-      exitLine(
-        exit.then(({ code, error }) => ({ StatusCode: code, Error: error === null ? null : { Message: error } })),
-      ),
-      call.request.signal,
-    ),
-  );
+  return streamReply("application/json", untilAborted(exitLine(exit), call.request.signal));
 }
 
-async function* exitLine(exit: Promise<object>): AsyncGenerator<Uint8Array, void, undefined> {
-  yield encodeText(`${JSON.stringify(await exit)}\n`);
+async function* exitLine(exit: Promise<WaitResult>): AsyncGenerator<Uint8Array, void, undefined> {
+  const { code, error } = await exit;
+  const body = { StatusCode: code, Error: error === null ? null : { Message: error } };
+  yield encodeText(`${JSON.stringify(body)}\n`);
 }
 
 function waitCondition(call: Call): WaitCondition {
