@@ -46,6 +46,16 @@ async function buildClient(): Promise<void> {
     entryFileNames: "tsbox.cjs",
     chunkFileNames: "tsbox/[name].cjs",
     minify: true,
+    // What several commands share is one file for all: each file costs half a millisecond to find and compile.
+    codeSplitting: {
+      groups: [
+        {
+          name: "containers",
+          test: /cli\/(attach|command|create-container|detach-keys|run-options|stream|wait|values\/.*)\.ts$/,
+        },
+        { name: "formats", test: /cli\/(filters|inspection|format\/.*)\.ts$/ },
+      ],
+    },
   });
   await bundle.close();
 }
