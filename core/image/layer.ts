@@ -1,0 +1,183 @@
+/**
+ * A layer's tar as changes (OCI image-spec, layer.md): each entry sets something, except those named
+ * ".wh.NAME", which say that NAME of the layers below is gone, and ".wh..wh..opq", which says so of
+ * all that the directory held.
+ *
+ * Names are cleaned as paths beneath the layer's root; one that climbs out of it is refused, as
+ * Docker does (moby: pkg/archive, "breakout"). Targets of symlinks are text and stay as they are:
+ * whoever follows them does so inside a root. Overlayfs's own extended attributes are dropped, as
+ * they would let a layer speak to the kernel that mounts it.
+ */
+import type { ByteStream } from "../base/bytes.ts";
+import { encodeText } from "../base/bytes.ts";
+import { TsboxError } from "../base/error.ts";
+import type { Change, Meta, TreePath } from "../unionfs/change.ts";
+import { readTar, type TarEntry } from "./tar.ts";
+import { type TarItem, writeTar } from "./tar-write.ts";
+
+const whiteoutPrefix = ".wh.";
+const whiteoutReserved = ".wh..wh.";
+const opaqueName = ".wh..wh..opq";
+/** PATH_MAX, its final zero byte left out. */
+const pathBytesMax = 4095;
+const idMax = 0xfffffffe;
+const majorMax = 0xfff;
+const minorMax = 0xfffff;
+/** The last nanosecond that the kernel's 64 bits hold: 2262-04-11. */
+const timeMax = 2n ** 63n - 1n;
+const overlayXattrs = /^(?:trusted|user)\.overlay\./;
+
+/** `what` names the layer in errors. Throws TsboxError "corrupt" naming the entry that cannot be. */
+export async function* changesOfTar(tar: ByteStream, what: string): AsyncGenerator<Change, void, undefined> {
+  for await (const entry of readTar(tar, what)) yield changeOf(entry, (message) => refuse(entry, what, message));
+}
+
+type Refuse = (message: string) => TsboxError;
+
+function refuse({ name, offset }: TarEntry, what: string, message: string): TsboxError {
+  return new TsboxError("corrupt", `${what}: entry ${JSON.stringify(name)} at byte ${offset} ${message}`, { offset });
+}
+
+function changeOf(entry: TarEntry, refuse: Refuse): Change {
+  const path = cleanPath(entry.name, refuse);
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  if (name.startsWith(whiteoutPrefix)) return whiteoutOf(path, name, refuse);
+  if (entry.kind === "hardlink")
+    return { kind: "hardlink", path: notRoot(path, refuse), target: linkTarget(entry, path, refuse) };
+  const meta = metaOf(entry, refuse);
+  switch (entry.kind) {
+    case "directory":
+      return { kind: "directory", path, meta };
+    case "file":
+      return { kind: "file", path: notRoot(path, refuse), meta, size: entry.size, content: entry.content };
+    case "symlink":
+      if (entry.linkName === "") throw refuse("is a symlink to nothing");
+      return { kind: "symlink", path: notRoot(path, refuse), meta, target: entry.linkName };
+    case "fifo":
+      return { kind: "fifo", path: notRoot(path, refuse), meta };
+    case "character":
+    case "block":
+      return deviceOf(entry, entry.kind, notRoot(path, refuse), meta, refuse);
+  }
+}
+
+/** Without "", "." and ".."; what would be above the root is refused. */
+export function cleanPath(name: string, refuse: Refuse): TreePath {
+  const parts: string[] = [];
+  for (const part of name.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part !== "..") parts.push(part);
+    else if (parts.pop() === undefined) throw refuse("leads outside of the image");
+  }
+  const path = parts.join("/");
+  if (path.length * 3 > pathBytesMax && encodeText(path).length > pathBytesMax)
+    throw refuse(`has a path of more than ${pathBytesMax} bytes`);
+  return path as TreePath;
+}
+
+function notRoot(path: TreePath, refuse: Refuse): TreePath {
+  if (path === "") throw refuse("would replace the root directory");
+  return path;
+}
+
+function whiteoutOf(path: TreePath, name: string, refuse: Refuse): Change {
+  const directory = path.slice(0, Math.max(path.length - name.length - 1, 0));
+  if (name === opaqueName) return { kind: "opaque", path: directory as TreePath };
+  const hidden = name.slice(whiteoutPrefix.length);
+  if (name.startsWith(whiteoutReserved) || hidden === "" || hidden === "." || hidden === "..")
+    throw refuse("is no whiteout: the name is reserved");
+  return { kind: "whiteout", path: (directory === "" ? hidden : `${directory}/${hidden}`) as TreePath };
+}
+
+function linkTarget(entry: TarEntry, path: TreePath, refuse: Refuse): TreePath {
+  const target = cleanPath(entry.linkName, () =>
+    refuse(`is a hard link to ${JSON.stringify(entry.linkName)}, outside of the image`),
+  );
+  if (target === "" || target === path) throw refuse(`is a hard link to ${target === "" ? "nothing" : "itself"}`);
+  return target;
+}
+
+/** The device 0:0 is how overlayfs itself writes a whiteout: in a layer it can be nothing else. */
+function deviceOf(
+  { major, minor }: TarEntry,
+  kind: "character" | "block",
+  path: TreePath,
+  meta: Meta,
+  refuse: Refuse,
+): Change {
+  if (major < 0 || minor < 0 || major > majorMax || minor > minorMax)
+    throw refuse(`is a device with the numbers ${major}:${minor}, which cannot be`);
+  return kind === "character" && major === 0 && minor === 0
+    ? { kind: "whiteout", path }
+    : { kind, path, meta, major, minor };
+}
+
+function metaOf({ mode, uid, gid, mtime, xattrs }: TarEntry, refuse: Refuse): Meta {
+  if (uid < 0 || gid < 0 || uid > idMax || gid > idMax)
+    throw refuse(`belongs to user ${uid}, group ${gid}, which cannot be`);
+  // As Docker does with times that the kernel cannot hold (moby: pkg/system/chtimes.go).
+  const time = mtime < 0n || mtime > timeMax ? 0n : mtime;
+  return {
+    mode,
+    uid,
+    gid,
+    mtime: time,
+    xattrs: [...xattrs.keys()].some(isOverlays) ? withoutOverlays(xattrs) : xattrs,
+  };
+}
+
+function isOverlays(name: string): boolean {
+  return overlayXattrs.test(name);
+}
+
+function withoutOverlays(xattrs: Meta["xattrs"]): Meta["xattrs"] {
+  return new Map([...xattrs].filter(([name]) => !isOverlays(name)));
+}
+
+/** Changes as a layer's tar: the inverse of `changesOfTar`. */
+export function tarOfChanges(changes: AsyncIterable<Change>): AsyncGenerator<Uint8Array, void, undefined> {
+  return writeTar(itemsOf(changes));
+}
+
+async function* itemsOf(changes: AsyncIterable<Change>): AsyncGenerator<TarItem, void, undefined> {
+  for await (const change of changes) yield itemOf(change);
+}
+
+const nothing: Meta = { mode: 0, uid: 0, gid: 0, mtime: 0n, xattrs: new Map() };
+
+function itemOf(change: Change): TarItem {
+  const bare = {
+    ...("meta" in change ? change.meta : nothing),
+    name: change.path,
+    size: 0,
+    linkName: "",
+    major: 0,
+    minor: 0,
+    content: empty(),
+  };
+  switch (change.kind) {
+    case "directory":
+      return { ...bare, kind: "directory", name: change.path === "" ? "./" : `${change.path}/` };
+    case "file":
+      return { ...bare, kind: "file", size: change.size, content: change.content };
+    case "symlink":
+    case "hardlink":
+      return { ...bare, kind: change.kind, linkName: change.target };
+    case "character":
+    case "block":
+      return { ...bare, kind: change.kind, major: change.major, minor: change.minor };
+    case "fifo":
+      return { ...bare, kind: "fifo" };
+    case "whiteout":
+      return { ...bare, kind: "file", name: whiteoutName(change.path) };
+    case "opaque":
+      return { ...bare, kind: "file", name: change.path === "" ? opaqueName : `${change.path}/${opaqueName}` };
+  }
+}
+
+function whiteoutName(path: TreePath): string {
+  const slash = path.lastIndexOf("/") + 1;
+  return `${path.slice(0, slash)}${whiteoutPrefix}${path.slice(slash)}`;
+}
+
+async function* empty(): AsyncGenerator<Uint8Array, void, undefined> {}
