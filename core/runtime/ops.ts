@@ -143,7 +143,7 @@ const table = {
       (lowers.length > 0 && lowers.length <= 500 ? null : `${lowers.length} lower layers: overlayfs takes 1 to 500`) ??
       mountFlags(flags),
     explain: (op) => ({
-      sentence: `stacks the image's ${op.lowers.length} read-only ${plural("layer", op.lowers)} and the container's own writable one into one tree`,
+      sentence: `stacks the image's ${op.lowers.length} read-only ${plural("layer", op.lowers)} and the container's own writable one into one tree${op.flags.includes("nodev") ? "; nothing filters devices here, so none may be opened on it" : ""}`,
       syscalls: overlayCalls(op),
       man: "mount(2)",
     }),
