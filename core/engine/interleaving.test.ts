@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { TsboxError } from "../base/error.ts";
+import { messageOf, TsboxError } from "../base/error.ts";
 import { type EngineInMemory, engineInMemory, leftovers, request } from "./testing/engine-in-memory.ts";
 
 type Order =
@@ -107,7 +107,7 @@ class World {
       this.waiting = { count: 0 };
     } else {
       const done = orders.map((asked) => this.carryOut(asked).catch(expected));
-      const bounded = orders.map((asked, at) => (asked.kind === "attach" ? undefined : done[at]));
+      const bounded = done.filter((_, at) => orders[at]?.kind !== "attach");
       for (let turn = 0; turn < 20; turn++) {
         this.bed.ports.clock.advance(1);
         await settle();
@@ -152,7 +152,7 @@ class World {
 }
 
 function expected(error: unknown): void {
-  assert.ok(error instanceof TsboxError && error.code !== "failed", `${error}`);
+  assert.ok(error instanceof TsboxError && error.code !== "failed", messageOf(error));
 }
 
 test("orders in any interleaving leave a consistent world, and every wait is answered", async () => {

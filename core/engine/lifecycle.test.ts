@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeText } from "../base/bytes.ts";
-import { TsboxError } from "../base/error.ts";
+import { Errno } from "../base/errno.ts";
+import { messageOf, TsboxError } from "../base/error.ts";
+import type { LogOptions } from "./engine.ts";
+import { noHostConfig } from "./testing/memory-images.ts";
 import { engineInMemory, leftovers, outputOf, request, up } from "./testing/engine-in-memory.ts";
 
 const nothing = { layers: [], cgroups: [], running: [], files: [] };
 /** Lets everything happen that needs no time. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const refusal = (code: string, message: RegExp | string) => (error: unknown) => {
-  assert.ok(error instanceof TsboxError, `${error}`);
+  assert.ok(error instanceof TsboxError, messageOf(error));
   assert.equal(error.code, code);
   if (typeof message === "string") assert.equal(error.message, message);
   else assert.match(error.message, message);
@@ -179,13 +182,12 @@ test("what a state forbids is said in docker's words", async () => {
   const { engine } = await engineInMemory();
   const { containers } = engine;
   const { id } = await containers.create(request(["server"], { name: "web" }));
-  const { create } = containers;
   await assert.rejects(
     containers.kill("web", "TERM"),
     refusal("conflict", `cannot kill container: web: container ${id} is not running`),
   );
   await assert.rejects(
-    create(request(["true"], { name: "/web" })),
+    containers.create(request(["true"], { name: "/web" })),
     refusal(
       "conflict",
       `Conflict. The container name "/web" is already in use by container "${id}". You have to remove (or rename) that container to be able to reuse that name.`,
@@ -193,7 +195,7 @@ test("what a state forbids is said in docker's words", async () => {
   );
   await assert.rejects(containers.get("nosuch"), refusal("not-found", "No such container: nosuch"));
   await assert.rejects(
-    create(request(["true"], { config: { image: "nosuch" } })),
+    containers.create(request(["true"], { config: { image: "nosuch" } })),
     refusal("not-found", "No such image: nosuch:latest"),
   );
   await containers.start("web");
@@ -212,8 +214,8 @@ test("what a state forbids is said in docker's words", async () => {
 
 test("create refuses what makes no sense before it makes anything", async () => {
   const bed = await engineInMemory();
-  const { create } = bed.engine.containers;
-  const resources = (await import("./testing/memory-images.ts")).noHostConfig.resources;
+  const { containers } = bed.engine;
+  const { resources } = noHostConfig;
   const cases: [Parameters<typeof request>[1], RegExp][] = [
     [{ name: "a b" }, /^Invalid container name \(a b\), only/],
     [{ config: { workingDir: "x" } }, /the working directory 'x' is invalid/],
@@ -231,9 +233,10 @@ test("create refuses what makes no sense before it makes anything", async () => 
       /^can't create 'AutoRemove'/,
     ],
   ];
-  for (const [options, message] of cases) await assert.rejects(create(request(["true"], options)), { message });
+  for (const [options, message] of cases)
+    await assert.rejects(containers.create(request(["true"], options)), { message });
   await assert.rejects(
-    create(request([], { config: { image: "busybox", entrypoint: [""], cmd: null } })).then(() => 1),
+    containers.create(request([], { config: { image: "busybox", entrypoint: [""], cmd: null } })).then(() => 1),
     {
       message: "no command specified",
     },
@@ -244,12 +247,10 @@ test("create refuses what makes no sense before it makes anything", async () => 
 test("a full disk while creating leaves nothing, not even the name", async () => {
   const bed = await engineInMemory();
   const { disk } = bed.machine;
-  const { Errno } = await import("../base/errno.ts");
-  const { writeAtomically } = disk;
   disk.writeAtomically = (path) => Promise.reject(new Errno("ENOSPC", path));
   const web = request(["true"], { name: "web", config: { volumes: ["/data" as never] } });
   await assert.rejects(bed.engine.containers.create(web), /no space left on device/);
-  disk.writeAtomically = writeAtomically;
+  Reflect.deleteProperty(disk, "writeAtomically");
   assert.deepEqual(leftovers(bed), nothing);
   assert.deepEqual(await bed.engine.volumes.list(), []);
   await bed.engine.containers.create(web);
@@ -333,8 +334,8 @@ test("logs: the tail, one stream, and following to the end without loss", async 
     },
   });
   const id = await up(engine, ["talk"]);
-  const all = { stdout: true, stderr: true, follow: false, since: null, until: null, tail: null };
-  const read = async (options: Partial<typeof all> & { tail?: number | null }): Promise<string> => {
+  const all: LogOptions = { stdout: true, stderr: true, follow: false, since: null, until: null, tail: null };
+  const read = async (options: Partial<LogOptions>): Promise<string> => {
     let text = "";
     for await (const { bytes } of await engine.containers.logs(id, { ...all, ...options }))
       text += new TextDecoder().decode(bytes);

@@ -1,5 +1,5 @@
 /** From a container's record to the plan of its start: who it runs as, what is mounted, the spec, the plan. */
-import type { ContainerId, HostPath } from "../base/brand.ts";
+import type { ContainerId } from "../base/brand.ts";
 import { decodeBytes } from "../base/bytes.ts";
 import { TsboxError } from "../base/error.ts";
 import type { DeviceRequest, HostConfig } from "../container/config.ts";
@@ -146,7 +146,7 @@ function userMaps(context: Context, { usernsMode, privileged }: HostConfig): IdM
 }
 
 async function resolveDevice(context: Context, { host, container, permissions }: DeviceRequest): Promise<DeviceInput> {
-  const stat = await context.machine.disk.stat(host as HostPath);
+  const stat = await context.machine.disk.stat(host);
   const device = stat?.device;
   if (stat === null || device === undefined)
     throw new TsboxError(

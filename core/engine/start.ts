@@ -92,7 +92,7 @@ async function startFailed(
   planned: StartPlan | null,
   error: unknown,
 ): Promise<unknown> {
-  const [argv0 = ""] = commandOf(before.config);
+  const [argv0] = commandOf(before.config);
   const failure = startFailure(`cannot start container ${before.name}`, error, planned?.plan ?? null, argv0);
   live.task = null;
   dropPending(live);
