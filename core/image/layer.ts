@@ -29,7 +29,21 @@ const overlayXattrs = /^(?:trusted|user)\.overlay\./;
 
 /** `what` names the layer in errors. Throws TsboxError "corrupt" naming the entry that cannot be. */
 export async function* changesOfTar(tar: ByteStream, what: string): AsyncGenerator<Change, void, undefined> {
-  for await (const entry of readTar(tar, what)) yield changeOf(entry, (message) => refuse(entry, what, message));
+  let last: Change | null = null;
+  for await (const entry of readTar(tar, what)) {
+    const change = changeOf(entry, (message) => refuse(entry, what, message));
+    if (change.kind === "whiteout" && last !== null && change.path.startsWith(`${last.path}/`)) continue;
+    if (isLeaf(change)) last = change;
+    yield change;
+  }
+}
+
+/**
+ * Where a directory became a file, umoci whites out what was in it right after the file; there is
+ * nothing to hide any more, and no directory to put the whiteout in.
+ */
+function isLeaf({ kind }: Change): boolean {
+  return kind !== "directory" && kind !== "opaque" && kind !== "whiteout" && kind !== "symlink";
 }
 
 type Refuse = (message: string) => TsboxError;
