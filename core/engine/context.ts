@@ -1,5 +1,6 @@
 /** What the use cases of the engine work with. */
 import type { Ports } from "../base/ports.ts";
+import type { ContainerRecord } from "../container/record.ts";
 import type { Records } from "../container/records.ts";
 import type { VolumeStore } from "../volume/volumes.ts";
 import type { EventLog } from "./event-log.ts";
@@ -17,6 +18,8 @@ export interface Context {
   readonly volumes: VolumeStore;
   readonly events: EventLog;
   readonly images: ImageStore;
+  /** Containers being created: nobody finds them yet, but their images must stay. */
+  readonly drafts: Set<ContainerRecord>;
   /** Takes on work nobody waits for; what goes wrong in it is told to the operator. */
   readonly background: (what: string, work: Promise<unknown>) => void;
   /** Waits for work whose failure must not stop the caller; it is told to the operator. */

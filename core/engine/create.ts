@@ -37,6 +37,7 @@ export async function create(
   const draft = draftOf(context, request, image);
   const name = asked ?? makeUpName(context.ports.random, (taken) => context.containers.isTaken(taken));
   context.containers.reserve(name, draft.id);
+  context.drafts.add(draft);
   try {
     const live = new Live(await make(context, { ...draft, name }));
     context.containers.add(live);
@@ -46,6 +47,8 @@ export async function create(
     context.containers.release(name);
     if (!(error instanceof Errno)) throw error;
     throw new TsboxError("failed", `cannot create container ${name}: ${error.message}`, {}, { cause: error });
+  } finally {
+    context.drafts.delete(draft);
   }
 }
 

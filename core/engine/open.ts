@@ -41,13 +41,16 @@ export async function openEngineOver(
   const { machine, ports } = dependencies;
   const events = new EventLog(ports.clock);
   const containers = new ContainerTable();
+  const drafts = new Set<ContainerRecord>();
+  const users = (): ImageUser[] => [...containers.list().map(({ record }) => record), ...drafts].map(userOf);
   let open = true;
   const context: Context = {
     machine,
     ports,
     bootId: dependencies.bootId,
     containers,
-    images: await openStore(imagesDependencies(dependencies, containers, events)),
+    images: await openStore(imagesDependencies(dependencies, users, events)),
+    drafts,
     records: new Records(machine.disk),
     volumes: await openVolumes(machine.disk, ports),
     events,
@@ -79,7 +82,7 @@ function engineOf(context: Context, close: () => Promise<void>): Engine {
 
 function imagesDependencies(
   { machine, ports, embedded }: EngineDependencies,
-  containers: ContainerTable,
+  users: () => ImageUser[],
   events: EventLog,
 ): ImagesDependencies {
   return {
@@ -88,7 +91,7 @@ function imagesDependencies(
     ports,
     architecture: machine.traits.architecture,
     embedded,
-    users: () => containers.list().map(({ record }) => userOf(record)),
+    users,
     emit: (action, id, name) => events.emit("image", action, id, { name }),
   };
 }
