@@ -100,19 +100,25 @@ async function list({ engine }: Context, call: Call): Promise<Answer> {
         bounds.since.every((bound) => created(image) > created(bound)),
     )
     .toSorted((one, other) => created(other) - created(one));
+  const shown = images.map((image) => ({ ...image, names: image.names.filter((name) => isNamed(name, filters)) }));
   return jsonReply(
     200,
-    images.map((image) => imageSummary(image, call.version)),
+    shown.map((image) => imageSummary(image, call.version)),
   );
 }
 
 function fits(image: Image, filters: Filters): boolean {
   const dangling = filters.boolean("dangling");
   return (
-    filters.any("reference", (pattern) => image.names.some((name) => matchesReference(pattern, name))) &&
+    (!filters.has("reference") || image.names.some((name) => isNamed(name, filters))) &&
     (dangling === null || dangling === (image.names.length === 0)) &&
     filters.labels(image.defaults.labels)
   );
+}
+
+/** Whether `reference` asks for this name of an image; its other names are not shown then. */
+function isNamed(name: string, filters: Filters): boolean {
+  return filters.any("reference", (pattern) => matchesReference(pattern, name));
 }
 
 /** A glob over the familiar name, with and without its tag: "*" and "?" stop at "/". */

@@ -144,7 +144,7 @@ export const session: readonly Step[] = [
   step("network inspect of nothing", "network inspect nosuchnetwork"),
 
   step("tag", "tag busybox demo/box:1"),
-  step("tag with an invalid name", "tag busybox Demo/box:1"),
+  step("tag with an invalid name", "tag busybox demo/Box:1"),
   step("images after tag", "images --format {{.Repository}}:{{.Tag}} demo/box"),
   step("untag", "rmi demo/box:1"),
   step("rmi", "rmi busybox"),
