@@ -61,7 +61,7 @@ export class Container {
     this.#wishes = wishes;
     this.id = id;
     this.plan = compile({
-      spec: specFor(inputOf(id, wishes, machine.traits.architecture)),
+      spec: specFor({ ...inputOf(id, wishes, machine.traits.architecture), cgroupParent: world.cgroupParent }),
       mounts: wishes.mounts ?? [],
       root: machine.layers.overlay(id, layers),
       container: id,

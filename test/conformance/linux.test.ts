@@ -1,6 +1,15 @@
 /** The Linux backend's world: a machine on tmpfs, real namespaces, real cgroups. Needs root. */
-import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { openLinuxMachine } from "../../backends/linux/machine.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
@@ -21,14 +30,14 @@ async function openWorld(): Promise<World> {
   const roots = { dataRoot: join(directory, "data"), runRoot: join(directory, "run") };
   const tar = await busyboxTar();
   let machine: Machine = await openLinuxMachine(roots);
-  const narrow = {
-    directories: [roots.runRoot],
-    mine: (line: string) => line.includes(directory) || line.includes("cgroup"),
-  };
+  const cgroupParent = basename(directory);
+  const mine = (line: string) => line.includes(directory) || line.includes(`${cgroupParent}/`);
+  const narrow = { directories: [roots.runRoot], mine };
   const before = snapshot(narrow);
   let directories = 0;
   return {
     ports: linuxPorts,
+    cgroupParent,
     get machine() {
       return machine;
     },
@@ -46,8 +55,14 @@ async function openWorld(): Promise<World> {
     hostFile: (path) => Promise.resolve(readFileSync(path, "utf8")),
     busybox: () => createReadStream(tar),
     async close() {
+      for (const { mount } of machine.traits.cgroups) removeCgroup(join(mount, cgroupParent));
       await machine.close();
       rmSync(directory, { recursive: true });
     },
   };
+}
+
+/** A cgroup's files cannot be removed, only the directory can. */
+function removeCgroup(path: string): void {
+  if (existsSync(path)) rmdirSync(path);
 }

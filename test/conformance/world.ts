@@ -9,6 +9,8 @@ import type { Machine } from "../../core/engine/machine.ts";
 
 export interface World {
   readonly ports: Ports;
+  /** A cgroup of the suite's own that its containers' cgroups are made in. */
+  readonly cgroupParent: string;
   /** The machine that is open now. */
   readonly machine: Machine;
   /** Closes the machine and opens one on the same roots, as a restarted engine does. */
