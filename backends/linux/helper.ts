@@ -27,10 +27,6 @@ export class Helper {
     this.#serve = new Serve(path);
   }
 
-  get pid(): number | null {
-    return this.#serve.pid;
-  }
-
   /** Throws TsboxError "invalid" for what the wire cannot carry, "failed" when the helper ends before it answers. */
   async request(request: Request): Promise<Result> {
     if (this.#closed) throw new TsboxError("unavailable", "the engine is being shut down");
@@ -50,7 +46,7 @@ export class Helper {
 class Serve {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #closed: Promise<void>;
+  readonly #ended: Promise<void>;
   #why = "the tsbox helper ended";
   ended = false;
 
@@ -61,24 +57,18 @@ class Serve {
     this.#child.stdout?.on("data", (chunk: Uint8Array) => {
       for (const frame of reader.push(chunk)) this.#answer(decodeReply(frame));
     });
-    this.#child.stdin?.on("error", () => {}); // "close" follows
-    this.#child.on("error", (error) => {
+    this.#child.stdin?.on("error", () => {}); // "exit" follows
+    this.#child.once("error", (error) => {
       this.#why = `the tsbox helper cannot be run: ${error.message}`;
     });
-    // Not "exit": a monitor may answer after the helper's own end.
-    this.#closed = new Promise((resolve) => {
-      this.#child.once("close", () => {
+    // Not "close": a program that waits at its gate holds the other end of our pipe.
+    this.#ended = new Promise((resolve) => {
+      const end = (): void => {
         this.#fail();
         resolve();
-      });
+      };
+      this.#child.once("exit", end).once("error", end);
     });
-    this.#child.once("exit", () => {
-      this.ended = true;
-    });
-  }
-
-  get pid(): number | null {
-    return this.#child.pid ?? null;
   }
 
   ask(id: number, frame: Uint8Array): Promise<Result> {
@@ -95,12 +85,13 @@ class Serve {
 
   #fail(): void {
     this.ended = true;
+    this.#child.stdout?.destroy();
     for (const { reject } of this.#waiting.values()) reject(new TsboxError("failed", this.#why));
     this.#waiting.clear();
   }
 
   close(): Promise<void> {
     this.#child.stdin?.end();
-    return this.#closed;
+    return this.#ended;
   }
 }
