@@ -10,7 +10,7 @@ import type { Answer } from "./http.ts";
 import { emptyReply, jsonReply, streamReply } from "./reply.ts";
 import type { Call, Context, Route } from "./route.ts";
 import { started, untilAborted } from "./stream.ts";
-import { imageInspect, imageSummary, unixSeconds } from "./wire/image.ts";
+import { imageHistory, imageInspect, imageSummary, unixSeconds } from "./wire/image.ts";
 
 export function imageRoutes(context: Context): Route[] {
   const { engine, system } = context;
@@ -25,6 +25,11 @@ export function imageRoutes(context: Context): Route[] {
       path: "/images/:name{.+}/json",
       handler: async (call) =>
         jsonReply(200, imageInspect(await images.get(name(call)), system.storageDriver, call.version)),
+    },
+    {
+      method: "GET",
+      path: "/images/:name{.+}/history",
+      handler: async (call) => jsonReply(200, imageHistory(await images.get(name(call)))),
     },
     {
       method: "POST",

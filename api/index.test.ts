@@ -6,6 +6,8 @@ import { encodeText } from "../core/base/bytes.ts";
 import { TsboxError } from "../core/base/error.ts";
 import type { CreateRequest } from "../core/engine/engine.ts";
 import type { Event } from "../core/engine/events.ts";
+import { memoryImage } from "../core/engine/testing/memory-images.ts";
+import type { Image } from "../core/image/image.ts";
 import type { Attachment, OutputChunk } from "../core/engine/machine.ts";
 import type { Plan } from "../core/runtime/plan.ts";
 import { fakeApi, notFound, read, request, sampleRecord } from "./testing/fake-engine.ts";
@@ -470,6 +472,29 @@ test("load tells each image, and an error before the first one keeps its status"
     status: 400,
     body: { message: "the archive is truncated" },
   });
+});
+
+test("history tells each step newest first, with the bytes of its layer", async () => {
+  const step = (createdBy: string, emptyLayer: boolean) => ({ created: "", createdBy, comment: "", emptyLayer });
+  const image: Image = {
+    ...memoryImage("x:1"),
+    layerSizes: [10, 20],
+    history: [step("add", false), step("env", true), step("run", false)],
+  };
+  const { body } = await json(fakeApi({ images: { get: async () => image } }), "GET", "/images/x/history");
+  assert.deepEqual(
+    body.map((line: { CreatedBy: string; Size: number; Id: string; Tags: string[] | null }) => [
+      line.CreatedBy,
+      line.Size,
+      line.Id === image.id,
+      line.Tags,
+    ]),
+    [
+      ["run", 20, true, ["x:1"]],
+      ["env", 0, false, null],
+      ["add", 10, false, null],
+    ],
+  );
 });
 
 test("a pull says in one line what to do instead", async () => {

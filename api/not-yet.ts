@@ -23,7 +23,6 @@ const unsupported: readonly [method: Route["method"], path: string, what: string
   ["POST", "/build/prune", "pruning the build cache"],
   ["GET", "/images/get", "saving images"],
   ["GET", "/images/search", "searching a registry"],
-  ["GET", "/images/:name{.+}/history", "the history of an image"],
   ["GET", "/images/:name{.+}/get", "saving images"],
   ["POST", "/images/:name{.+}/push", "pushing images"],
   ["POST", "/images/prune", "pruning images"],

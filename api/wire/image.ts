@@ -1,8 +1,9 @@
 /** Images as list and inspect show them. */
 import { parseTime, zeroTime } from "../../core/base/time.ts";
-import type { Image } from "../../core/image/image.ts";
+import type { HistoryStep, Image } from "../../core/image/image.ts";
 import type { Version } from "../version.ts";
 import { imageConfigToWire } from "./config.ts";
+import { orNull } from "./host-config.ts";
 
 export function imageSummary(image: Image, version: Version) {
   const placeholder = version <= 42 && image.names.length === 0;
@@ -46,6 +47,26 @@ export function imageInspect(image: Image, storageDriver: string, version: Versi
 }
 
 export type ImageInspect = ReturnType<typeof imageInspect>;
+
+/** Newest first. Only the last step is an image with an id and names; a layer nobody tells of has a line too. */
+export function imageHistory(image: Image) {
+  const sizes = image.layerSizes[Symbol.iterator]();
+  const told = image.history.map((step) => historyLine(step, step.emptyLayer ? 0 : (sizes.next().value ?? 0)));
+  const untold = Array.from(sizes, (size) => historyLine(null, size));
+  const [newest, ...older] = [...told, ...untold].toReversed();
+  return newest === undefined ? [] : [{ ...newest, Id: image.id, Tags: orNull(image.names) }, ...older];
+}
+
+function historyLine(step: HistoryStep | null, size: number) {
+  return {
+    Comment: step?.comment ?? "",
+    Created: unixSeconds(step?.created ?? ""),
+    CreatedBy: step?.createdBy ?? "",
+    Id: "<missing>",
+    Size: size,
+    Tags: null,
+  };
+}
 
 const emptyDefaults = {
   user: "",

@@ -5,7 +5,7 @@
  */
 import { asArray, asObject, asText, asTextList, asTexts, corrupt, type JsonObject, parseJson } from "./descriptor.ts";
 import { type DiffId, isDigest } from "./digest.ts";
-import type { ImageDefaults } from "./image.ts";
+import type { HistoryStep, ImageDefaults } from "./image.ts";
 import type { Platform } from "./platform.ts";
 
 export interface ImageConfig {
@@ -14,6 +14,7 @@ export interface ImageConfig {
   readonly author: string;
   readonly comment: string;
   readonly diffIds: readonly DiffId[];
+  readonly history: readonly HistoryStep[];
   readonly defaults: ImageDefaults;
 }
 
@@ -27,6 +28,7 @@ export function parseConfig(bytes: Uint8Array, what: string): ImageConfig {
     author: text("author"),
     comment: text("comment") || lastComment(json),
     diffIds: parseRootfs(json, what),
+    history: parseHistory(json, `${what}: history`),
     defaults: parseDefaults(asObject(json["config"] ?? {}, `${what}: config`), `${what}: config`),
   };
 }
@@ -39,6 +41,19 @@ function parseRootfs(json: JsonObject, what: string): readonly DiffId[] {
   return asArray(diff_ids ?? [], `${what}: rootfs.diff_ids`).map((id, number) => {
     if (typeof id === "string" && isDigest(id)) return id as DiffId;
     throw corrupt(`${what}: rootfs.diff_ids ${number} is ${JSON.stringify(id)}, not sha256: and 64 hex digits`);
+  });
+}
+
+function parseHistory(json: JsonObject, what: string): readonly HistoryStep[] {
+  return asArray(json["history"] ?? [], what).map((item, number) => {
+    const step = asObject(item, `${what} ${number}`);
+    const text = (name: string): string => asText(step[name], `${what} ${number}: ${name}`);
+    return {
+      created: text("created"),
+      createdBy: text("created_by"),
+      comment: text("comment"),
+      emptyLayer: step["empty_layer"] === true,
+    };
   });
 }
 

@@ -14,6 +14,16 @@ export interface ImageDefaults {
   readonly stopSignal: string | null;
 }
 
+/** A step of an image's making, oldest first (OCI image-spec, config.md: "history"). */
+export interface HistoryStep {
+  /** RFC 3339, "" when it is not told. */
+  readonly created: string;
+  readonly createdBy: string;
+  readonly comment: string;
+  /** It changed the configuration only. */
+  readonly emptyLayer: boolean;
+}
+
 export interface Image {
   readonly id: ImageId;
   /** Familiar names, "busybox:latest". */
@@ -28,8 +38,11 @@ export interface Image {
   readonly architecture: string;
   readonly variant: string;
   readonly layers: readonly DiffId[];
+  /** Bytes of the files in each layer, bottom first. */
+  readonly layerSizes: readonly number[];
   /** Bytes of all layers, uncompressed. */
   readonly size: number;
+  readonly history: readonly HistoryStep[];
   readonly defaults: ImageDefaults;
   /** The configuration's own bytes are at this digest. */
   readonly config: Digest;

@@ -166,6 +166,7 @@ export function storedImage(parts: {
     names: [],
     digests: [],
     layers: diffIds,
+    layerSizes,
     size: layerSizes.reduce((sum, size) => sum + size, 0),
     config: id,
   };

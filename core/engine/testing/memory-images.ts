@@ -34,7 +34,9 @@ export function memoryImage(name: string, defaults: Partial<ImageDefaults> = {})
     architecture: "amd64",
     variant: "",
     layers: [digest as DiffId],
+    layerSizes: [1000],
     size: 1000,
+    history: [],
     defaults: { ...noDefaults, ...defaults },
     config: digest as Digest,
   };
