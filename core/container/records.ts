@@ -46,7 +46,14 @@ export interface StoredContainers {
   readonly records: readonly ContainerRecord[];
   /** Directories without a record. */
   readonly rubbish: readonly ContainerId[];
+  /** Why a record that is there cannot be read; such a container is left where it lies. */
+  readonly unreadable: readonly Error[];
 }
+
+type Stored =
+  | { readonly kind: "record"; readonly record: ContainerRecord }
+  | { readonly kind: "rubbish"; readonly id: ContainerId }
+  | { readonly kind: "unreadable"; readonly error: Error };
 
 const idForm = /^[0-9a-f]{64}$/;
 
@@ -60,21 +67,23 @@ export class Records {
   async load(): Promise<StoredContainers> {
     const names = await this.#disk.list(`${this.#disk.dataRoot}/containers` as HostPath);
     const ids = names.filter((name) => idForm.test(name)) as ContainerId[];
-    const found = await Promise.all(ids.map(async (id) => ({ id, record: await this.#read(id) })));
+    const found = await Promise.all(ids.map((id) => this.#read(id)));
     return {
-      records: found.flatMap(({ record }) => record ?? []),
-      rubbish: found.filter(({ record }) => record === null).map(({ id }) => id),
+      records: found.flatMap((stored) => (stored.kind === "record" ? stored.record : [])),
+      rubbish: found.flatMap((stored) => (stored.kind === "rubbish" ? stored.id : [])),
+      unreadable: found.flatMap((stored) => (stored.kind === "unreadable" ? stored.error : [])),
     };
   }
 
-  async #read(id: ContainerId): Promise<ContainerRecord | null> {
+  async #read(id: ContainerId): Promise<Stored> {
     const path = filesOf(this.#disk.dataRoot, id).record;
-    if ((await this.#disk.stat(path)) === null) return null;
-    const text = decodeBytes(await this.#disk.read(path));
+    if ((await this.#disk.stat(path)) === null) return { kind: "rubbish", id };
     try {
-      return JSON.parse(text, revive) as ContainerRecord;
+      const text = decodeBytes(await this.#disk.read(path));
+      return { kind: "record", record: JSON.parse(text, revive) as ContainerRecord };
     } catch (error) {
-      throw new TsboxError("corrupt", `${path}: not a container record: ${messageOf(error)}; move it away to go on`);
+      const message = `${path}: not a container's record (${messageOf(error)}): remove its directory to be rid of it`;
+      return { kind: "unreadable", error: new TsboxError("corrupt", message, {}, { cause: error }) };
     }
   }
 

@@ -42,7 +42,7 @@ export async function create(
     const live = new Live(await make(context, { ...draft, name }));
     context.containers.add(live);
     emit(context, live, "create");
-    return { id: draft.id, warnings: [] };
+    return { id: draft.id, warnings: warningsOf(draft.hostConfig) };
   } catch (error) {
     context.containers.release(name);
     if (!(error instanceof Errno)) throw error;
@@ -50,6 +50,14 @@ export async function create(
   } finally {
     context.drafts.delete(draft);
   }
+}
+
+/** What was asked and has no effect yet. */
+function warningsOf({ init, logOptions }: HostConfig): string[] {
+  const warnings: string[] = [];
+  if (init) warnings.push("--init has no effect yet: the program itself is the first process");
+  if (Object.keys(logOptions).length > 0) warnings.push("log options have no effect yet: the log grows without bound");
+  return warnings;
 }
 
 /** Docker's words (moby: daemon/images). */

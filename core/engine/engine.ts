@@ -77,7 +77,7 @@ export interface Containers {
 
 export interface WaitResult {
   readonly code: number;
-  /** What kept the container from starting, null if nothing did. */
+  /** Why the container that was to be removed still is there; null otherwise, also after a failed start: its code tells. */
   readonly error: string | null;
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { HostPath } from "../base/brand.ts";
 import { encodeText } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
 import { messageOf, TsboxError } from "../base/error.ts";
@@ -409,4 +410,19 @@ test("volumes: a name is made once and kept, an anonymous one goes with its cont
     engine.containers.create(request(["true"], { host: relative })),
     /includes invalid characters for a local volume name/,
   );
+});
+
+test("a container whose record is torn is left where it lies and told of; the others are there", async () => {
+  const bed = await engineInMemory();
+  const [torn, kept] = [await up(bed.engine, ["true"]), await up(bed.engine, ["server"])];
+  const path = `${bed.machine.disk.dataRoot}/containers/${torn}/record.json`;
+  await settle();
+  await bed.machine.disk.writeAtomically(path as HostPath, encodeText("{"));
+  const next = await bed.reopen();
+  assert.deepEqual(
+    (await next.engine.containers.list()).map(({ id }) => id),
+    [kept],
+  );
+  assert.match(next.warnings.join(), /record\.json: not a container's record/);
+  assert.ok(next.machine.world.prepared.has(torn));
 });

@@ -3,7 +3,7 @@
  * again. A task that still runs is taken over; one that ended meanwhile is finished now; a start
  * that was cut off is undone. Directories without a record are removed.
  */
-import { zeroTime } from "../base/time.ts";
+import { parseTime, zeroTime } from "../base/time.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { filesOf } from "../container/records.ts";
 import { startsWithEngine } from "../container/restart.ts";
@@ -16,12 +16,17 @@ import { removeNow } from "./remove.ts";
 import { restartLater, start, watch } from "./start.ts";
 
 export async function recover(context: Context): Promise<void> {
-  const { records, rubbish } = await context.records.load();
+  const { records, rubbish, unreadable } = await context.records.load();
+  for (const error of unreadable) await context.attempt("reading a container", Promise.reject(error));
   await Promise.all(rubbish.map((id) => cleanUp(context, id)));
-  const oldestFirst = [...records].sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
+  const oldestFirst = [...records].sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
   const all = oldestFirst.map((record) => register(context, record));
   await Promise.all(all.map((live) => live.serial.run(() => settle(context, live))));
   for (const live of all) if (context.containers.has(live)) restartWithEngine(context, live);
+}
+
+function createdAt(record: ContainerRecord): bigint {
+  return parseTime(record.createdAt) ?? 0n;
 }
 
 async function cleanUp(context: Context, id: ContainerId): Promise<void> {

@@ -1,12 +1,13 @@
 /**
  * The volumes of the machine: <data root>/volumes/<name>/ holds the directory `_data`, which
- * containers mount, and volume.json. The file comes last when a volume is made and goes first when
- * it is removed, so a directory without it is rubbish. All of them are kept in memory as well.
+ * containers mount, and volume.json, which says the rest. Data matter more than what is said of
+ * them: a volume whose file is lost or torn is kept. One that is being removed is first renamed to
+ * ".<name>", which is no volume's name. All volumes are kept in memory as well.
  */
 import type { HostPath } from "../base/brand.ts";
 import { decodeBytes, encodeText, hex } from "../base/bytes.ts";
-import { messageOf, TsboxError } from "../base/error.ts";
-import type { Ports } from "../base/ports.ts";
+import { TsboxError } from "../base/error.ts";
+import type { Clock, Ports } from "../base/ports.ts";
 import { formatTime } from "../base/time.ts";
 import type { Volume } from "./volume.ts";
 
@@ -14,9 +15,9 @@ import type { Volume } from "./volume.ts";
 export interface VolumeDisk {
   readonly dataRoot: HostPath;
   read(path: HostPath): Promise<Uint8Array>;
-  stat(path: HostPath): Promise<unknown>;
   writeAtomically(path: HostPath, bytes: Uint8Array): Promise<void>;
   makeDirectory(path: HostPath, mode?: number): Promise<void>;
+  rename(from: HostPath, to: HostPath): Promise<void>;
   list(path: HostPath): Promise<string[]>;
   remove(path: HostPath): Promise<void>;
 }
@@ -36,32 +37,28 @@ export function checkVolumeName(name: string): void {
   );
 }
 
-/** Reads the volumes of the disk; what was half made or half removed goes away. */
+/** Reads the volumes of the disk; what is left of a removal goes away. */
 export async function openVolumes(disk: VolumeDisk, ports: Pick<Ports, "clock" | "random">): Promise<VolumeStore> {
   const names = await disk.list(`${disk.dataRoot}/volumes` as HostPath);
-  const found = await Promise.all(names.map((name) => readVolume(disk, name)));
-  return new VolumeStore(
-    disk,
-    ports,
-    found.flatMap((volume) => volume ?? []),
-  );
+  for (const name of names) if (name.startsWith(".")) await disk.remove(directoryOf(disk, name));
+  const volumes = names.filter((name) => form.test(name)).map((name) => readVolume(disk, ports.clock, name));
+  return new VolumeStore(disk, ports, await Promise.all(volumes));
 }
 
-async function readVolume(disk: VolumeDisk, name: string): Promise<Volume | null> {
-  const path = metadataOf(disk, name);
-  if ((await disk.stat(path)) === null) {
-    await disk.remove(directoryOf(disk, name));
-    return null;
-  }
+async function readVolume(disk: VolumeDisk, clock: Clock, name: string): Promise<Volume> {
   try {
-    return JSON.parse(decodeBytes(await disk.read(path))) as Volume;
-  } catch (error) {
-    throw new TsboxError("corrupt", `${path}: not a volume's file: ${messageOf(error)}; move it away to go on`);
+    return JSON.parse(decodeBytes(await disk.read(metadataOf(disk, name)))) as Volume;
+  } catch {
+    return { name, path: dataOf(disk, name), createdAt: formatTime(clock.now()), labels: {}, anonymous: false };
   }
 }
 
 function directoryOf(disk: VolumeDisk, name: string): HostPath {
   return `${disk.dataRoot}/volumes/${name}` as HostPath;
+}
+
+function dataOf(disk: VolumeDisk, name: string): HostPath {
+  return `${directoryOf(disk, name)}/_data` as HostPath;
 }
 
 function metadataOf(disk: VolumeDisk, name: string): HostPath {
@@ -101,7 +98,7 @@ export class VolumeStore {
   }
 
   async #make(name: string, anonymous: boolean, labels: Volume["labels"]): Promise<Volume> {
-    const path = `${directoryOf(this.#disk, name)}/_data` as HostPath;
+    const path = dataOf(this.#disk, name);
     const volume: Volume = { name, path, createdAt: formatTime(this.#ports.clock.now()), labels, anonymous };
     await this.#disk.makeDirectory(path, 0o755);
     try {
@@ -116,8 +113,9 @@ export class VolumeStore {
 
   /** Removes a volume with its data; that nobody uses it is the caller's to know. */
   async remove(name: string): Promise<void> {
-    await this.#disk.remove(metadataOf(this.#disk, name));
-    await this.#disk.remove(directoryOf(this.#disk, name));
+    const rubbish = directoryOf(this.#disk, `.${name}`);
+    await this.#disk.rename(directoryOf(this.#disk, name), rubbish);
     this.#volumes.delete(name);
+    await this.#disk.remove(rubbish);
   }
 }
