@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -25,6 +26,10 @@ struct pending {
 };
 static struct pending *pending;
 static size_t pending_count, pending_room;
+
+// The next monitor, forked before it is needed: a fork takes as long as all of a container's mounts together.
+static int spare_pid = -1, spare_channel = -1;
+enum { SPARE_DELAY_MS = 5 };  // a new one is not forked beside a start, but after it
 
 static void die(const char *what) {
   dprintf(2, "tsbox-helper: %s: %s\n", what, strerror(errno));
@@ -80,6 +85,7 @@ static int leave_serve(int signals) {
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
   close(null);
   close(signals);
+  if (spare_channel >= 0) close(spare_channel);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   return reply;
@@ -134,6 +140,31 @@ static _Noreturn void run_request(const struct request *request, int signals) {
   }
 }
 
+static bool receive_frame(int channel, uint32_t *length) {
+  struct reader head = {.at = input, .end = input + 4};
+  for (input_length = 0;;) {
+    ssize_t got = read(channel, input + input_length, sizeof input - input_length);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    input_length += (size_t)got;
+    if (input_length < 4) continue;
+    head = (struct reader){.at = input, .end = input + 4};
+    *length = read_u32(&head);
+    if (input_length - 4 >= *length) return true;
+  }
+}
+
+// Waits for the one request that is for it, or for the end of serve.
+static _Noreturn void be_spare(int channel, int signals) {
+  struct request request;
+  uint32_t length;
+  int reply = leave_serve(signals);
+  bool received = receive_frame(channel, &length) && decode_request(input + 4, length, &request);
+  close(channel);
+  if (received) monitor(&request, reply);
+  _exit(0);
+}
+
 // ---- serve ---------------------------------------------------------------------------------------------------------
 
 static void refuse(uint32_t id, int error) {
@@ -150,10 +181,44 @@ static bool make_room(void) {
   return true;
 }
 
+static void lose_spare(void) {
+  close(spare_channel);
+  spare_pid = spare_channel = -1;
+}
+
+static void make_spare(int signals) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return;
+  spare_pid = fork();
+  if (spare_pid == 0) {
+    close(pair[0]);
+    be_spare(pair[1], signals);
+  }
+  close(pair[1]);
+  spare_channel = pair[0];
+  if (spare_pid < 0) lose_spare();
+}
+
+// The frame with its length. False when there is no spare monitor to take it.
+static bool hand_to_spare(const uint8_t *frame, size_t length) {
+  while (spare_channel >= 0 && length > 0) {
+    ssize_t sent = send(spare_channel, frame, length, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) lose_spare();
+    frame += sent < 0 ? 0 : sent;
+    length -= sent < 0 ? 0 : (size_t)sent;
+  }
+  return spare_channel >= 0;
+}
+
 static void start_request(const uint8_t *body, uint32_t length, int signals) {
   struct request request;
   if (!decode_request(body, length, &request)) return refuse(request.id, EINVAL);
   if (!make_room()) return refuse(request.id, ENOMEM);
+  if (request.kind == REQUEST_PERFORM && hand_to_spare(body - 4, (size_t)length + 4)) {
+    pending[pending_count++] = (struct pending){.pid = spare_pid, .id = request.id};
+    return lose_spare();
+  }
   int pid = fork();
   if (pid == 0) run_request(&request, signals);
   if (pid < 0) return refuse(request.id, errno);
@@ -179,6 +244,7 @@ static void read_requests(int signals) {
 }
 
 static void forget(int pid, int status) {
+  if (pid == spare_pid) lose_spare();
   for (size_t i = 0; i < pending_count; i++) {
     if (pending[i].pid != pid) continue;
     if (!WIFEXITED(status)) refuse(pending[i].id, EIO);
@@ -197,9 +263,12 @@ static void reap(int signals) {
 static _Noreturn void serve(void) {
   int signals = watch_children();
   if (signals < 0 || chdir("/") < 0) die("starting");
+  make_spare(signals);
   for (;;) {
     struct pollfd waiting[2] = {{.fd = 0, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
-    if (poll(waiting, 2, -1) < 0) continue;
+    int ready = poll(waiting, 2, spare_channel < 0 ? SPARE_DELAY_MS : -1);
+    if (ready == 0) make_spare(signals);
+    if (ready <= 0) continue;
     if (waiting[1].revents) reap(signals);
     if (waiting[0].revents) read_requests(signals);
   }
