@@ -10,6 +10,8 @@ const program = fileURLToPath(new URL("../../bin/tsboxd.ts", import.meta.url));
 
 export interface Tsboxd extends Daemon {
   readonly directory: string;
+  /** Of the daemon that runs now. */
+  readonly pid: number;
   /** Ends the daemon as a crash would; `start` brings the next one up on the same roots. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -19,9 +21,11 @@ export async function startTsboxd(): Promise<Tsboxd> {
   const directory = mkdtempSync("/dev/shm/tsbox-cli-");
   const host = `unix://${directory}/s`;
   const options = ["--host", host, "--data-root", join(directory, "data"), "--exec-root", join(directory, "run")];
+  let pid = 0;
   let end: (signal: NodeJS.Signals) => Promise<void> = () => Promise.resolve();
   const start = async () => {
     const daemon = spawn(process.execPath, [program, ...options], { stdio: ["ignore", "pipe", "inherit"] });
+    pid = daemon.pid ?? 0;
     const ended = new Promise<void>((resolve) => daemon.once("exit", () => resolve()));
     end = async (signal) => {
       daemon.kill(signal);
@@ -36,7 +40,16 @@ export async function startTsboxd(): Promise<Tsboxd> {
     await end("SIGTERM");
     rmSync(directory, { recursive: true, force: true });
   };
-  return { host, directory, start, kill: () => end("SIGKILL"), stop };
+  return {
+    host,
+    directory,
+    get pid() {
+      return pid;
+    },
+    start,
+    kill: () => end("SIGKILL"),
+    stop,
+  };
 }
 
 /** A test that failed half-way leaves containers: they must not outlive it. */
