@@ -1,11 +1,11 @@
 /** What node:fs throws, in the core's vocabulary. */
 import { Errno, errnoName } from "../../core/base/errno.ts";
 
-/** An Errno for a failed system call; anything else as it is. */
+/** An Errno for a failed system call, on this path or else the call's own; anything else as it is. */
 export function asErrno(thrown: unknown, path = ""): unknown {
   if (!(thrown instanceof Error) || !("errno" in thrown) || typeof thrown.errno !== "number") return thrown;
-  const named = "path" in thrown && typeof thrown.path === "string" ? thrown.path : path;
-  return new Errno(errnoName(-thrown.errno), named);
+  const named = "path" in thrown && typeof thrown.path === "string" ? thrown.path : "";
+  return new Errno(errnoName(-thrown.errno), path === "" ? named : path);
 }
 
 /** Whether a system call failed with one of these. */

@@ -1,6 +1,6 @@
 /**
  * Where the native helper comes from: $TSBOX_HELPER; a binary that came with this copy of tsbox
- * (dist/helper); one compiled here before; else it is compiled now, once, with the C compiler found,
+ * (dist/tsbox-helper); one compiled here before; else it is compiled now, once, with the C compiler found,
  * into the user's cache. A binary is named for the hash of its sources and flags, so a changed
  * source never meets an old binary.
  */
@@ -29,7 +29,7 @@ const notInProgram = "fuzz.c";
 export interface HelperPlaces {
   /** The C files. */
   readonly sources: string;
-  /** Binaries that came along: `linux-<arch>` with its SHA-256 and the sources' beside it. */
+  /** The binary that came along; its certificate stands beside it. */
   readonly prebuilt: string;
   readonly cache: string;
 }
@@ -40,7 +40,7 @@ const here = import.meta.dirname;
 
 const places: HelperPlaces = {
   sources: bundled ? join(here, "../backends/linux/native") : join(here, "native"),
-  prebuilt: bundled ? join(here, "helper") : join(here, "../../dist/helper"),
+  prebuilt: bundled ? join(here, "tsbox-helper") : join(here, "../../dist/tsbox-helper"),
   cache: join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "tsbox"),
 };
 
@@ -52,10 +52,7 @@ export async function findHelper(given: string | undefined, from: HelperPlaces =
   const prebuilt = checkedPrebuilt(from.prebuilt, key);
   if (prebuilt !== null) return prebuilt;
   if (key === null)
-    throw new TsboxError(
-      "unsupported",
-      `neither a tsbox helper in ${from.prebuilt} nor its sources in ${from.sources}`,
-    );
+    throw new TsboxError("unsupported", `neither the tsbox helper ${from.prebuilt} nor its sources in ${from.sources}`);
   const cached = join(from.cache, `helper-${key}`);
   if (!isOurs(cached)) await compileHelper(cached, from.sources);
   return cached;
@@ -77,29 +74,34 @@ function sourcesKey(directory: string): string | null {
 
 /** What stands beside a prebuilt binary, in `<binary>.json`. */
 interface Certificate {
+  readonly architecture: string;
   readonly sha256: string;
   readonly sources: string;
 }
 
-/** A prebuilt binary that is whole and, if the sources are here, made of them. */
-function checkedPrebuilt(directory: string, key: string | null): string | null {
-  const path = join(directory, `linux-${process.arch}`);
+/** A prebuilt binary for this machine that is whole and, if the sources are here, made of them. */
+function checkedPrebuilt(path: string, key: string | null): string | null {
   try {
-    const { sha256, sources } = JSON.parse(readFileSync(`${path}.json`, "utf8")) as Certificate;
-    const isWhole = sha256 === createHash("sha256").update(readFileSync(path)).digest("hex");
-    return isWhole && (key === null || key === sources) ? path : null;
-  } catch {
-    return null;
+    const { architecture, sha256, sources } = JSON.parse(readFileSync(`${path}.json`, "utf8")) as Certificate;
+    const fits = architecture === process.arch && (key === null || key === sources);
+    return fits && sha256 === digestOfFile(path) ? path : null;
+  } catch (thrown) {
+    if (failedWith(thrown, "ENOENT", "EACCES") || thrown instanceof SyntaxError) return null;
+    throw thrown;
   }
 }
 
-/** Compiles the helper into dist/helper with its certificate, for a build. */
+/** Compiles the helper for a build, with its certificate. */
 export async function writePrebuilt(from: HelperPlaces = places): Promise<void> {
-  const path = join(from.prebuilt, `linux-${process.arch}`);
+  const path = from.prebuilt;
   await compileHelper(path, from.sources);
-  const sha256 = createHash("sha256").update(readFileSync(path)).digest("hex");
-  const certificate: Certificate = { sha256, sources: sourcesKey(from.sources) ?? "" };
+  const sources = sourcesKey(from.sources) ?? "";
+  const certificate: Certificate = { architecture: process.arch, sha256: digestOfFile(path), sources };
   writeFileSync(`${path}.json`, `${JSON.stringify(certificate)}\n`);
+}
+
+function digestOfFile(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
 /** It will run as us: nobody else may have been able to write it. */

@@ -1,0 +1,93 @@
+/** The disk of a Linux machine: all or nothing, and errnos by name. */
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import type { HostPath } from "../../core/base/brand.ts";
+import { decodeBytes, encodeText, readAll, streamOf } from "../../core/base/bytes.ts";
+import { LinuxDisk } from "./disk.ts";
+
+describe("the disk", () => {
+  let directory: string;
+  let disk: LinuxDisk;
+
+  beforeEach(() => {
+    directory = fs.mkdtempSync("/dev/shm/tsbox-disk-");
+    disk = new LinuxDisk(directory as HostPath, directory as HostPath);
+  });
+  afterEach(() => fs.rmSync(directory, { recursive: true }));
+
+  const at = (name: string): HostPath => `${directory}/${name}` as HostPath;
+
+  test("what is written is read, whole and in parts", async () => {
+    await disk.writeAtomically(at("a"), encodeText("old"));
+    await disk.writeAtomically(at("a"), encodeText("0123456789"));
+    assert.equal(decodeBytes(await disk.read(at("a"))), "0123456789");
+    const parts = [
+      disk.stream(at("a")),
+      disk.stream(at("a"), 4),
+      disk.stream(at("a"), 4, 3),
+      disk.stream(at("a"), 4, 0),
+    ];
+    const texts = await Promise.all(parts.map(async (part) => decodeBytes(await readAll(part, 100))));
+    assert.deepEqual(texts, ["0123456789", "456789", "456", ""]);
+    assert.deepEqual(fs.readdirSync(directory), ["a"]);
+  });
+
+  test("a stream that fails leaves the old file, or none", async () => {
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield encodeText("half");
+      throw new Error("cut");
+    }
+    await assert.rejects(disk.writeStream(at("none"), failing()), { message: "cut" });
+    await disk.writeStream(at("there"), streamOf(encodeText("whole"), encodeText(" file")));
+    await assert.rejects(disk.writeStream(at("there"), failing()), { message: "cut" });
+    assert.equal(decodeBytes(await disk.read(at("there"))), "whole file");
+    assert.deepEqual(fs.readdirSync(directory), ["there"]);
+  });
+
+  test("failures name the errno and the path", async () => {
+    fs.writeFileSync(at("file"), "");
+    const attempts: [() => Promise<unknown>, string, string][] = [
+      [() => disk.read(at("missing")), "ENOENT", at("missing")],
+      [() => disk.read(at("")), "EISDIR", at("")],
+      [() => readAll(disk.stream(at("missing")), 1), "ENOENT", at("missing")],
+      [() => disk.writeAtomically(at("no/such"), new Uint8Array()), "ENOENT", at("no/such")],
+      [() => disk.rename(at("missing"), at("x")), "ENOENT", at("missing")],
+      [() => disk.makeDirectory(at("file")), "EEXIST", at("file")],
+      [() => disk.list(at("file")), "ENOTDIR", at("file")],
+    ];
+    for (const [attempt, errno, path] of attempts) await assert.rejects(attempt(), { name: "Errno", errno, path });
+  });
+
+  test("directories are made with their parents and their mode, whatever the umask", async () => {
+    const before = process.umask(0o077);
+    await disk.makeDirectory(at("a/b/c"), 0o751).finally(() => process.umask(before));
+    assert.equal((await disk.stat(at("a/b/c")))?.mode, 0o751);
+    await disk.makeDirectory(at("a/b/c"), 0o700);
+    assert.equal((await disk.stat(at("a/b/c")))?.mode, 0o751, "one that is there stays as it is");
+    assert.deepEqual(await disk.list(at("a")), ["b"]);
+    assert.deepEqual(await disk.list(at("missing")), []);
+  });
+
+  test("stat tells kinds and does not follow symlinks; null is nothing", async () => {
+    fs.writeFileSync(at("f"), "123");
+    fs.symlinkSync("f", at("l"));
+    const kinds = await Promise.all(["f", "l", ".", "missing", "f/x"].map((name) => disk.stat(at(name))));
+    assert.deepEqual(
+      kinds.map((stat) => stat?.kind ?? null),
+      ["file", "symlink", "directory", null, null],
+    );
+    const [zero, memory] = [await disk.stat("/dev/zero" as HostPath), await disk.stat("/dev/null" as HostPath)];
+    assert.deepEqual([zero?.device, memory?.device?.minor], [{ type: "c", major: 1, minor: 5 }, 3]);
+  });
+
+  test("remove takes files, trees, symlinks but not their targets, and what is not there", async () => {
+    fs.mkdirSync(at("t/u"), { recursive: true });
+    fs.writeFileSync(at("t/u/f"), "");
+    fs.mkdirSync(at("kept"));
+    fs.symlinkSync("../kept", at("t/link"));
+    fs.symlinkSync("kept", at("link"));
+    for (const name of ["t", "link", "missing"]) await disk.remove(at(name));
+    assert.deepEqual(fs.readdirSync(directory), ["kept"]);
+  });
+});
