@@ -14,7 +14,12 @@ import { buildPage, servePage } from "./page-server.ts";
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 
-await main();
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`tsbox: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { port: { type: "string", default: process.env["PORT"] ?? "8080" } } });
@@ -29,18 +34,20 @@ async function main(): Promise<void> {
 }
 
 function engineAddress(): EngineAddress {
-  const host = process.env["TSBOX_HOST"] ?? "unix:///run/tsbox.sock";
+  const chosen = process.env["TSBOX_HOST"];
+  const host = chosen ?? "unix:///run/tsbox.sock";
+  const tsbox = chosen === undefined ? "bin/tsbox" : `TSBOX_HOST=${chosen} bin/tsbox`;
   const socket = /^unix:\/\/(\/.+)$/.exec(host)?.[1] ?? "";
   const docker = existsSync("/usr/bin/docker") || existsSync("/usr/local/bin/docker");
   return {
     socket,
     absent: whyNoEngine(socket, host),
     commands: [
-      { command: "bin/tsbox run hello", shows: "A container that tells what it sees of its own isolation." },
-      { command: "bin/tsbox run --rm --explain hello", shows: "The same, with every step the kernel was asked for." },
+      { command: `${tsbox} run hello`, shows: "A container that tells what it sees of its own isolation." },
+      { command: `${tsbox} run --rm --explain hello`, shows: "The same, with every step the kernel was asked for." },
       docker
         ? { command: `docker -H ${host} ps -a`, shows: "The stock Docker client, talking to this engine." }
-        : { command: "bin/tsbox ps -a", shows: "All containers, also those that have ended." },
+        : { command: `${tsbox} ps -a`, shows: "All containers, also those that have ended." },
     ],
   };
 }
