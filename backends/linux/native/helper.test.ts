@@ -477,7 +477,7 @@ describe("the helper", { skip: reason ?? false }, () => {
     const child = (directory: string): ChildOp[] =>
       container(workshop, directory).map((op) => (op.op === "overlay" ? { ...op, idMaps } : op));
     const script =
-      "id -u; cat /proc/self/uid_map; busybox touch /made; busybox stat -c %u:%g /bin/busybox /made; hostname";
+      "id -u; cat /proc/self/uid_map; busybox touch /made; busybox stat -c %u:%g /bin/busybox /made; hostname >/proc/self/fd/1";
     const run = await perform(helper, workshop, {
       argv: ["sh", "-c", script],
       create: [...allNamespaces, "user"],

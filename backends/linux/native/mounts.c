@@ -173,8 +173,7 @@ static int cover_upper(const struct op *op, int userns) {
   return result;
 }
 
-// The host's id of a map's 0 (the first line's, when it has none).
-static unsigned outside_root(const char *map) {
+unsigned outside_root(const char *map) {
   unsigned first = 0, inside, outside, count;
   for (const char *line = map; sscanf(line, "%u %u %u", &inside, &outside, &count) == 3;) {
     if (inside == 0) return outside;

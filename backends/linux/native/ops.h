@@ -36,6 +36,7 @@ int root_directory(void);                             // the container's root
 void use_root(int fd);                                // -1: the process's own root
 int overlay_mount(const struct op *op, bool attach);  // a descriptor of the mount; attached on its target, or detached
 int overlay_idmapped(const struct op *op);            // a detached overlay whose layers are shown with shifted ids
+unsigned outside_root(const char *map);               // the host's id of a map's 0; the first line's, when it has none
 int bind_source(const struct op *op);                 // a detached mount
 int op_overlay(const struct op *op, struct child *child);
 int op_mount(const struct op *op, struct child *child);

@@ -127,9 +127,19 @@ static int write_map(int pid, const char *name, const char *text) {
   return write_text(path, text);
 }
 
-static int write_maps(const struct op *spawn, const struct task *task) {
+// The pipes become the namespace's root's: it may open them again, and give them to the user the program runs as.
+static void give_streams(const struct op *spawn, const int stdio[3]) {
+  struct stat info;
+  for (int i = 0; i < 3; i++) {
+    if (fstat(stdio[i], &info) < 0 || !S_ISFIFO(info.st_mode)) continue;
+    if (fchown(stdio[i], outside_root(spawn->v[4].text), outside_root(spawn->v[5].text)) < 0) return;
+  }
+}
+
+static int write_maps(const struct op *spawn, const int stdio[3], const struct task *task) {
   uint8_t kind = MESSAGE_MAPPED;
   if (!spawn->v[4].text[0]) return 0;
+  give_streams(spawn, stdio);
   if (write_map(task->pid, "uid_map", spawn->v[4].text) < 0 || write_map(task->pid, "gid_map", spawn->v[5].text) < 0)
     return -1;
   return write(task->channel, &kind, 1) == 1 ? 0 : -1;
@@ -209,7 +219,7 @@ int spawn(const struct op *op, const int stdio[3], struct task *task, struct fai
   if (cloned < 0) failure->error = errno;
   forget_prepared(op, prepared);
   if (cloned < 0) return -1;
-  int result = write_maps(op, task);
+  int result = write_maps(op, stdio, task);
   if (result < 0) failure->error = errno;
   if (result == 0) result = follow_to_gate(task, failure);
   if (result < 0) return reap(task), -1;
