@@ -66,6 +66,7 @@ const longNames: Readonly<Record<string, string>> = {
   "container ps": "ps",
   "container remove": "rm",
   "image ls": "images",
+  "image inspect": "inspect",
   "image list": "images",
   "image rm": "rmi",
   "image remove": "rmi",

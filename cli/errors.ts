@@ -34,7 +34,8 @@ export function flagError(problem: string, path: string, usage: string): CliErro
 /** `run` and `create` name themselves before the message and point to their help after it. */
 export function startFailure(thrown: unknown, path: string): CliError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new CliError(`tsbox: ${message}\n\nRun '${path} --help' for more information`, startExitCode(message));
+  const exitCode = thrown instanceof CliError ? thrown.exitCode : startExitCode(message);
+  return new CliError(`tsbox: ${message}\n\nRun '${path} --help' for more information`, exitCode);
 }
 
 /** The daemon says why a program did not start in words only; the words are runc's. */

@@ -1,24 +1,7 @@
 /** Inspecting: objects are looked up one by one, what was found is printed, what was not is said after it. */
-import type { Client, Query } from "./client.ts";
-import { ApiError } from "./errors.ts";
 import { indentJson } from "./format/json.ts";
 import { objectFormat } from "./format/object.ts";
 import type { Terminal } from "./ports.ts";
-
-/** The object's JSON as the daemon wrote it, null when there is none of that name. */
-export type Lookup = (client: Client, name: string) => Promise<string | null>;
-
-/** A lookup by GET; 404 is null. */
-export function lookup(path: (name: string) => string, query: Query = {}): Lookup {
-  return async (client, name) => {
-    try {
-      return await client.text("GET", path(name), query);
-    } catch (thrown) {
-      if (thrown instanceof ApiError && thrown.status === 404) return null;
-      throw thrown;
-    }
-  };
-}
 
 /** Prints all that `find` finds and returns the exit code. `find` throws for what there is not. */
 export async function printInspection(

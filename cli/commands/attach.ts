@@ -44,7 +44,7 @@ export default command({
 });
 
 function checkState(state: ContainerInspect["State"]): void {
-  if (!state.Running) throw new CliError("cannot attach to a stopped container, start it first");
-  if (state.Paused) throw new CliError("cannot attach to a paused container, unpause it first");
-  if (state.Restarting) throw new CliError("cannot attach to a restarting container, wait until it is running");
+  if (!state.Running) throw new CliError("You cannot attach to a stopped container, start it first");
+  if (state.Paused) throw new CliError("You cannot attach to a paused container, unpause it first");
+  if (state.Restarting) throw new CliError("You cannot attach to a restarting container, wait until it is running");
 }

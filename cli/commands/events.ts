@@ -2,7 +2,7 @@
 import { jsonLines } from "../client.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { filterQuery } from "../filters.ts";
+import { filterFlag, filterQuery } from "../filters.ts";
 import { flag } from "../flags.ts";
 import { objectFormat } from "../format/object.ts";
 import { toTimestamp } from "../values/time.ts";
@@ -12,7 +12,7 @@ export default command({
   usage: "[OPTIONS]",
   summary: "Get real time events from the server",
   flags: {
-    filter: flag.list("f", "Filter output based on conditions provided", "filter"),
+    filter: filterFlag("Filter output based on conditions provided"),
     format: flag.text(null, "Format output using a custom template: 'json' or 'TEMPLATE'"),
     since: flag.text(null, "Show all events created since timestamp"),
     until: flag.text(null, "Stream events until this timestamp"),

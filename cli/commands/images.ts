@@ -1,6 +1,6 @@
 /** `images`: which images there are, a row for each name. */
 import { command } from "../command.ts";
-import { filterQuery } from "../filters.ts";
+import { filterFlag, filterQuery } from "../filters.ts";
 import { flag } from "../flags.ts";
 import { formatList, type Row } from "../format/list.ts";
 import { goTime, humanAge, humanSize, shortId } from "../format/units.ts";
@@ -26,7 +26,7 @@ export default command({
   flags: {
     all: flag.bool("a", "Show all images (default hides intermediate images)"),
     digests: flag.bool(null, "Show digests"),
-    filter: flag.list("f", "Filter output based on conditions provided", "filter"),
+    filter: filterFlag("Filter output based on conditions provided"),
     format: flag.text(null, "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
     "no-trunc": flag.bool(null, "Don't truncate output"),
     quiet: flag.bool("q", "Only show image IDs"),

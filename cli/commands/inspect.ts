@@ -1,18 +1,31 @@
 /** `inspect`: all the daemon knows of a container, an image or a volume, as JSON. */
-import { segment } from "../client.ts";
+import { type Client, segment } from "../client.ts";
 import { command } from "../command.ts";
-import { CliError } from "../errors.ts";
+import { ApiError, CliError } from "../errors.ts";
 import { flag } from "../flags.ts";
-import { type Lookup, lookup, printInspection } from "../inspection.ts";
+import { printInspection } from "../inspection.ts";
+
+type Lookup = (client: Client, name: string) => Promise<string>;
 
 /** In the order in which a name is tried. */
 function lookups(size: boolean): Readonly<Record<string, Lookup>> {
   return {
-    container: lookup((name) => `/containers/${segment(name)}/json`, { size }),
-    image: lookup((name) => `/images/${encodeURI(name)}/json`),
-    network: lookup((name) => `/networks/${segment(name)}`),
-    volume: lookup((name) => `/volumes/${segment(name)}`),
+    container: (client, name) => client.text("GET", `/containers/${segment(name)}/json`, { size }),
+    image: (client, name) => client.text("GET", `/images/${encodeURI(name)}/json`),
+    network: (client, name) => client.text("GET", `/networks/${segment(name)}`),
+    volume: (client, name) => client.text("GET", `/volumes/${segment(name)}`),
   };
+}
+
+/** `tsbox container inspect` looks for containers only. */
+const typeInPath: Readonly<Record<string, string>> = {
+  "tsbox container inspect": "container",
+  "tsbox image inspect": "image",
+};
+
+function nullWhenMissing(thrown: unknown): null {
+  if (thrown instanceof ApiError && thrown.status === 404) return null;
+  throw thrown;
 }
 
 export default command({
@@ -25,19 +38,21 @@ export default command({
   },
   min: 1,
   max: Number.POSITIVE_INFINITY,
-  perform: async ({ options, given, args, client, ports, path }) => {
+  perform: async ({ options, args, client, ports, path }) => {
     const all = lookups(options.size);
-    const type =
-      path === "tsbox container inspect" ? "container" : path === "tsbox image inspect" ? "image" : options.type;
-    if (given.has("type") && !Object.hasOwn(all, type))
-      throw new CliError(`${JSON.stringify(type)} is not a valid value for --type`);
-    const tried = Object.entries(all).filter(([name]) => type === "" || name === type);
+    const type = typeInPath[path] ?? options.type;
+    if (type !== "" && !Object.hasOwn(all, type)) {
+      const types = Object.keys(all).map((each) => JSON.stringify(each));
+      throw new CliError(`unknown type: ${JSON.stringify(type)}: must be one of ${types.join(", ")}`);
+    }
     return printInspection(args, options.format, ports.terminal, async (name) => {
-      for (const [, find] of tried) {
-        const text = await find(client, name);
+      for (const find of type === "" ? Object.values(all) : []) {
+        const text = await find(client, name).catch(nullWhenMissing);
         if (text !== null) return text;
       }
-      throw new CliError(`Error: No such ${type === "" ? "object" : type}: ${name}`);
+      const only = all[type];
+      if (only !== undefined) return only(client, name);
+      throw new CliError(`Error: No such object: ${name}`);
     });
   },
 });

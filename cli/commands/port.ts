@@ -30,7 +30,7 @@ function all(bindings: Bindings): string[] {
 function one(bindings: Bindings, port: string, container: string): string[] {
   const key = port.includes("/") ? port : `${port}/tcp`;
   const to = bindings[key];
-  if (to == null) throw new CliError(`Error: No public port '${key}' published for ${container}`);
+  if (to == null) throw new CliError(`Error: No public port '${port}' published for ${container}`);
   return to.map(address);
 }
 

@@ -1,6 +1,6 @@
 /** `ps`: which containers there are. */
 import { command } from "../command.ts";
-import { filterQuery } from "../filters.ts";
+import { filterFlag, filterQuery } from "../filters.ts";
 import { flag } from "../flags.ts";
 import { formatList, type Row } from "../format/list.ts";
 import { portsText } from "../format/ports.ts";
@@ -31,7 +31,7 @@ export default command({
   summary: "List containers",
   flags: {
     all: flag.bool("a", "Show all containers (default shows just running)"),
-    filter: flag.list("f", "Filter output based on conditions provided", "filter"),
+    filter: filterFlag("Filter output based on conditions provided"),
     format: flag.text(null, "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
     last: flag.integer("n", "Show n last created containers (includes all states)", -1),
     latest: flag.bool("l", "Show the latest created container (includes all states)"),

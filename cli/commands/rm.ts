@@ -17,14 +17,17 @@ export default command({
   perform: async (call) => {
     const { options, client, ports } = call;
     const query = { force: options.force, link: options.link, v: options.volumes };
-    const removed = forEachArgument(call, async (container) => {
-      // Names of containers may be written with their slash.
-      await client.delete(`/containers/${segment(container.replace(/^\/+/, ""))}`, query).catch((thrown: unknown) => {
+    return forEachArgument(call, async (container) => {
+      try {
+        // Names of containers may be written with their slash.
+        await client.delete(`/containers/${segment(container.replace(/^\/+/, ""))}`, query);
+        return container;
+      } catch (thrown) {
+        // Forced, what is not there is said but is no failure.
         if (!options.force || !(thrown instanceof ApiError) || thrown.status !== 404) throw thrown;
-        return ports.terminal.stderr(`${thrown.message}\n`);
-      });
-      return container;
+        await ports.terminal.stderr(`${thrown.message}\n`);
+        return null;
+      }
     });
-    return removed;
   },
 });

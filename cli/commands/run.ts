@@ -42,8 +42,8 @@ async function runDetached(call: RunCall): Promise<number> {
   const { client, ports } = call;
   const id = await createContainer(call, { stdin: false, stdout: false, stderr: false });
   await explain(call, id);
-  await client.post(`/containers/${id}/start`);
   await ports.terminal.stdout(`${id}\n`);
+  await client.post(`/containers/${id}/start`);
   return 0;
 }
 

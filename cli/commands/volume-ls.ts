@@ -1,6 +1,6 @@
 /** `volume ls`: which volumes there are. */
 import { command } from "../command.ts";
-import { filterQuery } from "../filters.ts";
+import { filterFlag, filterQuery } from "../filters.ts";
 import { flag } from "../flags.ts";
 import { formatList } from "../format/list.ts";
 import type { VolumeSummary } from "../wire.ts";
@@ -17,7 +17,7 @@ export default command({
   usage: "[OPTIONS]",
   summary: "List volumes",
   flags: {
-    filter: flag.list("f", 'Provide filter values (e.g. "dangling=true")', "filter"),
+    filter: filterFlag('Provide filter values (e.g. "dangling=true")'),
     format: flag.text(null, "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
     quiet: flag.bool("q", "Only display volume names"),
   },

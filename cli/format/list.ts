@@ -30,9 +30,10 @@ export function formatList(list: List, format: string): string {
   if (format === "json") return rows.map((row) => `${JSON.stringify(sorted(row))}\n`).join("");
   const asTable = /^table\s+/.test(format);
   const template = compiled(format.replace(/^table\s+/, ""), list);
+  const header = rendered(template, headings);
   const lines = rows.map((row) => rendered(template, row));
   if (!asTable) return lines.map((line) => `${line}\n`).join("");
-  return tabular([rendered(template, headings), ...lines].map((line) => line.split("\t")));
+  return tabular([header, ...lines].map((line) => line.split("\t")));
 }
 
 /** What a user writes as \t and \n in a shell's quotes is meant. */

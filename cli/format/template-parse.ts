@@ -17,7 +17,13 @@ export interface Pipe {
   /** Names without "$"; two only in `range $key, $value := …`. */
   readonly variables: readonly string[];
   readonly declares: boolean;
-  readonly commands: readonly (readonly Operand[])[];
+  readonly commands: readonly Call[];
+}
+
+/** A function with its arguments, or one value; `text` is how messages show it. */
+export interface Call {
+  readonly operands: readonly Operand[];
+  readonly text: string;
 }
 
 /** `at` and `text` place an operand in messages. */
@@ -170,7 +176,8 @@ class Words {
     }
     if (commands.some((each) => each.length === 0))
       throw new TemplateError(`template: :1: missing value for ${context}`);
-    return { variables, declares, commands };
+    const calls = commands.map((operands) => ({ operands, text: operands.map(({ text }) => text).join(" ") }));
+    return { variables, declares, commands: calls };
   }
 
   #declaration(): { variables: string[]; declares: boolean } {
@@ -196,6 +203,8 @@ class Words {
       chained.push(next);
       this.#at++;
     }
+    const open = this.#peek();
+    if (open?.text === "(" && !open.spaced) throw new TemplateError('template: :1: unexpected "(" in operand');
     const fields = chained.map(({ text }) => text.slice(1));
     const text = (token.kind === "field" ? "" : token.text) + chained.map((each) => each.text).join("");
     // Go places a chain at its second part.

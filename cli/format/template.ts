@@ -3,7 +3,7 @@
  * list. What is printed looks as Go prints it: maps as map[a:b], lists as [a b].
  */
 import { functions } from "./template-functions.ts";
-import { type Node, type Operand, type Pipe, parseTemplate, TemplateError } from "./template-parse.ts";
+import { type Call, type Node, type Operand, type Pipe, parseTemplate, TemplateError } from "./template-parse.ts";
 
 export interface Template {
   /** Throws TemplateError. */
@@ -86,11 +86,11 @@ class Performer {
     scope[name] = value;
   }
 
-  #command([first, ...rest]: readonly Operand[], dot: unknown, piped: readonly unknown[]): unknown {
+  #command({ operands: [first, ...rest], text }: Call, dot: unknown, piped: readonly unknown[]): unknown {
     if (first === undefined) return undefined;
     if (first.kind !== "function") return this.#value(first, dot);
     const given = [...rest.map((operand) => this.#value(operand, dot)), ...piped];
-    return this.#call(first, given);
+    return this.#call({ ...first, text }, given);
   }
 
   #call({ name, at, text }: Extract<Operand, { kind: "function" }>, given: readonly unknown[]): unknown {
@@ -153,7 +153,7 @@ function checkFunctions(nodes: readonly Node[]): void {
 }
 
 function checkPipe(pipe: Pipe): void {
-  for (const operand of pipe.commands.flat()) {
+  for (const operand of pipe.commands.flatMap(({ operands }) => operands)) {
     if (operand.kind === "pipe") checkPipe(operand.pipe);
     if (operand.kind === "function" && !Object.hasOwn(functions, operand.name))
       throw new TemplateError(`template: :1: function "${operand.name}" not defined`);
