@@ -14,6 +14,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { writePrebuilt } from "./backends/linux/helper-binary.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const dist = join(root, "dist");
@@ -32,7 +33,7 @@ const parts: readonly Part[] = [
     sources: ["bin", "api", "backends/linux", "core", "build.ts", "package-lock.json"],
     build: buildDaemon,
   },
-  { name: "helper", sources: ["backends/linux/native", "backends/linux/helper.ts"], build: buildHelper },
+  { name: "helper", sources: ["backends/linux/native", "backends/linux/helper-binary.ts"], build: writePrebuilt },
   { name: "images", sources: ["images", "core/image"], build: buildImages },
 ];
 
@@ -64,10 +65,6 @@ async function buildDaemon(): Promise<void> {
   const bundle = await rolldown({ input: join(root, "bin/tsboxd.ts"), platform: "node", cwd: root });
   await bundle.write({ file: join(dist, "tsboxd.mjs"), format: "esm", codeSplitting: false });
   await bundle.close();
-}
-
-async function buildHelper(): Promise<void> {
-  if (!existsSync(join(root, "backends/linux/helper.ts"))) return;
 }
 
 async function buildImages(): Promise<void> {
