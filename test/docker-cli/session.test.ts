@@ -3,10 +3,11 @@
  * differ on purpose, differences.json says how and why; a difference that is gone must go from there.
  */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { busyboxTar } from "../images/make.ts";
-import { leftSince, snapshot } from "../left/left.ts";
+import { leftSince } from "../left/left.ts";
 import type { Outcome } from "./session.ts";
 import { perform, session } from "./session.ts";
 import type { Tsboxd } from "./tsboxd.ts";
@@ -33,9 +34,8 @@ test("the recording is of this session", () => {
 });
 
 test("docker against tsboxd", { skip }, async (context) => {
-  const mine = { mine: (line: string) => line.includes("tsbox-cli-") || line.includes("/tsbox/") };
-  const clean = snapshot(mine);
   const daemon: Tsboxd = await startTsboxd();
+  const created = listenForIds(daemon.host);
   const tar = await busyboxTar();
   for (const [index, step] of session.entries())
     await context.test(step.name, () => {
@@ -46,7 +46,21 @@ test("docker against tsboxd", { skip }, async (context) => {
       if (difference !== undefined) assert.notDeepEqual(outcome, dockers, "no difference any more");
     });
   await daemon.stop();
+  const ids = await created;
+  await context.test("every container was told as an event", () => assert.ok(ids.length >= 30));
   await context.test("nothing is left behind", async () => {
-    assert.deepEqual(await leftSince(clean, mine), []);
+    const mine = (line: string) => [daemon.directory, ...ids].some((name) => line.includes(name));
+    assert.deepEqual(await leftSince(new Set(), { mine }), []);
   });
 });
+
+/** The ids of all containers made from now on, once the daemon has ended. */
+function listenForIds(host: string): Promise<string[]> {
+  const asked = ["--filter", "type=container", "--filter", "event=create", "--format", "{{.Actor.ID}}"];
+  const client = spawn("docker", ["-H", host, "events", "--since", "1", ...asked]);
+  let output = "";
+  client.stdout.on("data", (chunk) => {
+    output += String(chunk);
+  });
+  return new Promise((resolve) => client.once("close", () => resolve(output.split("\n").filter((id) => id !== ""))));
+}

@@ -40,6 +40,7 @@ export const session: readonly Step[] = [
     "image inspect",
     "image inspect -f '{{.Os}} {{json .Config.Cmd}} {{json .Config.Env}} {{len .RootFS.Layers}}' busybox",
   ),
+  step("history", "history --format '{{.CreatedBy}} {{.Comment}}' busybox"),
   step("inspect of nothing", "inspect nosuchthing"),
 
   step("run prints and removes", "run --rm busybox echo hi"),
