@@ -4,11 +4,11 @@
  */
 import type { ContainerId, ExecId, HostPath } from "../base/brand.ts";
 import { hex } from "../base/bytes.ts";
-import { Errno } from "../base/errno.ts";
 import { TsboxError } from "../base/error.ts";
 import { allow } from "../container/state.ts";
 import { checkPlan } from "../runtime/check.ts";
 import { compileExec } from "../runtime/compile-exec.ts";
+import { PlanError } from "../runtime/plan-error.ts";
 import type { Plan } from "../runtime/plan.ts";
 import { type Context, emit } from "./context.ts";
 import type { ExecRequest, Execs, ExecState } from "./engine.ts";
@@ -104,7 +104,7 @@ function failed(session: Session, error: unknown): unknown {
   const what = `cannot execute in container ${session.live.record.name}`;
   const failure = startFailure(what, error, null, request.argv[0] ?? "");
   session.state = { ...session.state, running: false, failedCode: exitCodeOf(failure) };
-  const gone = error instanceof Errno && error.errno === "ESRCH";
+  const gone = error instanceof PlanError && error.failure.errno === "ESRCH";
   return gone ? new TsboxError("conflict", `container ${container} is not running`) : failure;
 }
 

@@ -75,6 +75,7 @@ export interface Task {
   readonly pid: number;
   /** Opens the gate. Resolves once the program runs; throws PlanError when exec failed. */
   release(): Promise<void>;
+  /** To a task that has ended it gives an attachment at its end. */
   attach(options: AttachOptions): Promise<Attachment>;
   /** Throws Errno ESRCH when the task has ended. */
   signal(number: number): Promise<void>;

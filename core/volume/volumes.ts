@@ -6,7 +6,7 @@
  */
 import type { HostPath } from "../base/brand.ts";
 import { decodeBytes, encodeText, hex } from "../base/bytes.ts";
-import { TsboxError } from "../base/error.ts";
+import { messageOf, TsboxError } from "../base/error.ts";
 import type { Clock, Ports } from "../base/ports.ts";
 import { formatTime } from "../base/time.ts";
 import type { Volume } from "./volume.ts";
@@ -100,12 +100,12 @@ export class VolumeStore {
   async #make(name: string, anonymous: boolean, labels: Volume["labels"]): Promise<Volume> {
     const path = dataOf(this.#disk, name);
     const volume: Volume = { name, path, createdAt: formatTime(this.#ports.clock.now()), labels, anonymous };
-    await this.#disk.makeDirectory(path, 0o755);
     try {
+      await this.#disk.makeDirectory(path, 0o755);
       await this.#disk.writeAtomically(metadataOf(this.#disk, name), encodeText(JSON.stringify(volume)));
     } catch (error) {
       await this.#disk.remove(directoryOf(this.#disk, name));
-      throw error;
+      throw new TsboxError("failed", `cannot create volume ${name}: ${messageOf(error)}`, {}, { cause: error });
     }
     this.#volumes.set(name, volume);
     return volume;
