@@ -13,6 +13,8 @@ import { assert } from "../../core/base/assert.ts";
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import type { Machine, Task, TaskExit, TaskKey, TaskStart } from "../../core/engine/machine.ts";
+import { defaultCapabilities } from "../../core/runtime/capabilities.ts";
+import { defaultSeccomp } from "../../core/runtime/default-seccomp.ts";
 import { PlanError } from "../../core/runtime/plan-error.ts";
 import type { Cgroup, Plan } from "../../core/runtime/plan.ts";
 import type { HostTraits } from "../../core/runtime/traits.ts";
@@ -61,7 +63,14 @@ export async function openLinuxMachine(options: LinuxMachineOptions): Promise<Ma
     await lock.release();
     throw thrown;
   }
-  return new LinuxMachine({ disk: new LinuxDisk(dataRoot, runRoot), layers, helper, lock });
+  const machine = new LinuxMachine({ disk: new LinuxDisk(dataRoot, runRoot), layers, helper, lock });
+  setImmediate(() => warmUp(machine.traits));
+  return machine;
+}
+
+/** The usual filter takes a while to compile the first time: the first container need not wait for it. */
+function warmUp({ architecture }: HostTraits): void {
+  compileFilter(defaultSeccomp(defaultCapabilities, architecture), architecture);
 }
 
 /** Makes the directory; gives its path without symlinks. */
