@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { answers, type EngineAddress, engineReport } from "./engine-report.ts";
@@ -91,7 +92,7 @@ async function startEngine({ socket }: EngineAddress): Promise<ChildProcess | nu
     return null;
   }
   // In a process group of its own: Ctrl-C is for us, and we end the engine when the page is closed.
-  const engine = spawn("bin/tsboxd", ["--host", `unix://${socket}`], {
+  const engine = spawn(join(checkout, "bin/tsboxd"), ["--host", `unix://${socket}`], {
     cwd: checkout,
     stdio: ["ignore", "ignore", "inherit"],
     detached: true,
