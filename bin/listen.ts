@@ -11,9 +11,14 @@ export function socketPath(host: string): string {
   return path;
 }
 
+/** Throws when another daemon answers there: to be asked before anything is opened or made. */
+export async function refuseTaken(path: string): Promise<void> {
+  if (await answers(path)) throw new Error(`cannot listen on ${path}: another daemon answers there`);
+}
+
 /** Resolves when clients can connect. Throws when another daemon answers there. */
 export async function listen(server: Server, path: string): Promise<void> {
-  if (await answers(path)) throw new Error(`cannot listen on ${path}: another daemon answers there`);
+  await refuseTaken(path);
   removeStale(path);
   mkdirSync(dirname(path), { recursive: true });
   // The socket is born private: chmod afterwards would leave a moment in which anybody may connect.

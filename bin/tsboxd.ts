@@ -12,7 +12,7 @@ import { logRequests } from "./debug-log.ts";
 import { defaultHost, runDirectory } from "./default-host.ts";
 import { createHttpServer } from "./http-server.ts";
 import { Idle } from "./idle.ts";
-import { listen, socketPath } from "./listen.ts";
+import { listen, refuseTaken, socketPath } from "./listen.ts";
 import { systemInfo } from "./system-info.ts";
 
 interface Options {
@@ -53,6 +53,7 @@ function warn(message: string): void {
 
 async function main(options: Options): Promise<void> {
   const path = socketPath(options.host);
+  await refuseTaken(path);
   const machine = await openLinuxMachine({ dataRoot: options.dataRoot, runRoot: options.execRoot });
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   const engine = await openEngine({ machine, ports: linuxPorts, embedded, bootId, warn });

@@ -128,20 +128,36 @@ export function makeDirectory(path: string, mode: number): void {
     fs.mkdirSync(path, mode);
     fs.chmodSync(path, mode);
   } catch (thrown) {
-    if (failedWith(thrown, "ENOENT") && dirname(path) !== path) {
+    if (failedWith(thrown, "ENOENT") && !fs.existsSync(dirname(path))) {
       makeDirectory(dirname(path), 0o755);
       makeDirectory(path, mode);
     } else if (!failedWith(thrown, "EEXIST") || !fs.statSync(path).isDirectory()) throw thrown;
   }
 }
 
-/** A file goes with one system call; false: it is a directory. */
+/** So many files in a directory are removed without leaving the loop to others: a container has fewer. */
+const fewFiles = 16;
+
+/** A file goes with one system call, a directory of a few files with a few; false: it is more than that. */
 function removedAtOnce(path: string): boolean {
   try {
     fs.unlinkSync(path);
     return true;
   } catch (thrown) {
-    return failedWith(thrown, "ENOENT", "ENOTDIR");
+    return failedWith(thrown, "ENOENT", "ENOTDIR") || (failedWith(thrown, "EISDIR", "EPERM") && removedFewFiles(path));
+  }
+}
+
+function removedFewFiles(directory: string): boolean {
+  try {
+    const names = fs.readdirSync(directory);
+    if (names.length > fewFiles) return false;
+    for (const name of names) fs.unlinkSync(`${directory}/${name}`);
+    fs.rmdirSync(directory);
+    return true;
+  } catch (thrown) {
+    if (failedWith(thrown, "EISDIR", "EPERM", "ENOTEMPTY", "ENOENT", "ENOTDIR")) return false;
+    throw thrown;
   }
 }
 
