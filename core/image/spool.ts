@@ -29,7 +29,7 @@ export interface Spooled {
 
 const smallBytes = 64 * 1024;
 const memoryBytes = 16 * 1024 * 1024;
-const filesMax = 65536;
+const entriesMax = 16384;
 const linksMax = 16;
 
 export class Spool {
@@ -40,6 +40,7 @@ export class Spool {
   readonly #isStored: (digest: Digest) => boolean;
   readonly #files = new Map<string, Spooled>();
   readonly #links = new Map<string, string>();
+  #entries = 0;
   #held = 0;
   #written = 0;
 
@@ -52,18 +53,22 @@ export class Spool {
 
   /** Takes a file in; of two with one name the later one stays. `claimed`: the digest its name promises. */
   async add(name: string, entry: TarEntry, claimed: Digest | null): Promise<void> {
-    if (this.#files.size + this.#links.size >= filesMax)
-      throw new TsboxError("corrupt", `not an image archive: it has more than ${filesMax} entries`);
+    this.#count();
     this.#links.delete(name);
     this.#files.set(name, await this.#take(entry, claimed));
   }
 
   /** A name that stands for another one of the archive. */
   link(name: string, target: string): void {
-    if (this.#files.size + this.#links.size >= filesMax)
-      throw new TsboxError("corrupt", `not an image archive: it has more than ${filesMax} entries`);
+    this.#count();
     this.#files.delete(name);
     this.#links.set(name, target);
+  }
+
+  /** Entries of one name count each: an archive that repeats itself must end as well. */
+  #count(): void {
+    if (++this.#entries > entriesMax)
+      throw new TsboxError("corrupt", `not an image archive: it has more than ${entriesMax} entries`);
   }
 
   /** Null when the archive has no such file. */
