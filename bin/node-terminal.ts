@@ -31,6 +31,7 @@ export const nodeTerminal: Terminal = {
   },
   raw: () => {
     process.stdin.setRawMode(true);
+    stopOutputProcessing();
     return () => process.stdin.setRawMode(false);
   },
   onSignal: (listener) => {
@@ -40,6 +41,15 @@ export const nodeTerminal: Terminal = {
     };
   },
 };
+
+/**
+ * Node's raw mode leaves the terminal turning "\n" into "\r\n"; the container's own terminal has done
+ * so already, and a full-screen program means its "\n". Leaving raw mode restores this too.
+ */
+function stopOutputProcessing(): void {
+  const { spawnSync } = process.getBuiltinModule("node:child_process");
+  spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
+}
 
 /** Resolves when the bytes were handed to the kernel. Nobody reads any more: we end as by SIGPIPE. */
 function write(stream: NodeJS.WriteStream, bytes: Uint8Array | string): Promise<void> {
