@@ -12,6 +12,9 @@ const millisecond = 1_000_000n;
 const tolerance = 2n * millisecond;
 
 /** The wall clock tells milliseconds only; between two of its steps the monotonic clock counts on. */
+/** What a timer of node's can count; a longer one would ring at once. */
+const longestTimer = 2 ** 31 - 1;
+
 class WallClock implements Clock {
   #offset = BigInt(Date.now()) * millisecond - process.hrtime.bigint();
 
@@ -25,7 +28,8 @@ class WallClock implements Clock {
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     try {
-      await wait(ms, undefined, signal === undefined ? {} : { signal });
+      for (let left = ms; left > 0; left -= longestTimer)
+        await wait(Math.min(left, longestTimer), undefined, signal === undefined ? {} : { signal });
     } catch (thrown) {
       if (signal?.aborted !== true) throw thrown;
     }
