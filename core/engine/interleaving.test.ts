@@ -162,5 +162,5 @@ test("orders in any interleaving leave a consistent world, and every wait is ans
     for (const orders of all) await world.round(orders);
     await world.end();
   });
-  await fc.assert(property, { numRuns: Number(process.env["TSBOX_RUNS"] ?? 300) });
+  await fc.assert(property);
 });

@@ -60,6 +60,7 @@ function startedRecord(context: Context, before: ContainerRecord, planned: Start
     exitCode: 0,
     error: "",
     oomKilled: false,
+    restartCount: before.state === "restarting" ? before.restartCount : 0,
     stoppedByUser: false,
     startedAt: formatTime(context.ports.clock.now()),
     finishedAt: zeroTime,
