@@ -26,7 +26,7 @@ const long = process.argv.includes("--long");
 const bin = "node_modules";
 const stages: readonly Stage[] = [
   { name: "build", command: ["build.ts"] },
-  { name: "types", command: [`${bin}/typescript/bin/tsc`, "-b"] },
+  { name: "types", command: [`${bin}/typescript/bin/tsc`, "-b", "--pretty", "false"] },
   { name: "lint", command: [`${bin}/oxlint/bin/oxlint`, "--type-aware"] },
   { name: "format", command: [`${bin}/@biomejs/biome/bin/biome`, "format"] },
   { name: "unused", command: [`${bin}/knip/bin/knip.js`] },
