@@ -18,6 +18,10 @@ interface Stage {
   readonly files?: readonly string[];
   /** … or a command that is good when it exits with 0, run by this Node. */
   readonly command?: readonly [string, ...string[]];
+  /** How many files at once; 1 where tests look at the whole machine. */
+  readonly concurrency?: number;
+  /** Only run when it is asked for by name. */
+  readonly asked?: boolean;
   /** A program without which the stage is skipped. */
   readonly needs?: string;
 }
@@ -32,13 +36,20 @@ const stages: readonly Stage[] = [
   { name: "unused", command: [`${bin}/knip/bin/knip.js`] },
   { name: "tidy", files: ["test/tidy/**/*.test.ts"] },
   { name: "unit", files: ["{core,api,cli,backends,bin,images,bench,scripts}/**/*.test.ts"] },
-  { name: "whole", files: ["test/!(tidy|page|vm)/**/*.test.ts"] },
+  { name: "whole", files: ["test/!(tidy|page|vm)/**/*.test.ts"], concurrency: 1 },
   {
     name: "page",
     command: [`${bin}/@web/test-runner/dist/bin.js`, "--config", "test/page/runner.ts"],
     needs: "/usr/bin/chromium",
   },
-  ...(long ? [{ name: "vm", command: ["test/vm/run.ts"] } as const] : []),
+  { name: "vm", command: ["test/vm/run.ts"], asked: !long },
+  // What the virtual machine runs: the tests whose outcome depends on the kernel and its cgroups.
+  {
+    name: "kernel",
+    files: ["test/{conformance,explain}/**/*.test.ts", "backends/linux/*.test.ts"],
+    concurrency: 1,
+    asked: true,
+  },
 ];
 
 process.exitCode = await main(process.argv.slice(2).filter((argument) => !argument.startsWith("--")));
@@ -46,7 +57,7 @@ process.exitCode = await main(process.argv.slice(2).filter((argument) => !argume
 async function main(only: readonly string[]): Promise<number> {
   const total: Tally = { passed: 0, failed: 0, skipped: 0, failures: [] };
   for (const stage of stages) {
-    if (only.length > 0 && !only.includes(stage.name)) continue;
+    if (only.length > 0 ? !only.includes(stage.name) : stage.asked === true) continue;
     const started = performance.now();
     process.stdout.write(`\n== ${stage.name}\n`);
     add(total, await runStage(stage));
@@ -69,19 +80,19 @@ async function runStage(stage: Stage): Promise<Tally> {
     process.stdout.write(`skipped: ${stage.needs} is not installed\n`);
     return { passed: 0, failed: 0, skipped: 1, failures: [] };
   }
-  if (stage.command === undefined) return runTests(stage.name, stage.files ?? []);
+  if (stage.command === undefined) return runTests(stage);
   const { code, tail } = await run(stage.command);
   if (code === 0) return { passed: 1, failed: 0, skipped: 0, failures: [] };
   return { passed: 0, failed: 1, skipped: 0, failures: [`stage ${stage.name} (exit code ${code})\n${tail}`] };
 }
 
 /** Runs node:test over the files. A run that ends without a tally is a failure too. */
-async function runTests(name: string, patterns: readonly string[]): Promise<Tally> {
+async function runTests({ name, files: patterns = [], concurrency = 2 }: Stage): Promise<Tally> {
   const files = globSync([...patterns], { exclude: ["**/node_modules/**"] }).toSorted();
   if (files.length === 0) return { passed: 0, failed: 1, skipped: 0, failures: [`stage ${name}: no test files`] };
   const directory = mkdtempSync(join(tmpdir(), "tsbox-tally-"));
   try {
-    const { code, tail } = await run(testCommand(join(directory, "tally"), files));
+    const { code, tail } = await run(testCommand(join(directory, "tally"), files, concurrency));
     const tally = readTally(join(directory, "tally"));
     if (tally !== null && (code === 0 || tally.failed > 0)) return tally;
     return {
@@ -95,11 +106,11 @@ async function runTests(name: string, patterns: readonly string[]): Promise<Tall
   }
 }
 
-function testCommand(tally: string, files: readonly string[]): [string, ...string[]] {
+function testCommand(tally: string, files: readonly string[], concurrency: number): [string, ...string[]] {
   return [
     "--test",
-    "--test-concurrency=2",
-    "--test-timeout=300000",
+    `--test-concurrency=${concurrency}`,
+    `--test-timeout=${process.env["TSBOX_VM"] === undefined ? 300_000 : 3_000_000}`,
     ...(long ? ["--import", "./scripts/long.ts"] : []),
     "--test-reporter=./scripts/reporter.ts",
     "--test-reporter-destination=stdout",
