@@ -1,6 +1,7 @@
 /** A manifest says which configuration and which layers make one image (OCI image-spec, manifest.md). */
 import {
   asArray,
+  asText,
   corrupt,
   type Descriptor,
   isConfigType,
@@ -20,7 +21,7 @@ export interface Manifest {
 export function parseManifest(bytes: Uint8Array, what: string): Manifest {
   const { schemaVersion, mediaType, config, layers } = parseJson(bytes, what);
   if (schemaVersion !== 2) throw corrupt(`${what}: schemaVersion is ${JSON.stringify(schemaVersion)}, expected 2`);
-  if (mediaType !== undefined && !isManifestType(String(mediaType)))
+  if (mediaType !== undefined && !isManifestType(asText(mediaType, `${what}: mediaType`)))
     throw corrupt(`${what}: mediaType ${JSON.stringify(mediaType)} is not an image manifest's`);
   const descriptor = parseDescriptor(config, `${what}: config`);
   if (!isConfigType(descriptor.mediaType))
