@@ -100,6 +100,11 @@ export function imagesMissing(...programs: readonly string[]): string | null {
   return `not installed: ${missing.map((program) => packages[program] ?? program).join(", ")}`;
 }
 
+/** Whether the image is in the cache: one that takes a network and a minute is not made for a test alone. */
+export function isMade(name: string): boolean {
+  return existsSync(join(cacheDirectory(), name));
+}
+
 function installed(program: string): boolean {
   return (process.env["PATH"] ?? "").split(delimiter).some((directory) => existsSync(join(directory, program)));
 }
