@@ -55,6 +55,13 @@ const stages: readonly Stage[] = [
 process.exitCode = await main(process.argv.slice(2).filter((argument) => !argument.startsWith("--")));
 
 async function main(only: readonly string[]): Promise<number> {
+  const unknown = only.filter((name) => !stages.some((stage) => stage.name === name));
+  if (unknown.length > 0) {
+    process.stderr.write(
+      `no such stage: ${unknown.join(", ")}; there are ${stages.map(({ name }) => name).join(", ")}\n`,
+    );
+    return 2;
+  }
   const total: Tally = { passed: 0, failed: 0, skipped: 0, failures: [] };
   for (const stage of stages) {
     if (only.length > 0 ? !only.includes(stage.name) : stage.asked === true) continue;

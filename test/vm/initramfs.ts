@@ -87,10 +87,14 @@ mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 mkdir -p /.modules /.checkout /lib/modules
 mount --bind ${quote(join(kernel.tree, "lib/modules"))} /.modules
 mount --bind ${quote(directory)} /.checkout
-for d in /dev/shm /run /tmp /var/tmp; do mount -t tmpfs -o mode=1777 tmpfs $d; done
-mkdir -p /var/lib/tsbox ${quote(directory)}
+for d in /run /tmp /var/tmp; do mount -t tmpfs -o mode=1777 tmpfs $d; done
+mkdir -p /var/lib/tsbox
 mount -t tmpfs tmpfs /var/lib/tsbox
 mount --bind /.modules /lib/modules
+# Tests keep their storage in /dev/shm. Before Linux 6.3 a tmpfs takes no id-mapped mounts, and ext4 does.
+modprobe loop && modprobe ext4 && truncate -s 2G /run/disk && mkfs.ext4 -q /run/disk && mount -o loop /run/disk /dev/shm
+chmod 1777 /dev/shm
+mkdir -p ${quote(directory)}
 mount --bind /.checkout ${quote(directory)}
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 echo "+cpu +memory +pids +io +cpuset" > /sys/fs/cgroup/cgroup.subtree_control

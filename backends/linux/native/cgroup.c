@@ -10,7 +10,8 @@
 static char path[PATH_MAX];
 
 static const char *in_cgroup(const struct op *op, const char *file) {
-  snprintf(path, sizeof path, "%s/%s%s%s", op->v[0].text, op->v[1].text, file[0] ? "/" : "", file);
+  const char *group = op->v[1].text;  // "": the hierarchy's root
+  snprintf(path, sizeof path, "%s%s%s%s%s", op->v[0].text, group[0] ? "/" : "", group, file[0] ? "/" : "", file);
   return fault = path;
 }
 
