@@ -6,7 +6,6 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { TsboxError } from "../core/base/error.ts";
 import { socketPath } from "./listen.ts";
 
@@ -24,15 +23,17 @@ export async function startDaemon(host: string): Promise<void> {
       process.stderr.write(`tsbox: started the daemon: tsboxd --idle-minutes 10 (log: ${log})\n`);
       return;
     }
-    if (ended()) break;
+    const reason = ended();
+    if (reason !== null) throw new TsboxError("unavailable", `tsboxd did not start: ${reason}`);
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
-  throw new TsboxError("unavailable", `tsboxd did not start: ${lastLine(log) || `see ${log}`}`);
+  throw new TsboxError("unavailable", `tsboxd does not answer after ${patienceMs / 1000} seconds: see ${log}`);
 }
 
-/** Says whether it has ended. */
-function spawnDaemon(log: string): () => boolean {
-  const launcher = fileURLToPath(new URL("../bin/tsboxd", import.meta.url));
+/** Says how it has ended, null while it has not. */
+function spawnDaemon(log: string): () => string | null {
+  // The program that was started is bin/tsbox.ts or dist/tsbox.cjs; this file may be bundled anywhere.
+  const launcher = join(dirname(process.argv[1] ?? ""), "../bin/tsboxd");
   const output = openSync(log, "w", 0o600);
   const daemon = spawn(launcher, ["--idle-minutes", "10"], {
     cwd: "/",
@@ -40,12 +41,12 @@ function spawnDaemon(log: string): () => boolean {
     stdio: ["ignore", output, output],
   });
   closeSync(output);
-  let ended = false;
-  daemon.once("exit", () => {
-    ended = true;
+  let ended: string | null = null;
+  daemon.once("exit", (code, signal) => {
+    ended = lastLine(log) || `it ended with ${signal ?? `exit code ${code}`}, see ${log}`;
   });
-  daemon.once("error", () => {
-    ended = true;
+  daemon.once("error", (problem) => {
+    ended = problem.message;
   });
   daemon.unref();
   return () => ended;

@@ -142,7 +142,7 @@ const states: readonly Case[] = [
   { argv: ["attach", "fx"], given: [sleeper, ["pause", "fx"]] },
   ...on(created, "start made", "start -a made", "start -ai made", "attach made", "stop made", "logs made", "rm made"),
   ...on(created, "kill made", "exec made true", "wait nosuch"),
-  ...on(["tag", "busybox", "other:1"], "rmi other:1", "images"),
+  ...on(["tag", "busybox", "other:1"], "rmi other:1"),
   ...on(["tag", "busybox", "other:1"], "rmi nosuch other:1", "tag other:1 Bad"),
 ];
 

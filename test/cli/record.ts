@@ -7,6 +7,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { nodeTransport } from "../../bin/node-transport.ts";
 import { type Case, cases } from "./cases.ts";
 import { type Outcome, runClient } from "./client-run.ts";
@@ -51,6 +52,9 @@ for (const each of cases) recordings.push(await record(each));
 prepare({ argv: [] });
 const dataRoot = docker(["info", "-f", "{{.DockerRootDir}}"]).stdout.trim();
 const path = new URL("recorded/docker-28.2-on-20.10.json", import.meta.url);
-const lines = recordings.map((each) => JSON.stringify(each).replaceAll(dataRoot, "/var/lib/docker"));
+const directory = dirname(host.replace("unix://", ""));
+const lines = recordings.map((each) =>
+  JSON.stringify(each).replaceAll(dataRoot, "/var/lib/docker").replaceAll(directory, "/run/docker"),
+);
 writeFileSync(path, `[\n${lines.join(",\n")}\n]\n`);
 process.stdout.write(`${recordings.length} cases\n`);
