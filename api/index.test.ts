@@ -149,6 +149,9 @@ test("asking for what tsbox does not do is refused or warned about, never droppe
   const ask = (HostConfig: object) => json(api, "POST", "/containers/create", { Image: "x", HostConfig });
   assert.equal((await ask({ VolumesFrom: ["other"] })).status, 501);
   assert.equal((await ask({ LogConfig: { Type: "syslog" } })).status, 501);
+  assert.equal((await ask({ MaskedPaths: [] })).status, 501);
+  assert.equal((await ask({ MaskedPaths: ["/proc/keys"], ReadonlyPaths: [] })).status, 501);
+  assert.equal((await ask({ MaskedPaths: [], ReadonlyPaths: [] })).status, 201);
   const warned = await ask({ PortBindings: { "80/tcp": [{ HostPort: "8080" }] } });
   assert.match(warned.body.Warnings[0], /not published/);
 });

@@ -19,6 +19,7 @@ import {
   textMap,
   textOrNull,
   texts,
+  textsOrNull,
   textSet,
   truth,
   words,
@@ -62,6 +63,8 @@ const hostConfigSchema = part({
   ReadonlyRootfs: truth,
   Runtime: text,
   SecurityOpt: texts,
+  MaskedPaths: textsOrNull,
+  ReadonlyPaths: textsOrNull,
   ShmSize: integer,
   Sysctls: textMap,
   Ulimits: list(ulimitSchema),
@@ -145,7 +148,7 @@ export function hostConfigFromWire(host: HostBody): HostConfig {
     readonlyRootfs: host.ReadonlyRootfs,
     capAdd: host.CapAdd,
     capDrop: host.CapDrop,
-    securityOpt: host.SecurityOpt,
+    securityOpt: securityOptions(host),
     mounts: [
       ...host.Binds.map(parseBind),
       ...host.Mounts.map(mountFromWire),
@@ -178,6 +181,13 @@ export function hostConfigFromWire(host: HostBody): HostConfig {
     consoleSize: host.ConsoleSize,
     logOptions: host.LogConfig.Config,
   };
+}
+
+/** The docker client turns systempaths=unconfined into two empty lists; here it is an option again. */
+function securityOptions(host: HostBody): readonly string[] {
+  return host.MaskedPaths === null && host.ReadonlyPaths === null
+    ? host.SecurityOpt
+    : [...host.SecurityOpt, "systempaths=unconfined"];
 }
 
 function resourcesFromWire(host: HostBody): Resources {
@@ -218,6 +228,13 @@ export function restartPolicyFromWire(policy: HostBody["RestartPolicy"]): Restar
 
 /** What would change the container's meaning if it were left out. */
 const refusals: readonly { asked: (host: HostBody) => boolean; message: (host: HostBody) => string }[] = [
+  {
+    asked: ({ MaskedPaths, ReadonlyPaths }) =>
+      [MaskedPaths, ReadonlyPaths].some((paths) => paths !== null && paths.length > 0) ||
+      (MaskedPaths === null) !== (ReadonlyPaths === null),
+    message: () =>
+      "lists of masked and read-only paths are not supported: use none (systempaths=unconfined) or the default",
+  },
   {
     asked: (host) => host.VolumesFrom.length > 0,
     message: () => "volumes from other containers are not supported yet: name the volumes with -v",

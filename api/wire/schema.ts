@@ -7,6 +7,7 @@ export const integer = v.nullish(v.pipe(v.number(), v.safeInteger()), 0);
 export const integerOrNull = v.nullish(v.pipe(v.number(), v.safeInteger()), null);
 export const textOrNull = v.nullish(v.string(), null);
 export const texts = v.nullish(v.array(v.string()), []);
+export const textsOrNull = v.nullish(v.array(v.string()), null);
 export const textMap = v.nullish(v.record(v.string(), v.string()), {});
 /** {"80/tcp": {}}: a set, written as a map. */
 export const textSet = v.pipe(

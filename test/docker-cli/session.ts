@@ -75,6 +75,11 @@ export const session: readonly Step[] = [
     "run --rm --cap-drop ALL --cap-add CHOWN busybox grep -E '^Cap(Eff|Bnd)' /proc/self/status",
   ),
   step("seccomp filters", "run --rm busybox grep Seccomp: /proc/self/status"),
+  step("system paths are masked", "run --rm busybox sh -c 'wc -c < /proc/keys; touch /proc/sys/x'"),
+  step(
+    "unless they shall not be",
+    "run --rm --security-opt systempaths=unconfined busybox grep -c ' /proc/' /proc/mounts",
+  ),
   step("memory limit", "run --rm --memory 32m busybox sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes'"),
   step("memory limit too small", "run --rm --memory 1m busybox true"),
   step("too many cpus", "run --rm --cpus 512 busybox true"),
