@@ -5,7 +5,6 @@
  */
 import type { Brand } from "../base/brand.ts";
 import { encodeText, hex } from "../base/bytes.ts";
-import { TsboxError } from "../base/error.ts";
 import type { Hasher } from "../base/ports.ts";
 
 export type Digest = Brand<string, "Digest">;
@@ -20,13 +19,6 @@ const form = /^sha256:[0-9a-f]{64}$/;
 
 export function isDigest(text: string): text is Digest {
   return form.test(text);
-}
-
-/** Throws TsboxError "invalid" for what is not a sha256 digest. */
-export function parseDigest(text: string): Digest {
-  if (!isDigest(text))
-    throw new TsboxError("invalid", `invalid digest ${JSON.stringify(text)}: expected sha256: and 64 hex digits`);
-  return text;
 }
 
 /** The 64 hex digits. */

@@ -29,7 +29,6 @@ const domain = `(?:${domainLabel}(?:\\.${domainLabel})*|\\[(?:[a-fA-F0-9:]+)\\])
 const tag = "[\\w][\\w.-]{0,127}";
 const digest = "[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}";
 const grammar = new RegExp(`^(${domain})/(${component}(?:/${component})*)(?::(${tag}))?(?:@(${digest}))?$`);
-const tagForm = new RegExp(`^${tag}$`);
 const bareIdentifier = /^[a-f0-9]{64}$/;
 
 /** Parses what a user typed; no tag is made up. Throws TsboxError "invalid" in Docker's words. */
@@ -54,10 +53,6 @@ export function tryParseReference(text: string): Reference | null {
   } catch {
     return null;
   }
-}
-
-export function isTag(text: string): boolean {
-  return tagForm.test(text);
 }
 
 /** With tag "latest" when it names neither a tag nor a digest. */

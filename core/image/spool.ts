@@ -4,7 +4,7 @@
  * on disk, each with the digest that was computed on its way.
  */
 import type { HostPath } from "../base/brand.ts";
-import { type ByteStream, concat, hex, readAll, streamOf } from "../base/bytes.ts";
+import { type ByteStream, concat, hex, readAll } from "../base/bytes.ts";
 import { TsboxError } from "../base/error.ts";
 import type { Hasher } from "../base/ports.ts";
 import { magicBytes } from "./compression.ts";
@@ -137,14 +137,4 @@ class Checked implements AsyncIterable<Uint8Array> {
 
 async function* copied(stream: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of stream) yield chunk.slice();
-}
-
-/** The content of a spooled file as a stream, from its own place or from where blobs are stored. */
-export function contentOf(
-  { place, digest }: Spooled,
-  stream: (path: HostPath) => ByteStream,
-  stored: (digest: Digest) => HostPath,
-): ByteStream {
-  if (place === "stored") return stream(stored(digest));
-  return typeof place === "string" ? stream(place) : streamOf(place);
 }
