@@ -87,7 +87,7 @@ function filesBeneath(path: string): string[] {
   if (!existsSync(whole)) return [];
   if (/\.[a-z]+$/.test(path)) return [path];
   return readdirSync(whole, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !/\.test\.ts$/.test(entry.name))
+    .filter((entry) => entry.isFile() && !entry.name.endsWith(".test.ts"))
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length));
 }
 

@@ -1,5 +1,5 @@
 /** Flags before the command: they say which daemon is spoken to, so whoever makes the ports reads them too. */
-import { CliError, flagError } from "./errors.ts";
+import { type CliError, flagError } from "./errors.ts";
 import { FlagProblem, flag, helpAsked, parseFlags } from "./flags.ts";
 
 export interface Globals {

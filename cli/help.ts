@@ -76,7 +76,7 @@ function groupsOf(name: string): string[] {
 /** `tsbox run --help`. */
 export function helpOf(command: Command, path: string): string {
   const usage = `Usage:  ${path} ${command.usage}`.trimEnd();
-  const flags = Object.entries(command.flags) as [string, Flag<unknown>][];
+  const flags = Object.entries<Flag<unknown>>(command.flags);
   const options = flags.length === 0 ? "" : `\nOptions:\n${flagList(flags)}\n`;
   return `${usage}\n\n${command.summary}\n${options}`;
 }

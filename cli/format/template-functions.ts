@@ -1,5 +1,5 @@
 /** The functions of a template: Go's own, and those Docker adds (docs.docker.com: Format command and log output). */
-import { printed, truth } from "./template.ts";
+import { printed, truth } from "./template-values.ts";
 
 type TemplateFunction = (...given: unknown[]) => unknown;
 

@@ -3,6 +3,7 @@
  * list. What is printed looks as Go prints it: maps as map[a:b], lists as [a b].
  */
 import { functions } from "./template-functions.ts";
+import { entriesOf, printed, truth } from "./template-values.ts";
 import { type Call, type Node, type Operand, type Pipe, parseTemplate, TemplateError } from "./template-parse.ts";
 
 export interface Template {
@@ -158,33 +159,4 @@ function checkPipe(pipe: Pipe): void {
     if (operand.kind === "function" && !Object.hasOwn(functions, operand.name))
       throw new TemplateError(`template: :1: function "${operand.name}" not defined`);
   }
-}
-
-/** Go's truth: everything but false, 0, "", nil and what is empty. */
-export function truth(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length > 0;
-  if (typeof value === "object" && value !== null) return Object.keys(value).length > 0;
-  return Boolean(value);
-}
-
-function entriesOf(value: unknown): [unknown, unknown][] {
-  if (Array.isArray(value)) return [...value.entries()];
-  if (typeof value === "object" && value !== null)
-    return Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  throw new TemplateError(`template: :1: range can't iterate over ${printed(value)}`);
-}
-
-/** As fmt.Print shows it. */
-export function printed(value: unknown): string {
-  if (value === undefined || value === null) return "<no value>";
-  if (Array.isArray(value)) return `[${value.map(inside).join(" ")}]`;
-  if (typeof value === "object")
-    return `map[${entriesOf(value)
-      .map(([key, each]) => `${String(key)}:${inside(each)}`)
-      .join(" ")}]`;
-  return String(value);
-}
-
-function inside(value: unknown): string {
-  return value === null || value === undefined ? "<nil>" : printed(value);
 }
