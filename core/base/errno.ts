@@ -53,11 +53,6 @@ const table = {
 
 export type ErrnoName = keyof typeof table;
 
-/** The kernel's number of an errno name. */
-export function errnoNumber(name: ErrnoName): number {
-  return table[name][0];
-}
-
 /** The text strerror(3) prints for an errno name. */
 export function errnoText(name: ErrnoName): string {
   return table[name][1];

@@ -440,7 +440,8 @@ const table = {
 
 /** The row of an op, for code that does not care which kind it is. */
 function rowOf(op: Op): Row<Op> {
-  return table[op.op] as Row<Op>;
+  const row: unknown = table[op.op];
+  return row as Row<Op>;
 }
 
 /** What is wrong with an op by itself, null when nothing is. */

@@ -59,11 +59,6 @@ export function resizeContent(content: Content, size: number): Content {
   return { size, chunks: edge === undefined || edge.length === 0 ? kept : kept.set(last, edge) };
 }
 
-/** Bytes that are really stored: holes cost nothing. */
-export function storedBytes(content: Content): number {
-  return content.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-}
-
 function chunkEnd(at: number): number {
   return (Math.floor(at / chunkBytes) + 1) * chunkBytes;
 }

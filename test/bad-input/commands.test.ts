@@ -27,7 +27,12 @@ interface Case {
 const run = (...rest: string[]): string[] => ["run", "--rm", ...rest];
 
 const refused: readonly Case[] = [
-  { what: "an image that is not there", command: run("nosuch/image"), code: 125, says: /cannot pull nosuch\/image:latest/ },
+  {
+    what: "an image that is not there",
+    command: run("nosuch/image"),
+    code: 125,
+    says: /cannot pull nosuch\/image:latest/,
+  },
   { what: "an image name that is none", command: run("UPPER CASE"), code: 125, says: /invalid reference format/ },
   {
     what: "a command that does not exist",

@@ -93,10 +93,10 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
       async (made) => {
         await finish(await made.perform());
         const log = await made.log();
-        assert.deepEqual(log.map(({ log: text, stream }) => [stream, text]).sort(), [
-          ["stderr", "two\n"],
-          ["stdout", "one\n"],
-          ["stdout", "three"],
+        assert.deepEqual(log.map(({ log: text, stream }) => `${stream} ${text}`).toSorted(byText), [
+          "stderr two\n",
+          "stdout one\n",
+          "stdout three",
         ]);
         for (const { time } of log) assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/);
       },
@@ -553,6 +553,11 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
       assert.equal((await ended(task)).code, 137);
     });
   });
+}
+
+/** The two streams are logged as they come, in either order. */
+function byText(a: string, b: string): number {
+  return a < b ? -1 : 1;
 }
 
 /** Whether what was thrown says that exec failed, and with which errno. */

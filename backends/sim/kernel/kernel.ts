@@ -11,7 +11,6 @@ import { Errno } from "../../../core/base/errno.ts";
 import type { Capability } from "../../../core/runtime/capabilities.ts";
 import { capabilityNumbers } from "../../../core/runtime/capabilities.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
-import { Calls } from "./calls.ts";
 import { checkPids, enterCgroup, leaveCgroup, newCgroup, unchargeMemory, type CgroupNode } from "./cgroup.ts";
 import { newTable, rootOf, type NewMount } from "./mounts.ts";
 import { isAlive, numberIn, type Namespaces, type PidNamespace, type Process } from "./process.ts";
@@ -32,6 +31,8 @@ export interface KernelOptions {
   readonly now: bigint;
   readonly random: (count: number) => Uint8Array;
   readonly loader: Loader;
+  /** The system calls of a process (calls.ts). */
+  readonly calls: (kernel: Kernel, process: Process) => Sys;
 }
 
 /** What is thrown through a program that has ended; programs do not catch it. */
@@ -76,7 +77,7 @@ export class Kernel {
   }
 
   calls(process: Process): Sys {
-    return new Calls(this, process);
+    return this.options.calls(this, process);
   }
 
   /** A child of `parent` that begins with `body`. EAGAIN at a pids limit. */

@@ -63,7 +63,7 @@ export class Turns {
     assert(this.current === process, `process ${process.pid} calls in its own turn`);
     if (this.#sliceLeft > 0n && process.pendingSignals.size === 0) {
       const value = attempt();
-      if (value !== wouldBlock) return Promise.resolve(value as T);
+      if (value !== wouldBlock) return Promise.resolve(value);
     }
     return new Promise((resolve, reject) => {
       const waiting = { process, attempt, reject, resolve: resolve as (value: unknown) => void };
