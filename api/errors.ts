@@ -16,6 +16,8 @@ export function statusOf(code: ErrorCode): number {
     case "corrupt":
     case "cannot-start":
       return 400;
+    case "unauthorized":
+      return 401;
     case "not-found":
       return 404;
     case "conflict":

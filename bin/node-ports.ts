@@ -28,5 +28,7 @@ export function nodePorts(host: string, environment: NodeJS.ProcessEnv): CliPort
     terminal: nodeTerminal,
     files: nodeFiles,
     environment,
+    credentialHelper: async (...asked) => (await import("./credential-helper.ts")).runCredentialHelper(...asked),
+    serveRegistry: async (options) => (await import("./registry-serve.ts")).serveRegistry(options),
   };
 }

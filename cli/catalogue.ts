@@ -29,6 +29,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import("./commands/port.ts"),
   },
   ps: { summary: "List containers", load: () => import("./commands/ps.ts") },
+  "registry serve": {
+    summary: "Start a registry and serve it until interrupted",
+    load: () => import("./commands/registry-serve.ts"),
+  },
   rename: { summary: "Rename a container", load: () => import("./commands/rename.ts") },
   restart: { summary: "Restart one or more containers", load: () => import("./commands/restart.ts") },
   rm: { summary: "Remove one or more containers", load: () => import("./commands/rm.ts") },
@@ -85,6 +89,7 @@ const containerCommands = new Set(
 export const groups: Readonly<Record<string, string>> = {
   container: "Manage containers",
   image: "Manage images",
+  registry: "Serve a registry",
   system: "Manage tsbox",
   volume: "Manage volumes",
 };

@@ -54,7 +54,7 @@ const systemCommands = ["events", "info"];
 function groupHelp(group: string, summary: string): string {
   const members = Object.entries(commands)
     .filter(([name]) => groupsOf(name).includes(group))
-    .map(([name, each]): [string, string] => [name.replace(/^volume /, ""), each.summary]);
+    .map(([name, each]): [string, string] => [name.slice(name.indexOf(" ") + 1), each.summary]);
   return `Usage:  tsbox ${group} COMMAND
 
 ${summary}
@@ -67,7 +67,8 @@ Run 'tsbox ${group} COMMAND --help' for more information on a command.
 }
 
 function groupsOf(name: string): string[] {
-  if (name.startsWith("volume ")) return ["volume"];
+  const [group = "", member] = name.split(" ");
+  if (member !== undefined) return [group];
   if (imageCommands.includes(name)) return ["image"];
   if (systemCommands.includes(name)) return ["system"];
   return name === "version" ? [] : ["container"];

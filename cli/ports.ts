@@ -55,9 +55,39 @@ export interface Files {
   resolve(path: string): string;
 }
 
+/** A registry that was started here. */
+export interface ServedRegistry {
+  /** Where it listens, "127.0.0.1:5000". */
+  readonly address: string;
+  /** Whether only this machine can reach it. */
+  readonly isPrivate: boolean;
+  end(): Promise<void>;
+}
+
+export interface RegistryServeOptions {
+  /** HOST:PORT. */
+  readonly address: string;
+  /** Where it keeps what it is given; "": in memory. */
+  readonly directory: string;
+  /** Files; "" for none. */
+  readonly htpasswd: string;
+  readonly certificate: string;
+  readonly key: string;
+  readonly deletes: boolean;
+}
+
+export type RegistryService = (options: RegistryServeOptions) => Promise<ServedRegistry>;
+
 export interface CliPorts {
   readonly transport: Transport;
   readonly terminal: Terminal;
   readonly files: Files;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Runs a credential helper, "docker-credential-NAME ACTION"; null where programs cannot be run. */
+  readonly credentialHelper: CredentialHelper | null;
+  /** Starts a registry; null where nothing can listen. */
+  readonly serveRegistry: RegistryService | null;
 }
+
+/** Gives what the helper printed; throws with its words when it fails (docker-credential-helpers: protocol). */
+export type CredentialHelper = (name: string, action: "get" | "store" | "erase", input: string) => Promise<string>;

@@ -26,4 +26,18 @@ declare class URLSearchParams {
   append(name: string, value: string): void;
   toString(): string;
 }
+declare class URL {
+  constructor(url: string, base?: string);
+  static canParse(url: string, base?: string): boolean;
+  readonly protocol: string;
+  readonly host: string;
+  readonly hostname: string;
+  readonly origin: string;
+  readonly username: string;
+  readonly password: string;
+  readonly pathname: string;
+  readonly search: string;
+  readonly searchParams: URLSearchParams;
+  readonly href: string;
+}
 declare function queueMicrotask(callback: () => void): void;

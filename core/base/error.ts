@@ -8,6 +8,7 @@
 export type ErrorCode =
   | "invalid" //      what was asked makes no sense as written            (400)
   | "not-found" //    the named thing does not exist                      (404)
+  | "unauthorized" // a registry does not know who asks                    (401)
   | "conflict" //     the thing is in a state that forbids this           (409)
   | "not-modified" // the thing is already so                             (304)
   | "forbidden" //    never allowed, whatever the state                   (403)

@@ -39,6 +39,8 @@ export async function runClient(argv: readonly string[], transport: Transport, s
       resolve: (path) => resolve(path),
     },
     environment: {},
+    credentialHelper: null,
+    serveRegistry: null,
   };
   const exitCode = await main(argv, ports);
   return { ...written, exitCode };

@@ -12,6 +12,11 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
+export interface Dockerd extends Daemon {
+  /** A command line's beginning that runs it in the daemon's network. */
+  readonly within: readonly string[];
+}
+
 /** Why there can be no oracle here, null when there can. */
 export function dockerdMissing(): string | null {
   if (process.getuid?.() !== 0) return "dockerd needs root";
@@ -19,12 +24,13 @@ export function dockerdMissing(): string | null {
   return null;
 }
 
-export async function startDockerd(): Promise<Daemon> {
+export async function startDockerd(): Promise<Dockerd> {
   const directory = mkdtempSync("/dev/shm/tsbox-dockerd-");
   const name = directory.split("-").at(-1) ?? "";
   const netns = `tsbox-dockerd-${name}`;
   const cgroup = `tsbox-dockerd-${name}`;
   run("ip", ["netns", "add", netns]);
+  run("ip", ["-n", netns, "link", "set", "lo", "up"]);
   const options = [
     `--data-root=${directory}/data`,
     `--exec-root=${directory}/exec`,
@@ -46,7 +52,7 @@ export async function startDockerd(): Promise<Daemon> {
     await stop();
     throw error;
   });
-  return { host: `unix://${directory}/s`, stop };
+  return { host: `unix://${directory}/s`, within: ["nsenter", `--net=/run/netns/${netns}`], stop };
 }
 
 async function answering(host: string): Promise<void> {

@@ -32,12 +32,17 @@ export const coreOrder = [
 
 const pure = "core is pure: it runs the same in a browser tab and on a host";
 
+/** Plain data and plain computation, no world behind it: persistent maps and lists; gzip that is the same everywhere. */
+const corePackages: Readonly<Partial<Record<(typeof coreOrder)[number], readonly string[]>>> = {
+  unionfs: ["immutable"],
+  image: ["fflate"],
+};
+
 const coreRooms: readonly Room[] = coreOrder.map((name, index) => ({
   path: `core/${name}`,
   may: coreOrder.slice(0, index).map((earlier) => `core/${earlier}`),
   node: false,
-  // Persistent maps and lists: plain data, no world behind it.
-  packages: name === "unionfs" ? ["immutable"] : [],
+  packages: corePackages[name] ?? [],
   why: pure,
 }));
 
