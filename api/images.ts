@@ -2,7 +2,7 @@
 import { encodeText } from "../core/base/bytes.ts";
 import { messageOf, TsboxError } from "../core/base/error.ts";
 import type { LoadedImage } from "../core/engine/engine.ts";
-import type { Image } from "../core/image/image.ts";
+import type { ListedImage } from "../core/image/image.ts";
 import { formatFamiliar, parseReference } from "../core/image/reference.ts";
 import type { Filters } from "./filters.ts";
 import { parseFilters } from "./filters.ts";
@@ -96,7 +96,7 @@ async function list({ engine }: Context, call: Call): Promise<Answer> {
     before: await Promise.all(filters.values("before").map((ref) => engine.images.get(ref))),
     since: await Promise.all(filters.values("since").map((ref) => engine.images.get(ref))),
   };
-  const created = ({ created }: Image) => unixSeconds(created);
+  const created = ({ created }: Pick<ListedImage, "created">) => unixSeconds(created);
   const images = (await engine.images.list())
     .filter(
       (image) =>
@@ -112,12 +112,12 @@ async function list({ engine }: Context, call: Call): Promise<Answer> {
   );
 }
 
-function fits(image: Image, filters: Filters): boolean {
+function fits(image: ListedImage, filters: Filters): boolean {
   const dangling = filters.boolean("dangling");
   return (
     (!filters.has("reference") || image.names.some((name) => isNamed(name, filters))) &&
     (dangling === null || dangling === (image.names.length === 0)) &&
-    filters.labels(image.defaults.labels)
+    filters.labels(image.labels)
   );
 }
 

@@ -1,17 +1,17 @@
 /** Images as list and inspect show them. */
 import { parseTime, zeroTime } from "../../core/base/time.ts";
-import type { HistoryStep, Image } from "../../core/image/image.ts";
+import type { HistoryStep, Image, ListedImage } from "../../core/image/image.ts";
 import type { Version } from "../version.ts";
 import { imageConfigToWire } from "./config.ts";
 import { orNull } from "./host-config.ts";
 
-export function imageSummary(image: Image, version: Version) {
+export function imageSummary(image: ListedImage, version: Version) {
   const placeholder = version <= 42 && image.names.length === 0;
   return {
     Containers: -1,
     Created: unixSeconds(image.created),
     Id: image.id,
-    Labels: Object.keys(image.defaults.labels).length === 0 ? null : image.defaults.labels,
+    Labels: Object.keys(image.labels).length === 0 ? null : image.labels,
     ParentId: "",
     RepoDigests: placeholder && image.digests.length === 0 ? ["<none>@<none>"] : image.digests,
     RepoTags: placeholder ? ["<none>:<none>"] : image.names,

@@ -64,10 +64,18 @@ export class LinuxDisk implements Disk {
   async writeStream(path: HostPath, bytes: ByteStream): Promise<void> {
     const temporary = this.#temporary(path);
     try {
-      await writeAll(temporary, bytes);
+      await writeAll(temporary, bytes, "wx");
       fs.renameSync(temporary, path);
     } catch (thrown) {
       await rm(temporary, { force: true });
+      throw asErrno(thrown, path);
+    }
+  }
+
+  async append(path: HostPath, bytes: ByteStream): Promise<void> {
+    try {
+      await writeAll(path, bytes, "a");
+    } catch (thrown) {
       throw asErrno(thrown, path);
     }
   }
@@ -161,8 +169,8 @@ function removedFewFiles(directory: string): boolean {
   }
 }
 
-async function writeAll(path: string, bytes: ByteStream): Promise<void> {
-  const file = await open(path, "wx", 0o600);
+async function writeAll(path: string, bytes: ByteStream, flags: "wx" | "a"): Promise<void> {
+  const file = await open(path, flags, 0o600);
   try {
     for await (const chunk of bytes) await file.writeFile(chunk);
     await file.datasync();

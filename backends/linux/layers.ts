@@ -16,7 +16,7 @@ import { assert } from "../../core/base/assert.ts";
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
 import { Errno, type ErrnoName, errnoText } from "../../core/base/errno.ts";
 import { TsboxError } from "../../core/base/error.ts";
-import type { Layers } from "../../core/engine/machine.ts";
+import type { LayerName, Layers } from "../../core/engine/machine.ts";
 import { type DiffId, hexOf } from "../../core/image/digest.ts";
 import type { Overlay } from "../../core/runtime/plan.ts";
 import type { Change } from "../../core/unionfs/change.ts";
@@ -73,18 +73,18 @@ export class OverlayLayers implements Layers {
   }
 
   /** Throws TsboxError "corrupt" for changes that contradict each other, "failed" when the disk refuses. */
-  async apply(layer: DiffId, changes: AsyncIterable<Change>): Promise<void> {
+  async apply(name: LayerName, changes: AsyncIterable<Change>): Promise<void> {
     const place = this.#at(`.${process.pid}-${++this.#works}`);
     const hidden: string[] = [];
     try {
       makeDirectory(join(place, "diff"), defaultRootMode);
       await this.#build(join(place, "diff") as HostPath, noting(changes, hidden));
       if (hidden.length > 0) fs.writeFileSync(join(place, "hidden"), JSON.stringify(hidden));
-      fs.renameSync(place, this.#layer(layer));
+      fs.renameSync(place, this.#layer(typeof name === "string" ? name : await name()));
     } catch (thrown) {
       await this.#removeTree(place);
       if (failedWith(thrown, "EEXIST", "ENOTEMPTY")) return; // somebody else made the same layer meanwhile
-      throw applyError(layer, asErrno(thrown));
+      throw applyError(name, asErrno(thrown));
     }
   }
 
@@ -211,9 +211,10 @@ function likeRoot(upper: string, root: string | null): void {
 /** What the machine, not the layer, is to blame for. */
 const machineErrors: readonly ErrnoName[] = ["ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "ENOMEM", "EPERM"];
 
-function applyError(layer: DiffId, thrown: unknown): unknown {
+function applyError(name: LayerName, thrown: unknown): unknown {
   if (!(thrown instanceof Errno)) return thrown;
   const { errno, path } = thrown;
   const code = machineErrors.includes(errno) ? "failed" : "corrupt";
-  return new TsboxError(code, `layer ${layer}: ${path}: ${errnoText(errno).toLowerCase()}`, { errno, path });
+  const layer = typeof name === "string" ? `layer ${name}` : "a layer";
+  return new TsboxError(code, `${layer}: ${path}: ${errnoText(errno).toLowerCase()}`, { errno, path });
 }

@@ -9,7 +9,8 @@ import type { Config, HostConfig } from "../container/config.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import type { Plan } from "../runtime/plan.ts";
 import type { HostTraits } from "../runtime/traits.ts";
-import type { Image, RemovedImage } from "../image/image.ts";
+import type { Image, ListedImage, RemovedImage } from "../image/image.ts";
+import type { Platform } from "../image/platform.ts";
 import type { Attachment, TaskExit } from "./machine.ts";
 import type { Event, EventFilter } from "./events.ts";
 import type { Volume } from "../volume/volume.ts";
@@ -28,8 +29,8 @@ export interface Engine {
 
 export interface Images {
   /** Loads an image tar (docker save, OCI layout; plain, gzip or zstd); yields each image as it is in. */
-  load(tar: ByteStream): AsyncIterable<LoadedImage>;
-  list(): Promise<Image[]>;
+  load(tar: ByteStream, options?: { readonly platform?: Platform | null }): AsyncIterable<LoadedImage>;
+  list(): Promise<ListedImage[]>;
   /** Throws not-found `No such image: X`. */
   get(ref: string): Promise<Image>;
   tag(ref: string, name: string): Promise<void>;

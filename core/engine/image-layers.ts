@@ -1,95 +1,96 @@
 /**
- * The unpacked layers of images. A layer is in use while an image has it or a container stands on it.
- * Those of which that is not certain are listed in <data root>/image/unowned.json *before* they are
- * made or lose their image, so that neither a crash nor a container that outlives its image leaves
- * one behind for ever: `collect` goes through the list.
+ * Layers on their way from a tar to a tree: decompressed, hashed, read and unpacked in one pass, as
+ * the bytes come. The tree gets its name, the diff id, when the last byte has proved it.
  */
-import type { HostPath } from "../base/brand.ts";
-import { type ByteStream, decodeBytes, encodeText, hex } from "../base/bytes.ts";
+import type { ByteStream } from "../base/bytes.ts";
 import { TsboxError } from "../base/error.ts";
-import type { Hasher } from "../base/ports.ts";
+import type { Hasher, Inflate } from "../base/ports.ts";
+import { Checked } from "../image/checked.ts";
+import { compressionOf, decompressed } from "../image/compression.ts";
 import type { DiffId } from "../image/digest.ts";
 import { changesOfTar } from "../image/layer.ts";
 import type { Change } from "../unionfs/change.ts";
-import type { Disk, Layers } from "./machine.ts";
+import type { Layers } from "./machine.ts";
+
+export interface Unpacked {
+  readonly diffId: DiffId;
+  /** Bytes of the layer's files. */
+  readonly size: number;
+}
+
+export interface UnpackOptions {
+  /** What the layer must be; null: whatever it turns out to be. */
+  readonly expected: DiffId | null;
+  /** Told of the diff id before the tree gets its name. */
+  readonly before: (diffId: DiffId) => Promise<void>;
+}
 
 export class ImageLayers {
-  readonly #disk: Disk;
   readonly #layers: Layers;
-  readonly #hasher: Hasher;
-  #unowned: ReadonlySet<DiffId>;
+  readonly #ports: { readonly hasher: Hasher; readonly inflate: Inflate };
+  /** A layer that is being removed is gone already. */
+  readonly #removing = new Map<DiffId, Promise<void>>();
 
-  private constructor(disk: Disk, layers: Layers, hasher: Hasher, unowned: ReadonlySet<DiffId>) {
-    this.#disk = disk;
+  constructor(layers: Layers, ports: { readonly hasher: Hasher; readonly inflate: Inflate }) {
     this.#layers = layers;
-    this.#hasher = hasher;
-    this.#unowned = unowned;
+    this.#ports = ports;
   }
 
-  static async open(disk: Disk, layers: Layers, hasher: Hasher): Promise<ImageLayers> {
-    const file = fileOf(disk);
-    const known = (await disk.stat(file)) === null ? [] : (JSON.parse(decodeBytes(await disk.read(file))) as DiffId[]);
-    return new ImageLayers(disk, layers, hasher, new Set(known));
+  async has(diffId: DiffId): Promise<boolean> {
+    await this.#removing.get(diffId);
+    return this.#layers.has(diffId);
   }
 
-  /** To be called before layers are made, and before their image goes. */
-  async disown(layers: Iterable<DiffId>): Promise<void> {
-    await this.#save(new Set([...this.#unowned, ...layers]));
-  }
-
-  /** Removes the listed layers that nobody needs; those of images leave the list. */
-  async collect(ofImages: ReadonlySet<DiffId>, ofContainers: ReadonlySet<DiffId>): Promise<void> {
-    const rest = new Set<DiffId>();
-    for (const layer of this.#unowned) {
-      if (ofImages.has(layer)) continue;
-      if (ofContainers.has(layer)) rest.add(layer);
-      else await this.#layers.remove(layer);
+  async remove(diffId: DiffId): Promise<void> {
+    const removal = this.#layers.remove(diffId);
+    this.#removing.set(diffId, removal);
+    try {
+      await removal;
+    } finally {
+      this.#removing.delete(diffId);
     }
-    await this.#save(rest);
-  }
-
-  get isTidy(): boolean {
-    return this.#unowned.size === 0;
   }
 
   /**
-   * Unpacks a layer's uncompressed tar, or only checks it when the layer is there already. Returns
-   * the bytes of its files. `verify`: the tar's digest is not known yet to be the diff id.
+   * Unpacks a layer's tar as it came, compressed or not, or only checks it when the layer is there already.
    * Throws TsboxError "corrupt" naming the layer; then nothing of it is left.
    */
-  async make(layer: DiffId, tar: ByteStream, verify: boolean): Promise<number> {
-    const what = `layer ${layer}`;
+  async unpack(blob: Checked, { expected, before }: UnpackOptions): Promise<Unpacked> {
+    const what = expected === null ? "a layer" : `layer ${expected}`;
+    const tar = this.#tarOf(blob, what);
     const counter = { bytes: 0 };
-    const changes = counted(changesOfTar(verify ? this.#verified(tar, layer, what) : tar, what), counter);
-    if (!(await this.#layers.has(layer))) await this.#layers.apply(layer, changes);
-    else for await (const _ of changes);
-    return counter.bytes;
+    const changes = proved(counted(changesOfTar(tar.bytes, what), counter), tar.digest, expected, what);
+    const name = async (): Promise<DiffId> => {
+      const diffId = tar.digest();
+      await before(diffId);
+      await this.#removing.get(diffId);
+      return diffId;
+    };
+    if (expected !== null) await before(expected);
+    if (expected !== null && (await this.has(expected))) for await (const _ of changes);
+    else await this.#layers.apply(expected ?? name, changes);
+    return { diffId: tar.digest(), size: counter.bytes };
   }
 
-  async *#verified(tar: ByteStream, layer: DiffId, what: string): AsyncGenerator<Uint8Array, void, undefined> {
-    const hash = this.#hasher.sha256();
-    for await (const chunk of tar) {
-      hash.update(chunk);
-      yield chunk;
-    }
-    const found = `sha256:${hex(hash.digest())}`;
-    if (found !== layer)
-      throw new TsboxError("corrupt", `${what}: its uncompressed content has the digest ${found}`, {
-        expected: layer,
-        found,
-      });
-  }
-
-  async #save(unowned: ReadonlySet<DiffId>): Promise<void> {
-    const isSame = unowned.size === this.#unowned.size && [...unowned].every((layer) => this.#unowned.has(layer));
-    if (isSame) return;
-    await this.#disk.writeAtomically(fileOf(this.#disk), encodeText(JSON.stringify([...unowned])));
-    this.#unowned = unowned;
+  /** The uncompressed bytes and, once they are read, their digest: the blob's own when it was not compressed. */
+  #tarOf(blob: Checked, what: string): { readonly bytes: ByteStream; readonly digest: () => DiffId } {
+    const tar = new Checked(decompressed(blob, this.#ports.inflate, what), this.#ports.hasher, () => !isPlain());
+    const isPlain = (): boolean => compressionOf(blob.head, what) === null;
+    return { bytes: tar, digest: () => (isPlain() ? blob : tar).digest() as DiffId };
   }
 }
 
-function fileOf(disk: Disk): HostPath {
-  return `${disk.dataRoot}/image/unowned.json` as HostPath;
+/** The changes, and then an error unless they came of the tar that was promised. */
+async function* proved(
+  changes: AsyncIterable<Change>,
+  digest: () => DiffId,
+  expected: DiffId | null,
+  what: string,
+): AsyncGenerator<Change, void, undefined> {
+  yield* changes;
+  const found = digest();
+  if (expected !== null && found !== expected)
+    throw new TsboxError("corrupt", `${what}: its uncompressed content has the digest ${found}`, { expected, found });
 }
 
 async function* counted(

@@ -19,40 +19,60 @@ export function planRemoval(found: StoredImage, ref: string, users: readonly Ima
   return isIdOf(found, ref) ? byId(found, users, force) : byName(found, ref, users, force);
 }
 
-function isIdOf({ image }: StoredImage, ref: string): boolean {
-  return image.id.startsWith(ref) || hexOf(image.id).startsWith(ref);
+function isIdOf({ id }: StoredImage, ref: string): boolean {
+  return id.startsWith(ref) || hexOf(id).startsWith(ref);
 }
 
 /** The name goes; with the last one the image, unless a container runs on it. */
 function byName(found: StoredImage, ref: string, users: readonly ImageUser[], force: boolean): Removal {
-  const name = formatReference(withDefaultTag(parseReference(ref)));
-  if (found.names.length > 1) return { untag: [name], delete: false };
+  const all = [...found.names, ...found.digests];
+  const name = nameOf(ref);
   const [user] = users;
-  if (user !== undefined && !force)
+  if (user !== undefined && !force && isOneReference(found))
     throw new TsboxError(
       "conflict",
       `conflict: unable to remove repository reference "${ref}" (must force) - ` +
-        `container ${short(user.id)} is using its referenced image ${short(hexOf(found.image.id))}`,
+        `container ${short(user.id)} is using its referenced image ${short(hexOf(found.id))}`,
     );
-  return { untag: [name], delete: !users.some(({ running }) => running) };
+  const untag = [name, ...orphanedDigests(found, name)];
+  if (untag.length < all.length) return { untag, delete: false };
+  return { untag, delete: !users.some(({ running }) => running) };
+}
+
+/** With the last tag of a repository its digests go as well. */
+function orphanedDigests({ names, digests }: StoredImage, name: string): string[] {
+  const repository = repositoryOf(name);
+  const isLastTag = !name.includes("@") && !names.some((other) => other !== name && repositoryOf(other) === repository);
+  return isLastTag ? digests.filter((digest) => repositoryOf(digest) === repository) : [];
+}
+
+function nameOf(ref: string): string {
+  const reference = parseReference(ref);
+  return formatReference(reference.digest === null ? withDefaultTag(reference) : { ...reference, tag: null });
+}
+
+function repositoryOf(name: string): string {
+  return name.includes("@") ? name.slice(0, name.indexOf("@")) : name.slice(0, name.lastIndexOf(":"));
 }
 
 function byId(found: StoredImage, users: readonly ImageUser[], force: boolean): Removal {
   const conflict = (how: string, why: string): TsboxError =>
-    new TsboxError("conflict", `conflict: unable to delete ${short(hexOf(found.image.id))} (${how}) - ${why}`);
+    new TsboxError("conflict", `conflict: unable to delete ${short(hexOf(found.id))} (${how}) - ${why}`);
   const running = users.find((user) => user.running);
   if (running !== undefined)
     throw conflict("cannot be forced", `image is being used by running container ${short(running.id)}`);
-  if (repositories(found) > 1 && !force)
+  if (!isOneReference(found) && !force)
     throw conflict("must be forced", "image is referenced in multiple repositories");
   const [stopped] = users;
   if (stopped !== undefined && !force)
     throw conflict("must be forced", `image is being used by stopped container ${short(stopped.id)}`);
-  return { untag: found.names, delete: true };
+  return { untag: [...found.names, ...found.digests], delete: true };
 }
 
-function repositories({ names }: StoredImage): number {
-  return new Set(names.map((name) => name.slice(0, name.lastIndexOf(":")))).size;
+/** At most one tag, and no digest of another repository. */
+function isOneReference({ names, digests }: StoredImage): boolean {
+  if (names.length + digests.length <= 1) return true;
+  return names.length <= 1 && new Set([...names, ...digests].map(repositoryOf)).size === 1;
 }
 
 function short(id: string): string {

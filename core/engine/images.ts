@@ -1,29 +1,32 @@
 /** The images of the machine: load, find, tag, remove, in Docker's words (moby: daemon/images). */
 import { assert } from "../base/assert.ts";
 import type { ContainerId, HostPath } from "../base/brand.ts";
-import { type ByteStream, hex } from "../base/bytes.ts";
+import type { ByteStream } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
 import { TsboxError } from "../base/error.ts";
 import type { Ports } from "../base/ports.ts";
-import { type ArchivedImage, readArchive } from "../image/archive.ts";
-import { compressionOf, decompressed } from "../image/compression.ts";
-import { chainIds, type DiffId, type ImageId } from "../image/digest.ts";
-import type { Image, RemovedImage } from "../image/image.ts";
-import { type StoredImage, storedImage, withNames } from "../image/layout.ts";
-import { parseManifest } from "../image/manifest.ts";
+import { type ArchiveContents, type ArchivedArtifact, type ArchivedImage, readArchive } from "../image/archive.ts";
+import { chainIds, type DiffId, type Digest, hexOf, type ImageId } from "../image/digest.ts";
+import { type Image, listed, type ListedImage, type RemovedImage } from "../image/image.ts";
+import { blobsOf, type StoredImage } from "../image/layout.ts";
+import type { Platform } from "../image/platform.ts";
 import {
   defaultTag,
   familiarName,
+  familiarOf,
   formatFamiliar,
   formatReference,
   parseReference,
   withDefaultTag,
 } from "../image/reference.ts";
-import { Spool } from "../image/spool.ts";
-import { ImageTable } from "../image/store.ts";
+import { Spool, type Spooled } from "../image/spool.ts";
+import { ImageTable, sharedLayers } from "../image/store.ts";
+import { layersOf, pack } from "../image/summary.ts";
 import type { Images, LoadedImage } from "./engine.ts";
+import { ingestOf, Intake } from "./image-intake.ts";
 import { ImageLayers } from "./image-layers.ts";
 import { planRemoval } from "./image-removal.ts";
+import { Leases, partsOf, type Thing, thing } from "./leases.ts";
 import type { Disk, Layers } from "./machine.ts";
 import { Serial } from "./serial.ts";
 
@@ -54,27 +57,32 @@ export interface ImageUser {
 export interface ImageStore extends Images {
   /** As `get`, and an image that comes with tsbox is loaded when its name is not there. */
   resolve(ref: string): Promise<Image>;
-  /** Removes the layers that only a container held on to; to be called when one was removed. Cheap when there are none. */
+  /** Removes what only a container held on to; to be called when one was removed. Cheap when there is nothing. */
   collect(): Promise<void>;
+  /** As the store keeps it: with its manifest, and all its full names. */
+  stored(ref: string): Promise<StoredImage>;
+  /** The way in for an image that comes from elsewhere. Broken-off pieces are kept so long for another try. */
+  intake(options?: { keepSeconds?: number }): Intake;
+  hasBlob(digest: Digest): Promise<boolean>;
+  blob(digest: Digest, offset?: number, length?: number): ByteStream;
+  /** A manifest's, an index's or a configuration's bytes, checked. */
+  document(digest: Digest, what: string): Promise<Uint8Array>;
 }
 
 /** Opens the images under the data root; what an unfinished load left behind goes away. */
 export async function openImages(dependencies: ImagesDependencies): Promise<ImageStore> {
   const { disk, layers, ports } = dependencies;
-  await disk.remove(spoolsOf(disk));
-  const table = await ImageTable.open(disk);
-  return new LocalImages(dependencies, table, await ImageLayers.open(disk, layers, ports.hasher));
-}
-
-/** Loads spool here, each in a directory of its own. */
-function spoolsOf(disk: Disk): HostPath {
-  return `${disk.dataRoot}/tmp/load` as HostPath;
+  const table = await ImageTable.open(disk, ports);
+  const images = new LocalImages(dependencies, table, new ImageLayers(layers, ports));
+  await images.open();
+  return images;
 }
 
 class LocalImages implements ImageStore {
   readonly #dependencies: ImagesDependencies;
   readonly #table: ImageTable;
   readonly #layers: ImageLayers;
+  #leases: Leases | null = null;
   /** Archives are read side by side; what changes the store happens one after the other. */
   readonly #changes = new Serial();
 
@@ -84,100 +92,146 @@ class LocalImages implements ImageStore {
     this.#layers = layers;
   }
 
-  list(): Promise<Image[]> {
-    return Promise.resolve(this.#table.list().map(({ image }) => image));
+  async open(): Promise<void> {
+    const { disk, ports } = this.#dependencies;
+    const keeper = { need: (thing: Thing) => this.#need(thing), remove: (thing: Thing) => this.#removeThing(thing) };
+    const leases = await Leases.open(disk, ports.clock, keeper);
+    this.#leases = leases;
+    const kept = new Set(leases.list().map((thing) => partFile(disk, thing)));
+    await disk.makeDirectory(ingestOf(disk), 0o700);
+    for (const name of await disk.list(ingestOf(disk))) {
+      const path = `${ingestOf(disk)}/${name}` as HostPath;
+      if (!kept.has(path)) await disk.remove(path);
+    }
+  }
+
+  get #lease(): Leases {
+    assert(this.#leases !== null, "the images are open");
+    return this.#leases;
+  }
+
+  /** What keeps a thing: an image, a container, nobody. */
+  #need(thing: Thing): "owned" | "used" | "nobody" {
+    const [kind, digest] = partsOf(thing);
+    switch (kind) {
+      case "part":
+        return "nobody";
+      case "blob":
+        return this.#table.usesBlob(digest) ? "owned" : "nobody";
+      case "layer":
+        if (this.#table.layer(digest as DiffId) !== null) return "owned";
+        return this.#users().some(({ layers }) => layers.includes(digest as DiffId)) ? "used" : "nobody";
+    }
+  }
+
+  async #removeThing(thing: Thing): Promise<void> {
+    const [kind, digest] = partsOf(thing);
+    switch (kind) {
+      case "part":
+        return this.#dependencies.disk.remove(partFile(this.#dependencies.disk, thing));
+      case "blob":
+        return this.#table.layout.blobs.remove(digest);
+      case "layer":
+        return this.#layers.remove(digest as DiffId);
+    }
+  }
+
+  list(): Promise<ListedImage[]> {
+    return Promise.resolve(this.#table.list().map(listed));
   }
 
   async get(ref: string): Promise<Image> {
-    return this.#table.find(ref).image;
+    return this.#table.detail(this.#table.find(ref));
+  }
+
+  async stored(ref: string): Promise<StoredImage> {
+    return this.#table.find(ref);
+  }
+
+  hasBlob(digest: Digest): Promise<boolean> {
+    return this.#table.layout.blobs.has(digest);
+  }
+
+  blob(digest: Digest, offset?: number, length?: number): ByteStream {
+    return this.#table.layout.blobs.stream(digest, offset, length);
+  }
+
+  document(digest: Digest, what: string): Promise<Uint8Array> {
+    return this.#table.layout.blobs.document(digest, what);
+  }
+
+  intake({ keepSeconds = 0 }: { keepSeconds?: number } = {}): Intake {
+    const { disk, ports } = this.#dependencies;
+    const collect = (): Promise<void> => this.#lease.collect();
+    const parts = { disk, ports, table: this.#table, layers: this.#layers, leases: this.#lease };
+    return new Intake({ ...parts, changes: this.#changes, collect }, keepSeconds);
   }
 
   async resolve(ref: string): Promise<Image> {
     try {
-      return this.#table.find(ref).image;
+      return await this.get(ref);
     } catch (thrown) {
       const tar = isNotFound(thrown) ? this.#embedded(ref) : null;
       if (tar === null) throw thrown;
       for await (const _ of this.load(tar));
-      return this.#table.find(ref).image;
+      return this.get(ref);
     }
   }
 
   #embedded(ref: string): ByteStream | null {
     const { tag, digest, ...name } = parseReference(ref);
     const isLatest = digest === null && (tag === null || tag === defaultTag);
-    return isLatest ? (this.#dependencies.embedded?.(familiarName({ ...name, tag, digest })) ?? null) : null;
+    return isLatest ? (this.#dependencies.embedded?.(familiarName(name)) ?? null) : null;
   }
 
-  async *load(tar: ByteStream): AsyncGenerator<LoadedImage, void, undefined> {
-    const { disk, ports } = this.#dependencies;
-    const directory = `${spoolsOf(disk)}/${hex(ports.random.bytes(8))}` as HostPath;
-    await stored(() => disk.makeDirectory(directory, 0o700));
+  async *load(
+    tar: ByteStream,
+    options: { readonly platform?: Platform | null } = {},
+  ): AsyncGenerator<LoadedImage, void, undefined> {
+    const intake = this.intake();
     try {
-      for (const archived of await stored(() => this.#read(tar, directory))) {
-        const { image } = await this.#changes.run(() => stored(() => this.#admit(archived)));
+      const { images, artifacts } = await stored(() => this.#read(tar, intake, options.platform ?? null));
+      for (const archived of images) {
+        const image = await stored(() => this.#admit(archived, intake));
         this.#emit("load", image.id, image.id);
-        yield { image, names: archived.names.map(familiar) };
+        yield { image, names: archived.names.map(familiarOf) };
       }
+      await stored(() => this.#keep(artifacts, intake));
     } finally {
-      await disk.remove(directory);
+      await intake.close();
     }
   }
 
-  #read(tar: ByteStream, directory: HostPath): Promise<ArchivedImage[]> {
-    const { disk, ports, architecture = "amd64" } = this.#dependencies;
-    const { layout } = this.#table;
+  #read(tar: ByteStream, intake: Intake, platform: Platform | null): Promise<ArchiveContents> {
+    const { ports, architecture = "amd64" } = this.#dependencies;
     return readArchive(tar, {
-      spool: new Spool(directory, disk, ports.hasher, (digest) => layout.has(digest)),
+      spool: new Spool(ports.hasher, (content, claimed) => intake.file(content, claimed)),
       hasher: ports.hasher,
       inflate: ports.inflate,
-      platform: { os: "linux", architecture, variant: "" },
-      stored: (digest) => disk.read(layout.path(digest)),
+      platform: platform ?? { os: "linux", architecture, variant: "" },
+      stored: (digest) => this.document(digest, `blob ${digest}`),
     });
   }
 
   /** All of an image becomes part of the store, or nothing of it. */
-  async #admit(archived: ArchivedImage): Promise<StoredImage> {
-    const { layout } = this.#table;
-    const { manifest, manifestBytes, configBytes, names } = archived;
-    const blobs = [manifest.digest, archived.configDigest, ...archived.layers.map(({ digest }) => digest)];
-    try {
-      for (const layer of archived.layers) await layout.take(layer);
-      await this.#layers.disown(archived.config.diffIds);
-      const layerSizes: number[] = [];
-      for (const number of archived.layers.keys()) layerSizes.push(await this.#unpack(archived, number));
-      await layout.write(archived.configDigest, configBytes);
-      await layout.write(manifest.digest, manifestBytes);
-      const parsed = parseManifest(manifestBytes, `manifest ${manifest.digest}`);
-      const image = { descriptor: manifest, manifest: parsed, config: configBytes, names, layerSizes };
-      return await this.#table.add(storedImage(image));
-    } finally {
-      // After a success there may be blobs too much as well: those of an image that came in another shape before.
-      await this.#table.dropBlobs(blobs);
-      await this.#collect();
+  async #admit(archived: ArchivedImage, intake: Intake): Promise<Image> {
+    const { manifest, manifestBytes, configDigest, configBytes, names, index } = archived;
+    for (const layer of archived.layers) await putFile(intake, layer);
+    await intake.put(configDigest, configBytes);
+    await intake.put(manifest.digest, manifestBytes);
+    if (index !== null) await intake.put(index.digest, index.bytes);
+    return this.#table.detail(await intake.commit({ manifest, index: index?.digest ?? null, names }));
+  }
+
+  async #keep(artifacts: readonly ArchivedArtifact[], intake: Intake): Promise<void> {
+    for (const { entry, files } of artifacts) {
+      for (const file of files) await putFile(intake, file);
+      await this.#changes.run(async () => this.#table.addArtifact(await this.#table.layout.artifact(entry)));
     }
   }
 
-  /** Returns the bytes of the layer's files. */
-  async #unpack({ config, layers }: ArchivedImage, number: number): Promise<number> {
-    const layer = layers[number];
-    const diffId = config.diffIds[number];
-    assert(layer !== undefined && diffId !== undefined, "an archived image has a layer for each diff id");
-    const known = this.#table.layer(diffId);
-    if (known?.blob === layer.digest) return known.size;
-    const { disk, ports } = this.#dependencies;
-    const what = `layer ${diffId}`;
-    const isCompressed = compressionOf(layer.head, what) !== null;
-    const bytes = disk.stream(this.#table.layout.path(layer.digest));
-    return this.#layers.make(diffId, decompressed(bytes, ports.inflate, what), isCompressed);
-  }
-
   collect(): Promise<void> {
-    return this.#layers.isTidy ? Promise.resolve() : this.#changes.run(() => this.#collect());
-  }
-
-  #collect(): Promise<void> {
-    return this.#layers.collect(this.#table.layers(), new Set(this.#users().flatMap(({ layers }) => layers)));
+    return this.#lease.isTidy ? Promise.resolve() : this.#changes.run(() => this.#lease.collect());
   }
 
   tag(ref: string, name: string): Promise<void> {
@@ -188,8 +242,8 @@ class LocalImages implements ImageStore {
       if (familiarName(target) === "sha256")
         throw new TsboxError("invalid", "refusing to create an ambiguous tag using digest algorithm as name");
       const full = withDefaultTag(target);
-      await stored(() => this.#table.add(withNames(image, [formatReference(full)])));
-      this.#emit("tag", image.image.id, formatFamiliar(full));
+      await stored(() => this.#table.add({ ...image, names: [formatReference(full)], digests: [] }));
+      this.#emit("tag", image.id, formatFamiliar(full));
     });
   }
 
@@ -199,34 +253,30 @@ class LocalImages implements ImageStore {
 
   async #remove(ref: string, force: boolean): Promise<RemovedImage[]> {
     const found = this.#table.find(ref);
-    const users = this.#users().filter(({ image }) => image === found.image.id);
+    const { id } = found;
+    const users = this.#users().filter(({ image }) => image === id);
     const removal = planRemoval(found, ref, users, force);
-    const { id } = found.image;
-    await this.#table.untag(id, new Set(removal.untag));
+    if (!removal.delete) await this.#table.untag(id, new Set(removal.untag));
     for (const _ of removal.untag) this.#emit("untag", id, id);
-    const untagged = removal.untag.map((name) => ({ untagged: familiar(name) }));
+    const untagged = removal.untag.map((name) => ({ untagged: familiarOf(name) }));
     return removal.delete ? [...untagged, ...(await this.#delete(found))] : untagged;
   }
 
   /** The image and those of its layers that nobody else needs, as Docker lists them: by chain id, from the top. */
-  async #delete({ image }: StoredImage): Promise<RemovedImage[]> {
-    await this.#layers.disown(image.layers);
-    await this.#table.remove(image.id);
-    await this.#collect();
-    this.#emit("delete", image.id, image.id);
-    const chain = chainIds(this.#dependencies.ports.hasher, image.layers);
-    const needed = this.#chainsInUse();
-    const gone = chain.filter((id) => !needed.has(id)).toReversed();
-    return [{ deleted: image.id }, ...gone.map((id) => ({ deleted: id }))];
-  }
-
-  #chainsInUse(): ReadonlySet<string> {
-    const { hasher } = this.#dependencies.ports;
-    const stacks = [
-      ...this.#table.list().map(({ image }) => image.layers),
-      ...this.#users().map((user) => user.layers),
+  async #delete(stored: StoredImage): Promise<RemovedImage[]> {
+    const layers = layersOf(stored.summary);
+    const things = [
+      ...blobsOf(stored).map((digest) => thing("blob", digest)),
+      ...layers.map((diffId) => thing("layer", diffId)),
     ];
-    return new Set(stacks.flatMap((layers) => chainIds(hasher, layers)));
+    await this.#lease.disown(things);
+    await this.#table.remove(stored);
+    await this.#lease.collect();
+    this.#emit("delete", stored.id, stored.id);
+    const used = this.#users().map((user) => pack(user.layers));
+    const others = [...this.#table.list().map(({ summary }) => summary.layers), ...used];
+    const gone = chainIds(this.#dependencies.ports.hasher, layers).slice(sharedLayers(stored, others)).toReversed();
+    return [{ deleted: stored.id }, ...gone.map((id) => ({ deleted: id }))];
   }
 
   #users(): readonly ImageUser[] {
@@ -242,8 +292,13 @@ function isNotFound(thrown: unknown): boolean {
   return thrown instanceof TsboxError && thrown.code === "not-found";
 }
 
-function familiar(name: string): string {
-  return formatFamiliar(parseReference(name));
+function partFile(disk: Disk, thing: Thing): HostPath {
+  const [, digest] = partsOf(thing);
+  return `${ingestOf(disk)}/${hexOf(digest)}.part` as HostPath;
+}
+
+async function putFile(intake: Intake, { digest, place }: Spooled): Promise<void> {
+  if (place !== "stored") await intake.put(digest, place);
 }
 
 /** What the machine refused, in words of its user. */

@@ -126,6 +126,8 @@ export interface Disk {
   writeAtomically(path: HostPath, bytes: Uint8Array, mode?: number): Promise<void>;
   /** Writes a stream to a new file; on failure the file is not there. */
   writeStream(path: HostPath, bytes: ByteStream): Promise<void>;
+  /** Adds a stream to a file, made when it is not there; on failure what was written until then stays. */
+  append(path: HostPath, bytes: ByteStream): Promise<void>;
   rename(from: HostPath, to: HostPath): Promise<void>;
   makeDirectory(path: HostPath, mode?: number): Promise<void>;
   /** The names in a directory; [] when it does not exist. */
@@ -146,15 +148,18 @@ export interface FileStat {
   readonly device?: { readonly type: "c" | "b"; readonly major: number; readonly minor: number };
 }
 
+export type LayerName = DiffId | (() => Promise<DiffId>);
+
 /** The graph driver: maps layers to file trees (I5). Layers are named by diff id, shared by all images. */
 export interface Layers {
   readonly name: string;
   has(layer: DiffId): Promise<boolean>;
   /**
    * Makes a layer of its changes. All or nothing: a failure, also of the iterable itself, leaves
-   * no trace. Changes cannot reach outside the layer's tree, whatever they say.
+   * no trace. Changes cannot reach outside the layer's tree, whatever they say. A layer whose digest
+   * is only known once its changes are read is asked for its name then.
    */
-  apply(layer: DiffId, changes: AsyncIterable<Change>): Promise<void>;
+  apply(layer: LayerName, changes: AsyncIterable<Change>): Promise<void>;
   remove(layer: DiffId): Promise<void>;
   list(): Promise<DiffId[]>;
   /** Makes the read-write layer of a container over `lowers`, bottom first. */

@@ -14,6 +14,7 @@ import {
   asArray,
   asObject,
   asTextList,
+  bare,
   corrupt,
   type Descriptor,
   isIndexType,
@@ -23,10 +24,11 @@ import {
   parseJsonArray,
 } from "./descriptor.ts";
 import { type Digest, digestOf, hexOf, isDigest } from "./digest.ts";
-import { checkLayout, imageNameAnnotation, parseIndex, refNameAnnotation } from "./index.ts";
+import { checkLayout, imageNameAnnotation, type IndexEntry, parseIndex, refNameAnnotation } from "./index.ts";
 import { cleanPath } from "./layer.ts";
-import { formatManifest, type Manifest, parseManifest } from "./manifest.ts";
-import { choose, formatPlatform, type Platform } from "./platform.ts";
+import { formatManifest, isImageManifest, parseManifest, partsOf } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
+import { choose, formatPlatform, isAttestation, type Platform } from "./platform.ts";
 import { formatReference, parseReference, tryParseReference, withDefaultTag } from "./reference.ts";
 import type { Spool, Spooled } from "./spool.ts";
 import { readTar, type TarEntry } from "./tar.ts";
@@ -42,6 +44,24 @@ export interface ArchivedImage {
   readonly config: ImageConfig;
   /** Bottom first, one for each diff id of the configuration. */
   readonly layers: readonly Spooled[];
+  /** The index for several platforms it was chosen from. */
+  readonly index: Document | null;
+}
+
+interface Document {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+/** Something in a layout that is no image; it is kept as it is. */
+export interface ArchivedArtifact {
+  readonly entry: IndexEntry;
+  readonly files: readonly Spooled[];
+}
+
+export interface ArchiveContents {
+  readonly images: readonly ArchivedImage[];
+  readonly artifacts: readonly ArchivedArtifact[];
 }
 
 export interface ArchiveOptions {
@@ -62,14 +82,14 @@ const layerTypes: Readonly<Record<Compression | "none", string>> = {
 };
 
 /** Reads a whole archive. Throws TsboxError "corrupt" naming the entry, document or digest that is wrong. */
-export async function readArchive(stream: ByteStream, options: ArchiveOptions): Promise<ArchivedImage[]> {
+export async function readArchive(stream: ByteStream, options: ArchiveOptions): Promise<ArchiveContents> {
   let entries = 0;
   for await (const entry of readTar(decompressed(stream, options.inflate, "the archive"), "the archive")) {
     entries++;
     await takeIn(entry, options.spool);
   }
   if (entries === 0) throw corrupt("not an image archive: it is empty");
-  return new Archive(options).images();
+  return new Archive(options).contents();
 }
 
 async function takeIn(entry: TarEntry, spool: Spool): Promise<void> {
@@ -101,6 +121,13 @@ async function takeFile(name: string, entry: TarEntry, spool: Spool): Promise<vo
   if (claimed !== null && found !== claimed) throw corrupt(`${name}: its content has the digest ${found}`);
 }
 
+/** An image's manifest, and the index it was taken from. */
+interface Choice {
+  readonly manifest: Descriptor;
+  readonly bytes: Uint8Array;
+  readonly index: Document | null;
+}
+
 class Archive {
   readonly #options: ArchiveOptions;
 
@@ -108,50 +135,71 @@ class Archive {
     this.#options = options;
   }
 
-  async images(): Promise<ArchivedImage[]> {
+  async contents(): Promise<ArchiveContents> {
     if (this.#options.spool.find("index.json") !== null) return this.#fromLayout();
-    if (this.#options.spool.find("manifest.json") !== null) return this.#fromDocker();
+    if (this.#options.spool.find("manifest.json") !== null) return { images: await this.#fromDocker(), artifacts: [] };
     throw corrupt(
       "not an image archive: it has neither manifest.json (docker save) nor index.json (an OCI image layout)",
     );
   }
 
-  async #fromLayout(): Promise<ArchivedImage[]> {
+  async #fromLayout(): Promise<ArchiveContents> {
     checkLayout(await this.#document("oci-layout", "oci-layout"));
-    const manifests = new Map<Digest, { manifest: Descriptor; names: Set<string> }>();
-    for (const descriptor of parseIndex(await this.#document("index.json", "index.json"), "index.json")) {
-      const manifest = await this.#manifestOf(descriptor, 0);
-      if (manifest === null) continue;
-      const known = manifests.get(manifest.digest) ?? { manifest, names: new Set() };
-      for (const name of namesOf(descriptor)) known.names.add(name);
-      manifests.set(manifest.digest, known);
+    const chosen = new Map<Digest, { choice: Choice; names: Set<string> }>();
+    const artifacts: ArchivedArtifact[] = [];
+    for (const entry of parseIndex(await this.#document("index.json", "index.json"), "index.json")) {
+      if (isAttestation(entry.descriptor)) continue;
+      const choice = await this.#choose(entry.descriptor, null, 0);
+      if (choice === null) {
+        artifacts.push(await this.#artifact(entry));
+        continue;
+      }
+      const known = chosen.get(choice.manifest.digest) ?? { choice, names: new Set() };
+      for (const name of namesOf(entry.descriptor)) known.names.add(name);
+      chosen.set(choice.manifest.digest, known);
     }
+    if (chosen.size === 0) throw corrupt("index.json names no image");
     const images: ArchivedImage[] = [];
-    for (const { manifest, names } of manifests.values()) images.push(await this.#fromManifest(manifest, [...names]));
-    if (images.length === 0) throw corrupt("index.json names no image");
-    return images;
+    for (const { choice, names } of chosen.values()) images.push(await this.#fromManifest(choice, [...names]));
+    return { images, artifacts };
   }
 
   /** The manifest itself, or the one for our platform from an index of several; null: not an image's. */
-  async #manifestOf(descriptor: Descriptor, depth: number): Promise<Descriptor | null> {
-    if (isManifestType(descriptor.mediaType)) return descriptor;
+  async #choose(descriptor: Descriptor, index: Document | null, depth: number): Promise<Choice | null> {
+    if (isManifestType(descriptor.mediaType)) return this.#chosen(descriptor, index);
     if (!isIndexType(descriptor.mediaType)) return null;
     if (depth > 2) throw corrupt(`index ${descriptor.digest}: indexes are nested too deep`);
     const what = `index ${descriptor.digest}`;
     const { platform } = this.#options;
-    const list = parseIndex(await this.#blob(descriptor, what), what);
+    const bytes = await this.#blob(descriptor, what);
+    const list = parseIndex(bytes, what).map((entry) => entry.descriptor);
     const chosen = choose(list, platform);
     if (chosen === null) throw corrupt(`${what} has no image for ${formatPlatform(platform)}`);
-    return this.#manifestOf(chosen, depth + 1);
+    return this.#choose(chosen, index ?? { digest: descriptor.digest, bytes }, depth + 1);
   }
 
-  async #fromManifest(descriptor: Descriptor, names: readonly string[]): Promise<ArchivedImage> {
-    const what = `manifest ${descriptor.digest}`;
-    const manifestBytes = await this.#blob(descriptor, what);
-    const manifest = parseManifest(manifestBytes, what);
+  async #chosen(manifest: Descriptor, index: Document | null): Promise<Choice | null> {
+    const what = `manifest ${manifest.digest}`;
+    const bytes = await this.#blob(manifest, what);
+    return isImageManifest(bytes, what) ? { manifest, bytes, index } : null;
+  }
+
+  /** A layout may have only some of what an index lists. */
+  async #artifact(entry: IndexEntry): Promise<ArchivedArtifact> {
+    const { descriptor } = entry;
+    const what = `artifact ${descriptor.digest}`;
+    const own = this.#find(descriptor, what);
+    if (!isManifestType(descriptor.mediaType)) return { entry, files: [own] };
+    const parts = partsOf(await this.#read(own, what), what);
+    return { entry, files: [own, ...parts.map((part) => this.#find(part, `${what}: blob ${part.digest}`))] };
+  }
+
+  async #fromManifest(choice: Choice, names: readonly string[]): Promise<ArchivedImage> {
+    const { manifest: descriptor, bytes: manifestBytes, index } = choice;
+    const manifest = parseManifest(manifestBytes, `manifest ${descriptor.digest}`);
     const configBytes = await this.#blob(manifest.config, `configuration ${manifest.config.digest}`);
     const layers = manifest.layers.map((layer) => this.#find(layer, `layer ${layer.digest}`));
-    return this.#image({ descriptor, manifestBytes, manifest, configBytes, layers, names });
+    return this.#image({ descriptor, manifestBytes, manifest, configBytes, layers, names, index });
   }
 
   async #fromDocker(): Promise<ArchivedImage[]> {
@@ -180,7 +228,7 @@ class Archive {
       size: manifestBytes.length,
     };
     const names = (asTextList(tags, `${what}: RepoTags`) ?? []).map((tag) => fullName(tag, `${what}: RepoTags`));
-    return this.#image({ descriptor, manifestBytes, manifest, configBytes, layers, names });
+    return this.#image({ descriptor, manifestBytes, manifest, configBytes, layers, names, index: null });
   }
 
   #layerFile(file: unknown, number: number, what: string): Spooled {
@@ -198,13 +246,13 @@ class Archive {
     readonly configBytes: Uint8Array;
     readonly layers: readonly Spooled[];
     readonly names: readonly string[];
+    readonly index: Document | null;
   }): ArchivedImage {
-    const { descriptor, manifest, configBytes, layers, names, manifestBytes } = parts;
+    const { descriptor, manifest, configBytes, layers, names, manifestBytes, index } = parts;
     const configDigest = manifest.config.digest;
     const config = parseConfig(configBytes, `configuration ${configDigest}`);
     checkLayers(config, layers, `configuration ${configDigest}`);
-    const { mediaType, digest, size } = descriptor;
-    return { names, manifest: { mediaType, digest, size }, manifestBytes, configDigest, configBytes, config, layers };
+    return { names, manifest: bare(descriptor), manifestBytes, configDigest, configBytes, config, layers, index };
   }
 
   /** The blob a descriptor points at, as a document. */
@@ -226,9 +274,9 @@ class Archive {
     return this.#read(file, what);
   }
 
-  async #read(file: Spooled, what: string): Promise<Uint8Array> {
-    const { spool, stored } = this.#options;
-    return (await spool.read(file, what, jsonBytesMax)) ?? stored(file.digest);
+  async #read({ size, place, digest }: Spooled, what: string): Promise<Uint8Array> {
+    if (size > jsonBytesMax) throw corrupt(`${what} is ${size} bytes; at most ${jsonBytesMax} are read`);
+    return place === "stored" ? this.#options.stored(digest) : place;
   }
 
   #digestOf(bytes: Uint8Array): Digest {

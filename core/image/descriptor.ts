@@ -17,6 +17,8 @@ export interface Descriptor {
   readonly size: number;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly platform?: { readonly os: string; readonly architecture: string; readonly variant?: string };
+  /** What an artifact's manifest is of, when it is no image. */
+  readonly artifactType?: string;
 }
 
 export const mediaTypes = {
@@ -40,17 +42,17 @@ export const isManifestType = (type: string): boolean =>
 export const isConfigType = (type: string): boolean => type === mediaTypes.config || type === mediaTypes.dockerConfig;
 
 /** `what` names the document in errors. Throws TsboxError "corrupt" for what is no JSON object. */
-export function parseJson(bytes: Uint8Array, what: string): JsonObject {
-  return asObject(parseAny(bytes, what), what);
+export function parseJson(bytes: Uint8Array, what: string, bytesMax = jsonBytesMax): JsonObject {
+  return asObject(parseAny(bytes, what, bytesMax), what);
 }
 
 /** As parseJson, for a document that is an array (docker save's manifest.json). */
 export function parseJsonArray(bytes: Uint8Array, what: string): readonly unknown[] {
-  return asArray(parseAny(bytes, what), what);
+  return asArray(parseAny(bytes, what, jsonBytesMax), what);
 }
 
-function parseAny(bytes: Uint8Array, what: string): unknown {
-  if (bytes.length > jsonBytesMax) throw corrupt(`${what} is ${bytes.length} bytes; at most ${jsonBytesMax} are read`);
+function parseAny(bytes: Uint8Array, what: string, bytesMax: number): unknown {
+  if (bytes.length > bytesMax) throw corrupt(`${what} is ${bytes.length} bytes; at most ${bytesMax} are read`);
   try {
     return JSON.parse(decodeBytes(bytes)) as unknown;
   } catch (error) {
@@ -60,7 +62,7 @@ function parseAny(bytes: Uint8Array, what: string): unknown {
 
 /** Throws TsboxError "corrupt" naming the field that is wrong. */
 export function parseDescriptor(value: unknown, what: string): Descriptor {
-  const { mediaType, digest, size, annotations, platform } = asObject(value, what);
+  const { mediaType, digest, size, annotations, platform, artifactType } = asObject(value, what);
   if (typeof digest !== "string" || !isDigest(digest))
     throw corrupt(`${what}: digest ${JSON.stringify(digest)} is not sha256: and 64 hex digits`);
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
@@ -71,7 +73,13 @@ export function parseDescriptor(value: unknown, what: string): Descriptor {
     size,
     ...(annotations === undefined || annotations === null ? {} : { annotations: asTexts(annotations, what) }),
     ...(platform === undefined || platform === null ? {} : { platform: parsePlatform(platform, what) }),
+    ...(artifactType === undefined ? {} : { artifactType: asText(artifactType, `${what}: artifactType`) }),
   };
+}
+
+/** Only what it points at, without what was said of it there. */
+export function bare({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType, digest, size };
 }
 
 function parsePlatform(value: unknown, what: string): NonNullable<Descriptor["platform"]> {

@@ -1,5 +1,9 @@
-/** An image: its configuration and where it came from, as a value. */
+/** An image as values: whole, with what its configuration says, and as a list shows it. */
+import type { ImageConfig } from "./config.ts";
 import type { DiffId, Digest, ImageId } from "./digest.ts";
+import type { StoredImage } from "./layout.ts";
+import { familiarOf } from "./reference.ts";
+import { sizeOf } from "./summary.ts";
 
 /** The `config` of an image configuration (OCI image-spec, config.md), as far as a container takes it over. */
 export interface ImageDefaults {
@@ -46,6 +50,41 @@ export interface Image {
   readonly defaults: ImageDefaults;
   /** The configuration's own bytes are at this digest. */
   readonly config: Digest;
+  /** The digest under which a registry and containerd's stores know the image. */
+  readonly manifest: Digest;
+}
+
+/** An image as a list shows it; no document needs to be read for it. */
+export interface ListedImage {
+  readonly id: ImageId;
+  readonly names: readonly string[];
+  readonly digests: readonly string[];
+  readonly created: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly size: number;
+}
+
+export function listed({ id, names, digests, summary }: StoredImage): ListedImage {
+  const { created, labels } = summary;
+  return { id, names: names.map(familiarOf), digests: digests.map(familiarOf), created, labels, size: sizeOf(summary) };
+}
+
+/** An image with what its configuration says. */
+export function imageOf(stored: StoredImage, { platform, diffIds, ...config }: ImageConfig): Image {
+  const { id, names, digests, size } = listed(stored);
+  const { sizes } = stored.summary;
+  return {
+    ...config,
+    ...platform,
+    id,
+    names,
+    digests,
+    layers: diffIds,
+    layerSizes: sizes,
+    size,
+    config: id,
+    manifest: stored.manifest.digest,
+  };
 }
 
 export interface RemovedImage {

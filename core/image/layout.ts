@@ -1,194 +1,239 @@
 /**
  * The images on disk, <data root>/image/: an OCI image layout that other tools can open where it lies.
  *
- *   oci-layout, index.json     every image's manifest, once for each of its names; the only file that changes
- *   blobs/sha256/<hex>         manifests, configurations, layers as they came
+ *   oci-layout, index.json     every image's manifest, once for each of its names: the only truth that changes
+ *   blobs/sha256/<hex>         manifests, configurations, layers as they came (blobs.ts)
+ *   layerdb/sha256/<hex>.json  what is known of each layer (layer-records.ts)
+ *   summaries.json             what listing needs of each image (summary.ts): a shortcut, made again when it is lost
  *
- * index.json is the one point at which an image comes or goes: a blob that it does not lead to is
- * rubbish of a crash, and removed when the layout is opened. What the uncompressed layers measure is
- * noted there too, as an annotation.
+ * index.json is the one point at which an image comes or goes. What other tools put into it and is no
+ * image (a chart, a signature) stays in it as it is.
  */
 import type { HostPath } from "../base/brand.ts";
-import type { ByteStream } from "../base/bytes.ts";
+import { streamOf } from "../base/bytes.ts";
 import { messageOf, TsboxError } from "../base/error.ts";
-import { parseConfig } from "./config.ts";
-import { corrupt, type Descriptor } from "./descriptor.ts";
-import { type Digest, hexOf, type ImageId } from "./digest.ts";
-import type { Image } from "./image.ts";
-import { formatIndex, imageNameAnnotation, layoutFile, parseIndex, refNameAnnotation } from "./index.ts";
-import { type Manifest, parseManifest } from "./manifest.ts";
-import { formatFamiliar, parseReference } from "./reference.ts";
-import type { Spooled } from "./spool.ts";
+import type { Hasher, Inflate } from "../base/ports.ts";
+import { Blobs, type StoreDisk } from "./blobs.ts";
+import { decompressed } from "./compression.ts";
+import { type ImageConfig, parseConfig } from "./config.ts";
+import { bare, corrupt, type Descriptor, isIndexType, isManifestType } from "./descriptor.ts";
+import { chainIds, type Digest, type ImageId, isDigest } from "./digest.ts";
+import {
+  formatIndex,
+  imageNameAnnotation,
+  type IndexEntry,
+  layoutFile,
+  parseIndex,
+  refNameAnnotation,
+} from "./index.ts";
+import { LayerRecords } from "./layer-records.ts";
+import { isImageManifest, type Manifest, parseManifest, partsOf } from "./manifest.ts";
+import { familiarOf } from "./reference.ts";
+import { formatSummaries, layerBlobsOf, parseSummaries, summarise, type Summary } from "./summary.ts";
+import { readTar } from "./tar.ts";
 
-/** What the layout needs of Disk (engine/machine.ts). */
-export interface LayoutDisk {
-  readonly dataRoot: HostPath;
-  read(path: HostPath): Promise<Uint8Array>;
-  stream(path: HostPath): ByteStream;
-  writeAtomically(path: HostPath, bytes: Uint8Array): Promise<void>;
-  rename(from: HostPath, to: HostPath): Promise<void>;
-  makeDirectory(path: HostPath, mode?: number): Promise<void>;
-  list(path: HostPath): Promise<string[]>;
-  stat(path: HostPath): Promise<unknown>;
-  remove(path: HostPath): Promise<void>;
-}
-
-/** An image with where its parts are. */
+/** An image as the store keeps it. */
 export interface StoredImage {
-  /** Its names are those of `names`, made familiar. */
-  readonly image: Image;
-  /** Full names, sorted. */
+  readonly id: ImageId;
+  readonly manifest: Descriptor;
+  /** The index for several platforms it was chosen from; null: it came alone. */
+  readonly index: Digest | null;
+  /** Full names with a tag, sorted. */
   readonly names: readonly string[];
-  /** Bytes of the files in each layer, bottom first. */
-  readonly layerSizes: readonly number[];
-  readonly descriptor: Descriptor;
-  readonly manifest: Manifest;
+  /** Full names with a digest, from a registry, sorted. */
+  readonly digests: readonly string[];
+  readonly summary: Summary;
 }
 
-const sizesAnnotation = "tsbox.layer-sizes";
+/** What the index has besides images, as it stands there. */
+export interface Artifact extends IndexEntry {
+  /** All that it is made of, itself first. */
+  readonly blobs: readonly Digest[];
+}
+
+export interface Contents {
+  readonly images: readonly StoredImage[];
+  readonly artifacts: readonly Artifact[];
+}
+
+/** The digests by which registries know an image: full names, parted by blanks. */
+const digestsAnnotation = "tsbox.digests";
+const indexAnnotation = "tsbox.index";
 
 /** Every blob an image needs. */
-export function blobsOf({ descriptor, manifest }: StoredImage): Digest[] {
-  return [descriptor.digest, manifest.config.digest, ...manifest.layers.map(({ digest }) => digest)];
+export function blobsOf({ manifest, index, summary }: StoredImage): Digest[] {
+  return [...(index === null ? [] : [index]), manifest.digest, summary.id, ...layerBlobsOf(summary)];
 }
 
 export class ImageLayout {
-  readonly #disk: LayoutDisk;
+  readonly blobs: Blobs;
+  readonly records: LayerRecords;
+  readonly #disk: StoreDisk;
+  readonly #hasher: Hasher;
+  readonly #inflate: Inflate;
   readonly #root: string;
-  readonly #blobs = new Set<Digest>();
 
-  private constructor(disk: LayoutDisk) {
+  constructor(disk: StoreDisk, ports: { readonly hasher: Hasher; readonly inflate: Inflate }) {
     this.#disk = disk;
+    this.#hasher = ports.hasher;
+    this.#inflate = ports.inflate;
     this.#root = `${disk.dataRoot}/image`;
+    this.blobs = new Blobs(disk, ports.hasher);
+    this.records = new LayerRecords(disk);
   }
 
-  /** Reads the images; blobs that belong to none go away. Throws TsboxError "corrupt" naming the file that is wrong. */
-  static async open(disk: LayoutDisk): Promise<{ layout: ImageLayout; images: StoredImage[] }> {
-    const layout = new ImageLayout(disk);
-    const images = await layout.#read();
-    await layout.#sweep(new Set(images.flatMap(blobsOf)));
-    return { layout, images };
+  /** Reads what there is. Throws TsboxError "corrupt" naming the file that is wrong. */
+  async open(): Promise<Contents> {
+    await this.#disk.makeDirectory(this.blobs.directory, 0o700);
+    await this.records.open();
+    if ((await this.#disk.stat(this.index)) === null) {
+      await this.#write("oci-layout", layoutFile);
+      await this.saveIndex({ images: [], artifacts: [] });
+    }
+    const named = groupByManifest(await this.#entries());
+    const known = await this.#summaries();
+    const images: StoredImage[] = [];
+    const artifacts: Artifact[] = [];
+    let made = false;
+    for (const entries of named.values()) {
+      const [{ descriptor }] = entries;
+      const summary = known.get(descriptor.digest) ?? (await this.#summarise(descriptor));
+      made ||= !known.has(descriptor.digest);
+      if (summary === null) for (const entry of entries) artifacts.push(await this.artifact(entry));
+      else images.push(imageOf(entries, summary));
+    }
+    if (made) await this.saveSummaries(images);
+    return { images, artifacts };
   }
 
-  /** Whether the blob is here, without a look at the disk. */
-  has(digest: Digest): boolean {
-    return this.#blobs.has(digest);
+  get index(): HostPath {
+    return this.#path("index.json");
   }
 
-  path(digest: Digest): HostPath {
-    return `${this.#root}/blobs/sha256/${hexOf(digest)}` as HostPath;
+  #path(name: string): HostPath {
+    return `${this.#root}/${name}` as HostPath;
   }
 
-  /** Stores a document. */
-  async write(digest: Digest, bytes: Uint8Array): Promise<void> {
-    if (!this.has(digest)) await this.#disk.writeAtomically(this.path(digest), bytes);
-    this.#blobs.add(digest);
+  #write(name: string, bytes: Uint8Array): Promise<void> {
+    return this.#disk.writeStream(this.#path(name), streamOf(bytes));
   }
 
-  /** Takes a spooled file over. */
-  async take({ digest, place }: Spooled): Promise<void> {
-    if (this.has(digest)) return;
-    if (place === "stored")
-      throw new TsboxError("unavailable", `blob ${digest} was removed while the image was loaded; load it again`);
-    if (typeof place !== "string") return this.write(digest, place);
-    await this.#disk.rename(place, this.path(digest));
-    this.#blobs.add(digest);
+  /** The file is ours and may name tens of thousands: its length has no bound. */
+  async #entries(): Promise<readonly IndexEntry[]> {
+    const what = this.index;
+    try {
+      return parseIndex(await this.#disk.read(what), what, Number.POSITIVE_INFINITY);
+    } catch (thrown) {
+      if (!(thrown instanceof TsboxError)) throw thrown;
+      throw corrupt(
+        `${messageOf(thrown)}; the names of the images are in it: put back a copy of it, or move ${this.#root} away and load the images anew`,
+      );
+    }
   }
 
-  async remove(digest: Digest): Promise<void> {
-    this.#blobs.delete(digest);
-    await this.#disk.remove(this.path(digest));
+  async #summaries(): Promise<Map<Digest, Summary>> {
+    const file = this.#path("summaries.json");
+    return (await this.#disk.stat(file)) === null ? new Map() : parseSummaries(await this.#disk.read(file));
+  }
+
+  /** With what it is made of, as far as that can be told: of what is no manifest only itself. */
+  async artifact(entry: IndexEntry): Promise<Artifact> {
+    const { digest, mediaType } = entry.descriptor;
+    if (!isManifestType(mediaType) && !isIndexType(mediaType)) return { ...entry, blobs: [digest] };
+    const what = `artifact ${digest}`;
+    const parts = partsOf(await this.blobs.document(digest, what), what);
+    return { ...entry, blobs: [digest, ...parts.map((part) => part.digest)] };
+  }
+
+  /** Null for what is no image. */
+  async #summarise(descriptor: Descriptor): Promise<Summary | null> {
+    if (!isManifestType(descriptor.mediaType)) return null;
+    const { digest } = descriptor;
+    try {
+      const what = `manifest ${digest}`;
+      const bytes = await this.blobs.document(digest, what);
+      if (!isImageManifest(bytes, what)) return null;
+      const manifest = parseManifest(bytes, what);
+      const config = await this.config(manifest.config.digest as ImageId);
+      return summarise(manifest, config, await this.#sizes(manifest, config));
+    } catch (thrown) {
+      throw corrupt(`${this.index} names an image that cannot be read: ${messageOf(thrown)}`);
+    }
+  }
+
+  /** From the records, and where there is none by reading the layer. */
+  async #sizes(manifest: Manifest, config: ImageConfig): Promise<number[]> {
+    const sizes: number[] = [];
+    for (const [number, chainId] of chainIds(this.#hasher, config.diffIds).entries()) {
+      const record = await this.records.read(chainId);
+      const blob = manifest.layers[number]?.digest;
+      if (record !== null) sizes.push(record.size);
+      else if (blob === undefined) throw corrupt(`manifest of ${manifest.config.digest} has too few layers`);
+      else sizes.push(await this.#measure(blob));
+    }
+    return sizes;
+  }
+
+  async #measure(blob: Digest): Promise<number> {
+    const what = `layer ${blob}`;
+    let bytes = 0;
+    for await (const { size } of readTar(decompressed(this.blobs.stream(blob), this.#inflate, what), what))
+      bytes += size;
+    return bytes;
+  }
+
+  async config(id: ImageId): Promise<ImageConfig> {
+    const what = `configuration ${id}`;
+    return parseConfig(await this.blobs.document(id, what), what);
   }
 
   /** Says which images there are. */
-  async save(images: Iterable<StoredImage>): Promise<void> {
-    await this.#disk.writeAtomically(this.#index, formatIndex([...images].flatMap(descriptorsOf)));
+  saveIndex({ images, artifacts }: Contents): Promise<void> {
+    const manifests = [...images.flatMap(descriptorsOf), ...artifacts.map(({ json }) => json)];
+    return this.#write("index.json", formatIndex(manifests));
   }
 
-  get #index(): HostPath {
-    return `${this.#root}/index.json` as HostPath;
-  }
-
-  async #read(): Promise<StoredImage[]> {
-    await this.#disk.makeDirectory(`${this.#root}/blobs/sha256` as HostPath, 0o700);
-    if ((await this.#disk.stat(this.#index)) === null) {
-      await this.#disk.writeAtomically(`${this.#root}/oci-layout` as HostPath, layoutFile);
-      await this.save([]);
-    }
-    const named = new Map<Digest, { descriptor: Descriptor; names: string[] }>();
-    for (const descriptor of parseIndex(await this.#disk.read(this.#index), this.#index)) {
-      const known = named.get(descriptor.digest) ?? { descriptor, names: [] };
-      const name = descriptor.annotations?.[imageNameAnnotation];
-      named.set(descriptor.digest, { ...known, names: [...known.names, ...(name === undefined ? [] : [name])] });
-    }
-    return Promise.all([...named.values()].map(({ descriptor, names }) => this.#readImage(descriptor, names)));
-  }
-
-  async #readImage(descriptor: Descriptor, names: readonly string[]): Promise<StoredImage> {
-    const document = async (digest: Digest): Promise<Uint8Array> => {
-      try {
-        return await this.#disk.read(this.path(digest));
-      } catch (thrown) {
-        throw corrupt(`${this.#index} names a blob that cannot be read: ${messageOf(thrown)}; move ${this.#root} away`);
-      }
-    };
-    const { digest, mediaType, size } = descriptor;
-    const manifest = parseManifest(await document(digest), this.path(digest));
-    const config = await document(manifest.config.digest);
-    const layerSizes = (descriptor.annotations?.[sizesAnnotation] ?? "").split(",").filter(Boolean).map(Number);
-    return storedImage({ descriptor: { mediaType, digest, size }, manifest, config, names, layerSizes });
-  }
-
-  async #sweep(used: ReadonlySet<Digest>): Promise<void> {
-    for (const name of await this.#disk.list(`${this.#root}/blobs/sha256` as HostPath)) {
-      const digest = `sha256:${name}` as Digest;
-      if (used.has(digest)) this.#blobs.add(digest);
-      else await this.#disk.remove(this.path(digest));
-    }
+  saveSummaries(images: readonly StoredImage[]): Promise<void> {
+    const summaries = new Map(images.map(({ manifest, summary }) => [manifest.digest, summary]));
+    return this.#write("summaries.json", formatSummaries(summaries));
   }
 }
 
-/** Throws TsboxError "corrupt" for a configuration that is none. */
-export function storedImage(parts: {
-  readonly descriptor: Descriptor;
-  readonly manifest: Manifest;
-  readonly config: Uint8Array;
-  readonly names: readonly string[];
-  readonly layerSizes: readonly number[];
-}): StoredImage {
-  const { descriptor, manifest, names, layerSizes } = parts;
-  const id = manifest.config.digest as ImageId;
-  const { platform, diffIds, ...rest } = parseConfig(parts.config, `configuration ${id}`);
-  const image: Image = {
-    ...rest,
-    ...platform,
-    id,
-    names: [],
-    digests: [],
-    layers: diffIds,
-    layerSizes,
-    size: layerSizes.reduce((sum, size) => sum + size, 0),
-    config: id,
+type Entries = [IndexEntry, ...IndexEntry[]];
+
+function groupByManifest(entries: readonly IndexEntry[]): Map<Digest, Entries> {
+  const named = new Map<Digest, Entries>();
+  for (const entry of entries) {
+    const known = named.get(entry.descriptor.digest);
+    if (known === undefined) named.set(entry.descriptor.digest, [entry]);
+    else known.push(entry);
+  }
+  return named;
+}
+
+function imageOf(entries: Entries, summary: Summary): StoredImage {
+  const [{ descriptor }] = entries;
+  const names = entries.map(({ descriptor: { annotations } }) => annotations?.[imageNameAnnotation]);
+  const index = descriptor.annotations?.[indexAnnotation];
+  return {
+    id: summary.id,
+    manifest: bare(descriptor),
+    index: index !== undefined && isDigest(index) ? index : null,
+    names: names.filter((name) => name !== undefined).toSorted(),
+    digests: (descriptor.annotations?.[digestsAnnotation] ?? "").split(" ").filter(Boolean),
+    summary,
   };
-  return withNames({ image, names: [], layerSizes, descriptor, manifest }, names);
-}
-
-/** The image under other names. */
-export function withNames(stored: StoredImage, names: Iterable<string>): StoredImage {
-  const sorted = [...new Set(names)].toSorted();
-  return { ...stored, names: sorted, image: { ...stored.image, names: sorted.map(familiar) } };
-}
-
-function familiar(name: string): string {
-  return formatFamiliar(parseReference(name));
 }
 
 /** One for each name, or a single nameless one. */
-function descriptorsOf({ descriptor, names, layerSizes }: StoredImage): Descriptor[] {
-  const sizes = { [sizesAnnotation]: layerSizes.join(",") };
-  if (names.length === 0) return [{ ...descriptor, annotations: sizes }];
+function descriptorsOf({ manifest, index, names, digests }: StoredImage): Descriptor[] {
+  const own = {
+    ...(digests.length === 0 ? {} : { [digestsAnnotation]: digests.join(" ") }),
+    ...(index === null ? {} : { [indexAnnotation]: index }),
+  };
+  if (names.length === 0) return [Object.keys(own).length === 0 ? manifest : { ...manifest, annotations: own }];
   return names.map((name) => ({
-    ...descriptor,
-    annotations: { ...sizes, [imageNameAnnotation]: name, [refNameAnnotation]: familiar(name) },
+    ...manifest,
+    annotations: { ...own, [imageNameAnnotation]: name, [refNameAnnotation]: familiarOf(name) },
   }));
 }

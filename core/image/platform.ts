@@ -34,12 +34,48 @@ function variantOf({ architecture, variant }: Platform): string {
   return variant === "" ? (defaultVariants[architecture] ?? "") : variant;
 }
 
-/** The manifest of a list that fits best: the same variant, else the same architecture; null when none fits. */
+/**
+ * The manifest of a list that fits best, as Docker chooses (moby: distribution/pull_v2.go filterManifests;
+ * containerd: platforms.Only): the platform itself, then what its processors run as well, newest
+ * first; then the same architecture in any variant; then one that says no platform. Null when none fits.
+ */
 export function choose(manifests: readonly Descriptor[], wanted: Platform): Descriptor | null {
-  const offered = manifests.filter(({ platform }) => platform !== undefined);
-  const exact = offered.find(({ platform }) => platform && matches(wanted, { variant: "", ...platform }));
-  const near = offered.find(
+  const images = manifests.filter((manifest) => !isAttestation(manifest));
+  for (const runs of alsoRun(wanted)) {
+    const found = images.find(({ platform }) => platform !== undefined && matches(runs, { variant: "", ...platform }));
+    if (found !== undefined) return found;
+  }
+  const near = images.find(
     ({ platform }) => platform?.os === wanted.os && platform.architecture === wanted.architecture,
   );
-  return exact ?? near ?? null;
+  return near ?? images.find(({ platform }) => platform === undefined) ?? null;
+}
+
+/** What BuildKit lists beside an image to say how it was made: no image. */
+export function isAttestation({ annotations = {}, platform }: Descriptor): boolean {
+  return (
+    annotations["vnd.docker.reference.type"] === "attestation-manifest" ||
+    (platform?.os === "unknown" && platform.architecture === "unknown")
+  );
+}
+
+const variants: Readonly<Record<string, readonly string[]>> = {
+  amd64: ["v4", "v3", "v2", "v1"],
+  arm: ["v8", "v7", "v6", "v5"],
+  arm64: ["v9", "v8"],
+};
+/** The 32-bit architecture that 64-bit processors run. */
+const narrower: Readonly<Record<string, Omit<Platform, "os">>> = {
+  amd64: { architecture: "386", variant: "" },
+  arm64: { architecture: "arm", variant: "v8" },
+};
+
+/** The platforms whose programs a machine of this one runs, best first. */
+function alsoRun(platform: Platform): Platform[] {
+  const { os, architecture } = platform;
+  const known = variants[architecture] ?? [];
+  const from = known.indexOf(variantOf(platform));
+  const own = from < 0 ? [platform] : known.slice(from).map((variant) => ({ os, architecture, variant }));
+  const other = narrower[architecture];
+  return other === undefined ? own : [...own, ...alsoRun({ os, ...other })];
 }

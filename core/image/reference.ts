@@ -70,8 +70,19 @@ export function formatFamiliar(reference: Reference): string {
   return `${familiarName(reference)}${suffix(reference)}`;
 }
 
+/** A full name, as formatReference gives it, in the form users write; cheap, for lists of many. */
+export function familiarOf(name: string): string {
+  const { domain, path } = splitFull(name);
+  return domain === defaultDomain ? familiarName({ domain, path }) : name;
+}
+
+function splitFull(name: string): { domain: string; path: string } {
+  const slash = name.indexOf("/");
+  return { domain: name.slice(0, slash), path: name.slice(slash + 1) };
+}
+
 /** The repository in the form users write: "busybox". */
-export function familiarName({ domain, path }: Reference): string {
+export function familiarName({ domain, path }: Pick<Reference, "domain" | "path">): string {
   if (domain !== defaultDomain) return `${domain}/${path}`;
   const short = path.slice(officialPrefix.length);
   return path.startsWith(officialPrefix) && !short.includes("/") ? short : path;

@@ -1,21 +1,17 @@
 /**
  * The files of an archive that is being read. They come in any order and only once, and what they are
  * is said by one that often comes last: so all are kept until then, small ones in memory, large ones
- * on disk, each with the digest that was computed on its way.
+ * among the blobs, each with the digest that was computed on its way.
  */
-import type { HostPath } from "../base/brand.ts";
-import { type ByteStream, concat, hex, readAll } from "../base/bytes.ts";
+import { type ByteStream, readAll } from "../base/bytes.ts";
 import { TsboxError } from "../base/error.ts";
 import type { Hasher } from "../base/ports.ts";
-import { magicBytes } from "./compression.ts";
+import { Checked } from "./checked.ts";
 import type { Digest } from "./digest.ts";
 import type { TarEntry } from "./tar.ts";
 
-/** What the spool needs of Disk (engine/machine.ts). */
-export interface SpoolDisk {
-  read(path: HostPath): Promise<Uint8Array>;
-  writeStream(path: HostPath, bytes: ByteStream): Promise<void>;
-}
+/** Takes a large file in, wherever it goes, and says what it is. `claimed`: the digest its name promises. */
+export type TakeLarge = (content: ByteStream, claimed: Digest | null) => Promise<Omit<Spooled, "place">>;
 
 /** One file of an archive. */
 export interface Spooled {
@@ -23,8 +19,8 @@ export interface Spooled {
   readonly size: number;
   /** Its first bytes, which tell its compression. */
   readonly head: Uint8Array;
-  /** Where its content is: here, in a file of the spool, or ("stored") already among the blobs. */
-  readonly place: Uint8Array | HostPath | "stored";
+  /** Its content, or "stored": it is among the blobs. */
+  readonly place: Uint8Array | "stored";
 }
 
 const smallBytes = 64 * 1024;
@@ -33,22 +29,16 @@ const entriesMax = 16384;
 const linksMax = 16;
 
 export class Spool {
-  readonly #directory: HostPath;
-  readonly #disk: SpoolDisk;
   readonly #hasher: Hasher;
-  /** Whether the blob is stored already: then its bytes are only checked. */
-  readonly #isStored: (digest: Digest) => boolean;
+  readonly #takeLarge: TakeLarge;
   readonly #files = new Map<string, Spooled>();
   readonly #links = new Map<string, string>();
   #entries = 0;
   #held = 0;
-  #written = 0;
 
-  constructor(directory: HostPath, disk: SpoolDisk, hasher: Hasher, isStored: (digest: Digest) => boolean) {
-    this.#directory = directory;
-    this.#disk = disk;
+  constructor(hasher: Hasher, takeLarge: TakeLarge) {
     this.#hasher = hasher;
-    this.#isStored = isStored;
+    this.#takeLarge = takeLarge;
   }
 
   /** Takes a file in; of two with one name the later one stays. `claimed`: the digest its name promises. */
@@ -82,56 +72,13 @@ export class Spool {
     return null;
   }
 
-  /** The content of a small file: a document. */
-  async read({ place, size }: Spooled, what: string, limit: number): Promise<Uint8Array | null> {
-    if (size > limit) throw new TsboxError("corrupt", `${what} is ${size} bytes; at most ${limit} are read`);
-    if (place === "stored") return null;
-    return typeof place === "string" ? this.#disk.read(place) : place;
-  }
-
   async #take(entry: TarEntry, claimed: Digest | null): Promise<Spooled> {
+    if (entry.size > smallBytes || this.#held + entry.size > memoryBytes)
+      return { ...(await this.#takeLarge(entry.content, claimed)), place: "stored" };
+    this.#held += entry.size;
     const checked = new Checked(entry.content, this.#hasher);
-    const place = await this.#put(entry, checked, claimed);
+    const place = await readAll(copied(checked), entry.size);
     return { digest: checked.digest(), size: entry.size, head: checked.head, place };
-  }
-
-  async #put(entry: TarEntry, checked: Checked, claimed: Digest | null): Promise<Spooled["place"]> {
-    if (entry.size <= smallBytes && this.#held + entry.size <= memoryBytes) {
-      this.#held += entry.size;
-      return readAll(copied(checked), entry.size);
-    }
-    if (claimed !== null && this.#isStored(claimed)) {
-      for await (const _ of checked);
-      return "stored";
-    }
-    const path = `${this.#directory}/${this.#written++}` as HostPath;
-    await this.#disk.writeStream(path, checked);
-    return path;
-  }
-}
-
-/** A stream that is hashed on its way, and whose beginning is noted. */
-class Checked implements AsyncIterable<Uint8Array> {
-  readonly #stream: ByteStream;
-  readonly #hash: ReturnType<Hasher["sha256"]>;
-  head: Uint8Array = new Uint8Array(0);
-
-  constructor(stream: ByteStream, hasher: Hasher) {
-    this.#stream = stream;
-    this.#hash = hasher.sha256();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of this.#stream) {
-      this.#hash.update(chunk);
-      if (this.head.length < magicBytes)
-        this.head = concat([this.head, chunk.subarray(0, magicBytes - this.head.length)]);
-      yield chunk;
-    }
-  }
-
-  digest(): Digest {
-    return `sha256:${hex(this.#hash.digest())}` as Digest;
   }
 }
 

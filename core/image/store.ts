@@ -1,27 +1,40 @@
 /**
- * The images of a machine: which there are, what they are called (I4: names → ids), which blobs and
- * layers they share. All of it is in memory; the layout is written at each change, before the change
- * can be seen. The caller lets one change happen at a time.
+ * The images of a machine: which there are, what they are called (names → ids), which blobs and
+ * layers they share. All of it is in memory as summaries; the layout is written at each change,
+ * before the change can be seen. The caller lets one change happen at a time.
  */
 import { TsboxError } from "../base/error.ts";
-import type { DiffId, Digest, ImageId } from "./digest.ts";
-import { blobsOf, ImageLayout, type LayoutDisk, type StoredImage, withNames } from "./layout.ts";
+import type { Hasher, Inflate } from "../base/ports.ts";
+import type { StoreDisk } from "./blobs.ts";
+import { chainIds, type DiffId, type Digest, type ImageId } from "./digest.ts";
+import { imageOf } from "./image.ts";
+import type { Image } from "./image.ts";
+import { type Artifact, type Contents, ImageLayout, type StoredImage } from "./layout.ts";
+import { layerRecords } from "./layer-records.ts";
 import { defaultTag, formatFamiliar, formatReference, parseReference, type Reference } from "./reference.ts";
+import { layerBlobAt, layersOf, packedIndex } from "./summary.ts";
 
 export class ImageTable {
   readonly layout: ImageLayout;
-  #images: ReadonlyMap<ImageId, StoredImage>;
+  readonly #hasher: Hasher;
+  #images: ReadonlyMap<ImageId, StoredImage> = new Map();
   #byName: ReadonlyMap<string, ImageId> = new Map();
+  #artifacts: readonly Artifact[] = [];
+  /** Images that were looked at, with their configuration. */
+  readonly #details = new WeakMap<StoredImage, Image>();
 
-  private constructor(layout: ImageLayout, images: readonly StoredImage[]) {
+  private constructor(layout: ImageLayout, hasher: Hasher, contents: Contents) {
     this.layout = layout;
-    this.#images = byId(images);
-    this.#byName = nameIndex(images);
+    this.#hasher = hasher;
+    this.#take(contents);
   }
 
-  static async open(disk: LayoutDisk): Promise<ImageTable> {
-    const { layout, images } = await ImageLayout.open(disk);
-    return new ImageTable(layout, images);
+  static async open(
+    disk: StoreDisk,
+    ports: { readonly hasher: Hasher; readonly inflate: Inflate },
+  ): Promise<ImageTable> {
+    const layout = new ImageLayout(disk, ports);
+    return new ImageTable(layout, ports.hasher, await layout.open());
   }
 
   list(): StoredImage[] {
@@ -30,6 +43,15 @@ export class ImageTable {
 
   byId(id: ImageId): StoredImage | null {
     return this.#images.get(id) ?? null;
+  }
+
+  /** With what its configuration says. Throws TsboxError "corrupt" when that is damaged. */
+  async detail(stored: StoredImage): Promise<Image> {
+    const known = this.#details.get(stored);
+    if (known !== undefined) return known;
+    const image = imageOf(stored, await this.layout.config(stored.id));
+    this.#details.set(stored, image);
+    return image;
   }
 
   /**
@@ -47,84 +69,121 @@ export class ImageTable {
   #byPrefix(ref: string): StoredImage | undefined {
     const [, digits] = /^(?:sha256:)?([0-9a-f]{1,64})$/.exec(ref) ?? [];
     if (digits === undefined) return undefined;
-    const found = [...this.#images.values()].filter(({ image }) => image.id.startsWith(`sha256:${digits}`));
+    const found = this.list().filter(({ id }) => id.startsWith(`sha256:${digits}`));
     if (found.length > 1) throw new TsboxError("invalid", `multiple IDs found with provided prefix: ${ref}`);
     return found[0];
   }
 
-  /** Adds an image, or its names to the one there is; a name goes from whoever has it. */
+  /** Adds an image, or its names to the one there is; a name goes from whoever has it. Its blobs and layers are there. */
   async add(stored: StoredImage): Promise<StoredImage> {
-    const known = this.#images.get(stored.image.id) ?? stored;
-    const added = withNames(known, [...known.names, ...stored.names]);
-    const taken = new Set(added.names);
+    const known = this.#images.get(stored.id);
+    const added = withNames(known ?? stored, [
+      [...(known?.names ?? []), ...stored.names],
+      [...(known?.digests ?? []), ...stored.digests],
+    ]);
+    const taken = new Set([...added.names, ...added.digests]);
     const others = this.list()
-      .filter(({ image }) => image.id !== added.image.id)
+      .filter(({ id }) => id !== added.id)
       .map((other) => withoutNames(other, taken));
     await this.#replace([...others, added]);
+    if (known !== undefined) return added;
+    await this.layout.saveSummaries(this.list());
+    await this.layout.records.write(layerRecords(this.#hasher, layersOf(added.summary), added.summary.sizes));
     return added;
   }
 
   /** Takes names away; the image stays. */
   async untag(id: ImageId, names: ReadonlySet<string>): Promise<void> {
-    await this.#replace(this.list().map((other) => (other.image.id === id ? withoutNames(other, names) : other)));
+    await this.#replace(this.list().map((other) => (other.id === id ? withoutNames(other, names) : other)));
   }
 
-  async remove(id: ImageId): Promise<void> {
-    const gone = this.#images.get(id);
-    await this.#replace(this.list().filter(({ image }) => image.id !== id));
-    if (gone !== undefined) await this.dropBlobs(blobsOf(gone));
+  /** The image goes; its blobs and layers are the caller's to collect. */
+  async remove(gone: StoredImage): Promise<void> {
+    const rest = this.list().filter(({ id }) => id !== gone.id);
+    const chain = chainIds(this.#hasher, layersOf(gone.summary));
+    const others = rest.map(({ summary }) => summary.layers);
+    await this.layout.records.remove(chain.slice(sharedLayers(gone, others)));
+    await this.#replace(rest);
   }
 
-  /** Removes the blobs that no image needs. */
-  async dropBlobs(digests: readonly Digest[]): Promise<void> {
-    const used = new Set(this.list().flatMap(blobsOf));
-    for (const digest of digests) if (!used.has(digest)) await this.layout.remove(digest);
+  /** Keeps something that is no image as it is. */
+  async addArtifact(added: Artifact): Promise<void> {
+    const json = JSON.stringify(added.json);
+    if (this.#artifacts.some((known) => JSON.stringify(known.json) === json)) return;
+    this.#artifacts = [...this.#artifacts, added];
+    await this.#replace(this.list());
   }
 
-  /** The layers some image is made of. */
-  layers(): ReadonlySet<DiffId> {
-    return new Set(this.list().flatMap(({ image }) => image.layers));
+  artifacts(): readonly Artifact[] {
+    return this.#artifacts;
   }
 
-  /** What a layer measures and the blob it came in, told by an image that has it. */
-  layer(diffId: DiffId): { size: number; blob: Digest } | null {
-    for (const { image, manifest, layerSizes } of this.#images.values()) {
-      const at = image.layers.indexOf(diffId);
-      const blob = manifest.layers[at]?.digest;
-      const size = layerSizes[at];
-      if (blob !== undefined && size !== undefined) return { size, blob };
+  /** Whether an image, or something else in the index, needs the blob. */
+  usesBlob(digest: Digest): boolean {
+    if (this.#artifacts.some(({ blobs }) => blobs.includes(digest))) return true;
+    for (const { id, manifest, index, summary } of this.#images.values()) {
+      if (id === digest || manifest.digest === digest || index === digest) return true;
+      if (packedIndex(summary.blobs === "" ? summary.layers : summary.blobs, digest) >= 0) return true;
+    }
+    return false;
+  }
+
+  /** What a layer measures and the blob it came in, told by an image that has it; null: no image has it. */
+  layer(diffId: DiffId): { readonly size: number; readonly blob: Digest } | null {
+    for (const { summary } of this.#images.values()) {
+      const at = packedIndex(summary.layers, diffId);
+      const size = summary.sizes[at];
+      if (size !== undefined) return { size, blob: layerBlobAt(summary, at) };
     }
     return null;
   }
 
   /** Takes over `images` once the disk knows them. */
   async #replace(images: readonly StoredImage[]): Promise<void> {
-    await this.layout.save(images);
-    this.#images = byId(images);
-    this.#byName = nameIndex(images);
+    const contents = { images, artifacts: this.#artifacts };
+    await this.layout.saveIndex(contents);
+    this.#take(contents);
   }
+
+  #take({ images, artifacts }: Contents): void {
+    this.#images = new Map(images.map((stored) => [stored.id, stored]));
+    this.#byName = new Map(
+      images.flatMap(({ id, names, digests }) => [...names, ...digests].map((name) => [name, id] as const)),
+    );
+    this.#artifacts = artifacts;
+  }
+}
+
+/** How many of an image's layers, from the bottom, one of the other stacks has as well; these are packed. */
+export function sharedLayers({ summary }: StoredImage, others: readonly string[]): number {
+  const { layers, sizes } = summary;
+  const step = layers.length / Math.max(sizes.length, 1);
+  for (let count = sizes.length; count > 0; count--) {
+    const bottom = layers.slice(0, count * step);
+    if (others.some((other) => other.startsWith(bottom))) return count;
+  }
+  return 0;
 }
 
 /** The full name a ref may be, with its tag; null for what can only be an id. Throws invalid in Docker's words. */
 function nameOf(ref: string): Reference | null {
   if (/^(?:sha256:)?[0-9a-f]{64}$/.test(ref)) return null;
   const reference = parseReference(ref);
-  return reference.digest === null ? { ...reference, tag: reference.tag ?? defaultTag } : reference;
+  // With both, the digest says which (moby: daemon/images/image.go).
+  if (reference.digest !== null) return { ...reference, tag: null };
+  return { ...reference, tag: reference.tag ?? defaultTag };
+}
+
+/** The image under other names, tagged and by digest. */
+function withNames(stored: StoredImage, [names, digests]: readonly [string[], string[]]): StoredImage {
+  const sorted = (list: string[]): string[] => [...new Set(list)].toSorted();
+  return { ...stored, names: sorted(names), digests: sorted(digests) };
 }
 
 function withoutNames(stored: StoredImage, gone: ReadonlySet<string>): StoredImage {
-  return stored.names.some((name) => gone.has(name))
-    ? withNames(
-        stored,
-        stored.names.filter((name) => !gone.has(name)),
-      )
+  const left = (list: readonly string[]): string[] => list.filter((name) => !gone.has(name));
+  const { names, digests } = stored;
+  return [...names, ...digests].some((name) => gone.has(name))
+    ? { ...stored, names: left(names), digests: left(digests) }
     : stored;
-}
-
-function byId(images: readonly StoredImage[]): ReadonlyMap<ImageId, StoredImage> {
-  return new Map(images.map((stored) => [stored.image.id, stored]));
-}
-
-function nameIndex(images: readonly StoredImage[]): ReadonlyMap<string, ImageId> {
-  return new Map(images.flatMap(({ image, names }) => names.map((name) => [name, image.id] as const)));
 }

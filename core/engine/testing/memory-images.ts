@@ -1,4 +1,5 @@
 /** A store of images for tests of what stands above images: they are simply there, with one layer each. */
+import { streamOf } from "../../base/bytes.ts";
 import { TsboxError } from "../../base/error.ts";
 import type { Config, HostConfig } from "../../container/config.ts";
 import type { DiffId, Digest, ImageId } from "../../image/digest.ts";
@@ -39,6 +40,7 @@ export function memoryImage(name: string, defaults: Partial<ImageDefaults> = {})
     history: [],
     defaults: { ...noDefaults, ...defaults },
     config: digest as Digest,
+    manifest: digest as Digest,
   };
 }
 
@@ -56,12 +58,19 @@ export function memoryImages(...images: Image[]): (dependencies: ImagesDependenc
       async *load() {
         yield await refuse();
       },
-      list: () => Promise.resolve(images),
+      list: () => Promise.resolve(images.map((image) => ({ ...image, labels: image.defaults.labels }))),
       get,
       tag: refuse,
       remove: refuse,
       resolve: get,
       collect: () => Promise.resolve(),
+      stored: refuse,
+      intake: () => {
+        throw new TsboxError("unsupported", "these images do not change");
+      },
+      hasBlob: () => Promise.resolve(false),
+      blob: () => streamOf(),
+      document: refuse,
     });
 }
 

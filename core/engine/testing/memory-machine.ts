@@ -23,6 +23,7 @@ import type {
   AttachOptions,
   Disk,
   FileStat,
+  LayerName,
   Layers,
   Machine,
   OutputChunk,
@@ -468,6 +469,14 @@ class MemoryDisk implements Disk {
     await this.writeAtomically(path, await readAll(bytes, 64 * 1024 * 1024));
   }
 
+  async append(path: HostPath, bytes: ByteStream): Promise<void> {
+    for await (const chunk of bytes) {
+      await this.#machine.change();
+      if (this.#files.get(parentOf(path))?.kind !== "directory") throw new Errno("ENOENT", path);
+      this.#machine.world.append(path, chunk.slice());
+    }
+  }
+
   async rename(from: HostPath, to: HostPath): Promise<void> {
     await this.#machine.change();
     if (!this.#files.has(from)) throw new Errno("ENOENT", from);
@@ -522,10 +531,11 @@ class MemoryLayers implements Layers {
     return this.#machine.world.layers.has(layer);
   }
 
-  async apply(layer: DiffId, changes: AsyncIterable<Change>): Promise<void> {
+  async apply(name: LayerName, changes: AsyncIterable<Change>): Promise<void> {
     const tree = new Map<string, Uint8Array | null>();
     for await (const change of changes)
       tree.set(change.path, change.kind === "file" ? await readAll(change.content, 64 * 1024 * 1024) : null);
+    const layer = typeof name === "string" ? name : await name();
     await this.#machine.change();
     this.#machine.world.layers.set(layer, tree);
   }
