@@ -12,12 +12,14 @@
 import { Map as PersistentMap } from "immutable";
 import { assert } from "../../../core/base/assert.ts";
 import { Errno } from "../../../core/base/errno.ts";
-import type { MountFlag, Propagation } from "../../../core/runtime/plan.ts";
+import type { IdMaps, MountFlag, Propagation } from "../../../core/runtime/plan.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
 
 export interface Location {
   readonly mount: number;
   readonly inode: Inode;
+  /** The name by which it was reached: of what is no directory, the only way back to its place. */
+  readonly entry?: { readonly directory: Inode; readonly name: string };
 }
 
 export interface Mount {
@@ -33,6 +35,8 @@ export interface Mount {
   /** Of the file system, "lowerdir=…" or "size=65536k". */
   readonly options: string;
   readonly propagation: Propagation;
+  /** Ids are shown through these maps (an id-mapped mount). */
+  readonly idMaps: IdMaps | null;
 }
 
 export type NewMount = Omit<Mount, "id" | "on">;
@@ -42,11 +46,13 @@ export interface MountTable {
   /** Which mount hides a location. */
   readonly covers: PersistentMap<string, number>;
   readonly root: number;
-  readonly next: number;
+  /** Numbers are the kernel's: a mount has the same one in every namespace it was copied to, and no other has it. */
+  readonly newId: () => number;
 }
 
-export function newTable(root: NewMount): MountTable {
-  return { mounts: PersistentMap([[1, { ...root, id: 1, on: null }]]), covers: PersistentMap(), root: 1, next: 2 };
+export function newTable(root: NewMount, newId: () => number): MountTable {
+  const id = newId();
+  return { mounts: PersistentMap([[id, { ...root, id, on: null }]]), covers: PersistentMap(), root: id, newId };
 }
 
 export function mountAt(table: MountTable, id: number): Mount {
@@ -73,9 +79,9 @@ export function beneath(table: MountTable, location: Location): Location | null 
 
 export function addMount(table: MountTable, on: Location, mount: NewMount): { table: MountTable; id: number } {
   const seen = topmost(table, on);
-  const id = table.next;
+  const id = table.newId();
   const mounts = table.mounts.set(id, { ...mount, id, on: seen });
-  return { id, table: { ...table, mounts, covers: table.covers.set(keyOf(seen), id), next: id + 1 } };
+  return { id, table: { ...table, mounts, covers: table.covers.set(keyOf(seen), id) } };
 }
 
 export function changeMount(table: MountTable, id: number, change: Partial<NewMount>): MountTable {
@@ -94,7 +100,7 @@ export function bindMount(
   if (!recursive) return bound;
   const carried = childrenWithin(table, source);
   const grown = carried.reduce((at, child) => {
-    const spot = { mount: bound.id, inode: (child.on ?? source).inode };
+    const spot = { ...(child.on ?? source), mount: bound.id };
     return bindMount(at, { mount: child.id, inode: child.root }, spot, true).table;
   }, bound.table);
   return { table: grown, id: bound.id };
@@ -117,7 +123,7 @@ export function pivotTable(table: MountTable, location: Location): MountTable {
   const covers = PersistentMap(
     kept.flatMap((each) => (each === mount || each.on === null ? [] : [[keyOf(each.on), each.id] as const])),
   );
-  return { mounts, covers, root: mount.id, next: table.next };
+  return { ...table, mounts, covers, root: mount.id };
 }
 
 /** All mounts, parents before children, in the order they were made. */
@@ -137,9 +143,10 @@ function descendantsOf(table: MountTable, id: number): Mount[] {
 function childrenWithin(table: MountTable, location: Location): Mount[] {
   const { fileSystem, root } = mountAt(table, location.mount);
   return childrenOf(table, location.mount).filter((child) => {
-    for (let at = child.on?.inode ?? root; ; at = fileSystem.parent(at)) {
+    if (child.on?.inode === location.inode) return true;
+    for (let at = child.on?.entry?.directory ?? child.on?.inode ?? root; ; at = fileSystem.parent(at)) {
       if (at === location.inode) return true;
-      if (fileSystem.stat(at).kind !== "directory" || at === root || at === fileSystem.root) return false;
+      if (at === root || at === fileSystem.root) return false;
     }
   });
 }

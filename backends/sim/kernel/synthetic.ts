@@ -13,6 +13,8 @@ import type {
   NewNode,
   Stat,
 } from "../../../core/unionfs/file-system.ts";
+import type { Location } from "./mounts.ts";
+import type { OpenFile } from "./open-file.ts";
 
 export interface SyntheticDirectory {
   readonly kind: "directory";
@@ -34,6 +36,8 @@ export interface SyntheticFile {
 export interface SyntheticSymlink {
   readonly kind: "symlink";
   target(): string;
+  /** Where it leads by itself, whatever its text says (a "magic link", proc(5)). */
+  goal?(): Location | OpenFile | null;
 }
 
 export type SyntheticNode = SyntheticDirectory | SyntheticFile | SyntheticSymlink;
@@ -122,6 +126,12 @@ export class Synthetic implements FileSystem {
     return node.target();
   }
 
+  /** What a magic link leads to; null for any other node. */
+  goal(inode: Inode): Location | OpenFile | null {
+    const node = this.#node(inode);
+    return node.kind === "symlink" ? (node.goal?.() ?? null) : null;
+  }
+
   setAttributes(_inode: Inode, attributes: Attributes): void {
     if (attributes.mode !== undefined || attributes.uid !== undefined || attributes.gid !== undefined)
       throw new Errno("EPERM");
@@ -204,8 +214,8 @@ export function setting(read: () => string, write: (text: string) => void): Synt
   return { kind: "file", mode: 0o644, read, write };
 }
 
-export function symlink(target: () => string): SyntheticSymlink {
-  return { kind: "symlink", target };
+export function symlink(target: () => string, goal?: SyntheticSymlink["goal"]): SyntheticSymlink {
+  return goal === undefined ? { kind: "symlink", target } : { kind: "symlink", target, goal };
 }
 
 function modeOf(node: SyntheticNode): number {

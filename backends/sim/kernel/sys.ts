@@ -59,6 +59,20 @@ export interface SpawnOptions {
 
 export type SignalAction = "default" | "ignore" | ((signal: number) => void);
 
+/** What statfs(2) says of the file system a path is on. */
+export interface FileSystemStat {
+  /** "tmpfs", "overlay", … */
+  readonly type: string;
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
+/** A resource limit (getrlimit(2)); -1 is none. */
+export interface Limit {
+  readonly soft: number;
+  readonly hard: number;
+}
+
 export interface Credentials {
   readonly uid: number;
   readonly gid: number;
@@ -104,6 +118,8 @@ export interface Sys {
   setGroup(pid: Pid, group: Pid): void;
   group(pid?: Pid): Pid;
   session(): Pid;
+  /** A session and group of its own, without a terminal (setsid(2)). EPERM for a group's leader. */
+  setSession(): Pid;
 
   // Time and work
   /** Nanoseconds since the epoch, of the virtual clock. */
@@ -112,6 +128,11 @@ export interface Sys {
   sleep(nanoseconds: bigint): Promise<void>;
   /** Pays for computation; a long loop calls it so that others get their turns. */
   work(fuel: number): Promise<void>;
+  /**
+   * Takes memory, or gives it back when negative. A program says what it holds beyond a few kilobytes;
+   * who goes over a cgroup's limit is killed, and this does not return.
+   */
+  allocate(bytes: number): void;
 
   // Descriptors
   open(path: string, options: OpenOptions): Promise<Fd>;
@@ -121,7 +142,9 @@ export interface Sys {
   /** How many bytes were taken: fewer than given only on non-blocking descriptors. */
   write(fd: Fd, bytes: Uint8Array): Promise<number>;
   seek(fd: Fd, offset: number, whence: "set" | "current" | "end"): number;
+  /** dup2(2); `to` -1: the lowest free number. The new descriptor stays open over exec. */
   duplicate(from: Fd, to: Fd): Fd;
+  setCloseOnExec(fd: Fd, on: boolean): void;
   pipe(): { read: Fd; write: Fd };
   /** Which of them are ready; [] after the timeout (null: none). */
   poll(wanted: readonly { fd: Fd; read: boolean; write: boolean }[], timeout: bigint | null): Promise<Fd[]>;
@@ -135,10 +158,12 @@ export interface Sys {
   // Files
   stat(path: string): Stat;
   lstat(path: string): Stat;
+  statFileSystem(path: string): FileSystemStat;
   list(path: string): DirectoryEntry[];
   readlink(path: string): string;
   directory(): string;
   changeDirectory(path: string): void;
+  changeRoot(path: string): void;
   access(path: string, wanted: { read?: boolean; write?: boolean; execute?: boolean }): void;
   makeDirectory(path: string, mode: number): void;
   removeDirectory(path: string): void;
@@ -158,6 +183,7 @@ export interface Sys {
   listXattrs(path: string): string[];
   getXattr(path: string, name: string): Uint8Array;
   setXattr(path: string, name: string, value: Uint8Array): void;
+  removeXattr(path: string, name: string): void;
 
   // Isolation
   unshare(namespaces: readonly Namespace[]): void;
@@ -173,6 +199,8 @@ export interface Sys {
     permitted?: readonly Capability[];
     effective?: readonly Capability[];
   }): void;
+  /** By the names of getrlimit(2) in lower case: "nofile", "nproc", "core". */
+  limit(resource: string): Limit;
   setLimit(resource: string, soft: number, hard: number): void;
   noNewPrivileges(): void;
 }

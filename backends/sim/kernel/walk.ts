@@ -5,7 +5,10 @@
  */
 import { Errno } from "../../../core/base/errno.ts";
 import type { FileSystem, Inode, Stat } from "../../../core/unionfs/file-system.ts";
+import { outsideOf } from "./ids.ts";
 import { beneath, mountAt, topmost, type Location, type MountTable } from "./mounts.ts";
+import { OpenFile } from "./open-file.ts";
+import { Synthetic } from "./synthetic.ts";
 
 /** Where a walk starts and what it may see. */
 export interface View {
@@ -31,8 +34,31 @@ export function fileSystemAt(table: MountTable, location: Location): FileSystem 
   return mountAt(table, location.mount).fileSystem;
 }
 
+/** With the ids as the kernel counts them: an id-mapped mount shows others than are stored. */
 export function statAt(table: MountTable, location: Location): Stat {
-  return fileSystemAt(table, location).stat(location.inode);
+  const { fileSystem, idMaps } = mountAt(table, location.mount);
+  const stat = fileSystem.stat(location.inode);
+  if (idMaps === null) return stat;
+  return { ...stat, uid: outsideOf(idMaps.uids, stat.uid), gid: outsideOf(idMaps.gids, stat.gid) };
+}
+
+/** The open file that a link of /proc/<pid>/fd stands for when it is none of a file system this process sees. */
+export function openFileAt(table: MountTable, location: Location): OpenFile | null {
+  const fileSystem = fileSystemAt(table, location);
+  const goal = fileSystem instanceof Synthetic ? fileSystem.goal(location.inode) : null;
+  return goal instanceof OpenFile && !isSeen(table, goal.location) ? goal : null;
+}
+
+/** Where a link leads that is more than its text: /proc/<pid>/root, cwd, fd/…. */
+function goalOf(table: MountTable, location: Location): Location | null {
+  const fileSystem = fileSystemAt(table, location);
+  const goal = fileSystem instanceof Synthetic ? fileSystem.goal(location.inode) : null;
+  const place = goal instanceof OpenFile ? goal.location : goal;
+  return isSeen(table, place) ? place : null;
+}
+
+function isSeen(table: MountTable, location: Location | null): location is Location {
+  return location !== null && table.mounts.has(location.mount);
 }
 
 /** The location a path names. ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG. */
@@ -72,6 +98,14 @@ function step(view: View, path: string, start: Walk): Place {
     const stat = statAt(view.table, place.found);
     if (stat.kind === "symlink" && !(isLast && start.noFollow)) {
       if (++symlinks > symlinksMax) throw new Errno("ELOOP", path);
+      const goal = goalOf(view.table, place.found);
+      if (goal === null && isLast && openFileAt(view.table, place.found) !== null) return place;
+      if (goal !== null) {
+        at = goal;
+        names = rest;
+        place = { directory: at, name: ".", found: at };
+        continue;
+      }
       const target = fileSystemAt(view.table, place.found).readlink(place.found.inode);
       names = [...namesOf(target), ...rest];
       at = target.startsWith("/") ? view.root : at;
@@ -91,7 +125,8 @@ function enter(view: View, at: Location, name: string, path: string): Place {
   if (name === ".") return { directory: at, name, found: at };
   if (name === "..") return { directory: at, name, found: parentOf(view, at) };
   const inode = lookup(fileSystemAt(view.table, at), at.inode, name);
-  const found = inode === null ? null : topmost(view.table, { mount: at.mount, inode });
+  const here = { mount: at.mount, inode, entry: { directory: at.inode, name } };
+  const found = inode === null ? null : topmost(view.table, { ...here, inode });
   return { directory: at, name, found };
 }
 
@@ -121,20 +156,27 @@ function namesOf(path: string): string[] {
   return path.endsWith("/") && names.length > 0 ? [...names, "."] : names;
 }
 
-/** The path of a directory as seen from the root, for getcwd(2) and mountinfo. "(unreachable)" in front when it is outside. */
+/** The path of a location as seen from the root, for getcwd(2) and mountinfo. "(unreachable)" in front when it is outside. */
 export function pathOf(view: Pick<View, "table" | "root">, location: Location): string {
   const names: string[] = [];
   let at = location;
   while (!(at.mount === view.root.mount && at.inode === view.root.inode)) {
+    if (!view.table.mounts.has(at.mount)) return `(unreachable)/${names.join("/")}`;
     const below = beneath(view.table, at);
     if (below !== null) at = below;
     else if (at.inode === mountAt(view.table, at.mount).root) return `(unreachable)/${names.join("/")}`;
     else {
-      const fileSystem = fileSystemAt(view.table, at);
-      const parent = fileSystem.parent(at.inode);
-      names.unshift(fileSystem.list(parent).find((entry) => entry.inode === at.inode)?.name ?? "(deleted)");
-      at = { mount: at.mount, inode: parent };
+      const { directory, name } = entryOf(fileSystemAt(view.table, at), at);
+      names.unshift(name);
+      at = { mount: at.mount, inode: directory };
     }
   }
   return `/${names.join("/")}`;
+}
+
+function entryOf(fileSystem: FileSystem, at: Location): { directory: Inode; name: string } {
+  if (fileSystem.stat(at.inode).kind !== "directory") return at.entry ?? { directory: fileSystem.root, name: "(deleted)" };
+  const directory = fileSystem.parent(at.inode);
+  const name = fileSystem.list(directory).find((entry) => entry.inode === at.inode)?.name ?? "(deleted)";
+  return { directory, name };
 }
