@@ -237,6 +237,7 @@ async function mountOverlay(stage: Stage, child: Child, op: Overlay): Promise<vo
     flags: new Set(op.flags),
     options,
     propagation: "private" as const,
+    idMaps: op.idMaps,
   };
   const { table, id } = addMount(process.namespaces.mount.table, target, mount);
   process.namespaces.mount.table = table;

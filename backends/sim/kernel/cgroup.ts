@@ -31,6 +31,8 @@ export interface CgroupNode {
   frozen: boolean;
 }
 
+/** Of the simulated machine. */
+export const memoryTotalBytes = 2 * 1024 ** 3;
 const defaultPeriod = 100_000_000n;
 
 export function newCgroup(name: string, parent: CgroupNode | null): CgroupNode {
@@ -117,6 +119,12 @@ export function chargeMemory(group: CgroupNode, bytes: number): CgroupNode | nul
 
 export function unchargeMemory(group: CgroupNode, bytes: number): void {
   for (const at of lineage(group)) at.memoryBytes -= bytes;
+}
+
+/** The process gives back all its memory. */
+export function uncharge(process: { cgroup: CgroupNode; memoryBytes: number }): void {
+  unchargeMemory(process.cgroup, process.memoryBytes);
+  process.memoryBytes = 0;
 }
 
 /** Accounts processor time; a group over its quota is throttled until its period ends. */

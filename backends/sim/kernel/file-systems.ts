@@ -2,10 +2,13 @@
 import { Errno } from "../../../core/base/errno.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
+import { memoryTotalBytes } from "./cgroup.ts";
 import { cgroupfs } from "./cgroupfs.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Process } from "./process.ts";
+import type { Mount } from "./mounts.ts";
 import { procfs } from "./procfs.ts";
+import type { FileSystemStat } from "./sys.ts";
 import { directory, Synthetic, text, type SyntheticDirectory } from "./synthetic.ts";
 
 /** ENODEV for a type the kernel does not know. Overlays are made by the performer of plans, which has the layers. */
@@ -28,12 +31,30 @@ function ofType(kernel: Kernel, process: Process, type: string, options: string)
     case "cgroup2":
       return cgroupfs(kernel, process.namespaces.cgroup.root);
     case "tmpfs":
+    case "devtmpfs":
     case "mqueue":
     case "devpts":
       return memoryTree(kernel, options);
     default:
       throw new Errno("ENODEV", type);
   }
+}
+
+/** What statfs(2) says: a tmpfs has the size it was mounted with, half the memory by default. */
+export function statFileSystemOf({ type, options }: Mount): FileSystemStat {
+  const size = /(?:^|,)size=(\d+)([kmg%]?)/i.exec(options);
+  if (size !== null) return { type, ...room(sizeOf(Number(size[1]), (size[2] ?? "").toLowerCase())) };
+  const isMemory = type === "tmpfs" || type === "overlay" || type === "rootfs";
+  return { type, ...room(isMemory ? memoryTotalBytes / 2 : 0) };
+}
+
+function room(totalBytes: number): { totalBytes: number; freeBytes: number } {
+  return { totalBytes, freeBytes: totalBytes };
+}
+
+function sizeOf(count: number, unit: string): number {
+  if (unit === "%") return Math.floor((memoryTotalBytes * count) / 100);
+  return count * ({ k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[unit] ?? 1);
 }
 
 function memoryTree(kernel: Kernel, options: string): Tree {

@@ -7,16 +7,39 @@
  * Everything in it is decided by the seed, the programs and the input; see turns.ts.
  */
 import { assert } from "../../../core/base/assert.ts";
-import { Errno } from "../../../core/base/errno.ts";
 import type { Capability } from "../../../core/runtime/capabilities.ts";
 import { capabilityNumbers } from "../../../core/runtime/capabilities.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
-import { checkPids, enterCgroup, leaveCgroup, newCgroup, unchargeMemory, type CgroupNode } from "./cgroup.ts";
+import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
+import {
+  chargeMemory,
+  checkPids,
+  enterCgroup,
+  leaveCgroup,
+  lineage,
+  memoryTotalBytes,
+  newCgroup,
+  uncharge,
+  type CgroupNode,
+} from "./cgroup.ts";
+import { OpenInodes } from "./open-inodes.ts";
+import type { Pace } from "./pace.ts";
 import { newTable, rootOf, type NewMount } from "./mounts.ts";
-import { isAlive, numberIn, type Namespaces, type PidNamespace, type Process } from "./process.ts";
-import type { Pid, Program, Sys } from "./sys.ts";
+import { Pipe } from "./pipe.ts";
+import {
+  isAlive,
+  numberIn,
+  type Namespaces,
+  type PidNamespace,
+  type PlainNamespace,
+  type Process,
+  type UserNamespace,
+} from "./process.ts";
+import type { Pid, Program, Sys, WaitStatus } from "./sys.ts";
 import type { Terminal } from "./terminal.ts";
+import { wouldBlock } from "./open-file.ts";
 import { Turns } from "./turns.ts";
+import type { View } from "./walk.ts";
 
 /** Programs as files name them: what `exec` found, made runnable. */
 export interface Loader {
@@ -31,6 +54,7 @@ export interface KernelOptions {
   readonly now: bigint;
   readonly random: (count: number) => Uint8Array;
   readonly loader: Loader;
+  readonly pace: Pace;
   /** The system calls of a process (calls.ts). */
   readonly calls: (kernel: Kernel, process: Process) => Sys;
 }
@@ -47,6 +71,9 @@ const SIGCONT = 18;
 const signalsThatStop = new Set([19, 20, 21, 22]);
 const signalsIgnored = new Set([SIGCHLD, SIGCONT, 23, 28]);
 const SIGKILL = 9;
+const SIGSTOP = 19;
+/** An oom_score_adj that exempts a process. */
+const oomNever = -1000;
 
 export class Kernel {
   readonly turns: Turns;
@@ -54,15 +81,20 @@ export class Kernel {
   readonly options: KernelOptions;
   readonly processes = new Map<Pid, Process>();
   readonly cgroups: CgroupNode = newCgroup("", null);
+  readonly openInodes = new OpenInodes();
   /** Open ptys by their number in /dev/pts. */
   readonly terminals = new Map<number, Terminal>();
   readonly init: Process;
+  /** Ends of which groups and sessions are still named, by their numbers in the namespaces. */
+  readonly #leaders = new Map<Pid, Process>();
+  readonly #fifos = new WeakMap<FileSystem, Map<Inode, Pipe>>();
   #numbers = 4026531835;
   #inodes = 10_000;
+  #mountIds = 1;
 
   constructor(options: KernelOptions) {
     this.options = options;
-    this.turns = new Turns(options.now, (process) => this.#deliver(process));
+    this.turns = new Turns(options.now, options.pace, (process) => this.#deliver(process));
     this.tree = new Tree(() => this.turns.now);
     this.init = this.#boot();
   }
@@ -74,6 +106,59 @@ export class Kernel {
 
   newInode(): number {
     return this.#inodes++;
+  }
+
+  /** The first user namespace, the parent of all. */
+  get userNamespace(): UserNamespace {
+    return this.init.namespaces.user;
+  }
+
+  /** The host's files, as its init sees them, unhindered. */
+  hostView(): View {
+    const { namespaces, root } = this.init;
+    return { table: namespaces.mount.table, root, directory: root, permit: () => {} };
+  }
+
+  /** A process of the host that begins with `body`, started from outside. */
+  launch(name: string, body: (sys: Sys) => Promise<number>): Process {
+    const process = this.fork(this.init, body);
+    process.name = name;
+    process.argv = [name];
+    process.group = process.pid;
+    process.session = process.pid;
+    this.turns.wake();
+    return process;
+  }
+
+  /** A process of the kernel's waits for something outside; others have their turns meanwhile. */
+  async outside<T>(process: Process, promise: Promise<T>): Promise<T> {
+    let settled: { value: T } | { thrown: unknown } | null = null;
+    const settle = (outcome: { value: T } | { thrown: unknown }): void => {
+      settled = outcome;
+      this.turns.wake();
+    };
+    promise.then(
+      (value) => settle({ value }),
+      (thrown: unknown) => settle({ thrown }),
+    );
+    this.turns.tell();
+    const outcome = await this.turns.call(process, () => settled ?? wouldBlock, { interruptible: false });
+    if ("thrown" in outcome) throw outcome.thrown;
+    return outcome.value;
+  }
+
+  /** A process that is gone and by whose number a group or session is still called. */
+  formerLeader(pid: Pid): Process | null {
+    return this.#leaders.get(pid) ?? null;
+  }
+
+  /** The pipe behind a fifo's inode. */
+  fifo(fileSystem: FileSystem, inode: Inode): Pipe {
+    const known = this.#fifos.get(fileSystem) ?? new Map<Inode, Pipe>();
+    this.#fifos.set(fileSystem, known);
+    const pipe = known.get(inode) ?? new Pipe();
+    known.set(inode, pipe);
+    return pipe;
   }
 
   calls(process: Process): Sys {
@@ -121,7 +206,7 @@ export class Kernel {
     process.state = "zombie";
     process.exit = exit;
     this.#closeAll(process);
-    unchargeMemory(process.cgroup, process.memoryBytes);
+    uncharge(process);
     leaveCgroup(process.cgroup);
     if (process.namespaces.pid.init === process) this.#endNamespace(process.namespaces.pid, process);
     this.#orphan(process);
@@ -135,11 +220,37 @@ export class Kernel {
     if (!isAlive(target) || number === 0) return;
     if (number === SIGCONT && target.state === "stopped") this.#continue(target);
     const action = target.actions.get(number) ?? "default";
-    if (number !== SIGKILL && this.#isIgnored(target, number, action)) return;
+    if (this.#isIgnored(target, number, action)) return;
     if (number !== SIGKILL && typeof action === "function") target.pendingSignals.add(number);
     else if (signalsThatStop.has(number)) this.#stop(target, number);
     else if (target === this.turns.current) target.pendingSignals.add(number);
     else this.end(target, { code: 128 + number, signal: number });
+  }
+
+  /** Takes memory for a process, or gives it back; over a limit somebody in the limited group is killed. */
+  takeMemory(process: Process, bytes: number): void {
+    for (;;) {
+      const full = chargeMemory(process.cgroup, bytes);
+      if (full === null) break;
+      full.oomKills++;
+      const victim = this.#victim(full) ?? process;
+      this.end(victim, { code: 128 + SIGKILL, signal: SIGKILL });
+      if (victim === process) return;
+    }
+    process.memoryBytes += bytes;
+  }
+
+  /** Who holds the most, as the out-of-memory killer reckons: a thousandth of memory a point of oom_score_adj. */
+  #victim(group: CgroupNode): Process | null {
+    const score = (process: Process): number => process.memoryBytes + (process.oomScore * memoryTotalBytes) / 1000;
+    const candidates = [...this.processes.values()].filter(
+      (process) =>
+        isAlive(process) &&
+        lineage(process.cgroup).includes(group) &&
+        process.oomScore > oomNever &&
+        process !== this.init,
+    );
+    return candidates.reduce<Process | null>((a, b) => (a === null || score(b) > score(a) ? b : a), null);
   }
 
   signalGroup(group: Pid, number: number): void {
@@ -170,6 +281,13 @@ export class Kernel {
     assert(process.state === "zombie", `process ${process.pid} has ended`);
     process.parent?.children.delete(process);
     this.processes.delete(process.pid);
+    this.#leaders.set(process.pid, process);
+    for (const pid of this.#leaders.keys()) if (!this.#isNamed(pid)) this.#leaders.delete(pid);
+  }
+
+  #isNamed(pid: Pid): boolean {
+    for (const { group, session } of this.processes.values()) if (group === pid || session === pid) return true;
+    return false;
   }
 
   #inGroup(group: Pid): Process[] {
@@ -192,25 +310,36 @@ export class Kernel {
     return result;
   }
 
-  /** init of a pid namespace gets no signal from inside it that it does not handle (pid_namespaces(7)). */
+  /**
+   * init of a pid namespace gets no signal that it does not handle, but SIGKILL and SIGSTOP when they
+   * come from outside the namespace (pid_namespaces(7)); the host's gets not even those.
+   */
   #isIgnored(target: Process, number: number, action: unknown): boolean {
-    if (action === "ignore") return true;
-    if (action !== "default") return false;
+    const isForced = number === SIGKILL || number === SIGSTOP;
+    if (!isForced && action === "ignore") return true;
+    if (!isForced && action !== "default") return false;
     if (signalsIgnored.has(number)) return true;
+    if (target.namespaces.pid.init !== target) return false;
     const sender = this.turns.current;
-    const protects = target.namespaces.pid.init === target;
-    return protects && (sender === null ? target === this.init : numberIn(target.namespaces.pid, sender) !== 0);
+    const isInside = target === this.init || (sender !== null && numberIn(target.namespaces.pid, sender) !== 0);
+    return isInside || !isForced;
   }
 
   #stop(process: Process, number: number): void {
     if (process.state === "stopped") return;
     process.state = "stopped";
-    process.parent?.news.push({ pid: process.pid, kind: "stopped", value: number });
+    this.#tellOfChange(process, { pid: process.pid, kind: "stopped", value: number });
+  }
+
+  #tellOfChange({ parent }: Process, news: WaitStatus): void {
+    if (parent === null) return;
+    parent.news.push(news);
+    this.signal(parent, SIGCHLD);
   }
 
   #continue(process: Process): void {
     process.state = "waiting";
-    process.parent?.news.push({ pid: process.pid, kind: "continued", value: SIGCONT });
+    this.#tellOfChange(process, { pid: process.pid, kind: "continued", value: SIGCONT });
   }
 
   #closeAll(process: Process): void {
@@ -262,6 +391,7 @@ export class Kernel {
       parent,
       children: new Set(),
       state: "ready",
+      hasExecuted: false,
       namespaces: { ...parent.namespaces, pid: parent.childPids },
       capabilities: { ...parent.capabilities },
       fds: new Map([...parent.fds].map(([fd, file]) => [fd, file.hold()])),
@@ -300,6 +430,7 @@ export class Kernel {
       flags: new Set(),
       options: "",
       propagation: "private",
+      idMaps: null,
     };
     const namespaces = this.#firstNamespaces(root);
     const { pid, numbers } = this.#number(namespaces.pid);
@@ -312,21 +443,37 @@ export class Kernel {
 
   #firstNamespaces(root: NewMount): Namespaces {
     const everyone = [{ inside: 0, outside: 0, count: 4294967295 }];
+    const user: UserNamespace = {
+      number: this.newNumber(),
+      parent: null,
+      ownerUid: 0,
+      ownerGid: 0,
+      mayDropGroups: true,
+      uids: everyone,
+      gids: everyone,
+    };
+    const plain = (): PlainNamespace => ({ number: this.newNumber(), owner: user });
     return {
-      mount: { number: this.newNumber(), table: newTable(root) },
-      uts: { number: this.newNumber(), hostname: "tsbox", domainname: "(none)" },
-      ipc: { number: this.newNumber() },
-      pid: { number: this.newNumber(), parent: null, next: 1, init: null },
-      network: { number: this.newNumber(), devices: [{ name: "lo", up: true }] },
-      cgroup: { number: this.newNumber(), root: this.cgroups },
-      user: { number: this.newNumber(), parent: null, uids: everyone, gids: everyone },
-      time: { number: this.newNumber() },
+      mount: { ...plain(), table: newTable(root, () => this.#mountIds++) },
+      uts: { ...plain(), hostname: "tsbox", domainname: "(none)" },
+      ipc: plain(),
+      pid: { ...plain(), parent: null, next: 1, init: null },
+      network: { ...plain(), devices: [{ name: "lo", up: true }] },
+      cgroup: { ...plain(), root: this.cgroups },
+      user,
+      time: plain(),
     };
   }
 
   #firstProcess(pid: Pid, numbers: ReadonlyMap<PidNamespace, Pid>, namespaces: Namespaces): Process {
     const root = rootOf(namespaces.mount.table);
-    const capabilities = { bounding: everyCapability, permitted: everyCapability, effective: everyCapability };
+    const capabilities = {
+      bounding: everyCapability,
+      permitted: everyCapability,
+      effective: everyCapability,
+      inheritable: [],
+      ambient: [],
+    };
     return {
       pid,
       numbers,
@@ -340,6 +487,7 @@ export class Kernel {
       argv: ["init"],
       environment: [],
       executable: "/sbin/init",
+      hasExecuted: true,
       namespaces,
       childPids: namespaces.pid,
       root,
@@ -366,9 +514,4 @@ export class Kernel {
       endings: [],
     };
   }
-}
-
-/** The errno for a path that the process may not touch. */
-export function denied(path: string): Errno {
-  return new Errno("EACCES", path);
 }

@@ -8,46 +8,55 @@ import { Errno } from "../../../core/base/errno.ts";
 import { capabilityNumbers, type Capability } from "../../../core/runtime/capabilities.ts";
 import type { Kernel } from "./kernel.ts";
 import { rootOf } from "./mounts.ts";
-import type { PidNamespace, Process } from "./process.ts";
+import type { PidNamespace, Process, UserNamespace } from "./process.ts";
 
 export function unshareNamespaces(kernel: Kernel, process: Process, namespaces: readonly Namespace[]): void {
-  for (const namespace of namespaces) unshareOne(kernel, process, namespace);
+  // The user namespace comes first: it owns the others made with it.
+  for (const namespace of namespaces.toSorted((a, b) => Number(b === "user") - Number(a === "user")))
+    unshareOne(kernel, process, namespace);
 }
 
 function unshareOne(kernel: Kernel, process: Process, namespace: Namespace): void {
   const own = process.namespaces;
   const number = kernel.newNumber();
+  const owner = own.user;
   switch (namespace) {
     case "mount":
-      own.mount = { number, table: own.mount.table };
+      own.mount = { number, owner, table: own.mount.table };
       return;
     case "uts":
-      own.uts = { ...own.uts, number };
+      own.uts = { ...own.uts, number, owner };
       return;
     case "ipc":
-      own.ipc = { number };
+      own.ipc = { number, owner };
       return;
     case "pid":
-      process.childPids = childPidNamespace(kernel, process.childPids);
+      process.childPids = childPidNamespace(kernel, process.childPids, owner);
       return;
     case "network":
-      own.network = { number, devices: [{ name: "lo", up: false }] };
+      own.network = { number, owner, devices: [{ name: "lo", up: false }] };
       return;
     case "cgroup":
-      own.cgroup = { number, root: process.cgroup };
+      own.cgroup = { number, owner, root: process.cgroup };
       return;
     case "user":
-      own.user = { number, parent: own.user, uids: [], gids: [] };
+      own.user = childUserNamespace(kernel, process);
       process.capabilities = allCapabilities();
       return;
     case "time":
-      own.time = { number };
+      own.time = { number, owner };
       return;
   }
 }
 
-export function childPidNamespace(kernel: Kernel, parent: PidNamespace): PidNamespace {
-  return { number: kernel.newNumber(), parent, next: 1, init: null };
+export function childPidNamespace(kernel: Kernel, parent: PidNamespace, owner: UserNamespace): PidNamespace {
+  return { number: kernel.newNumber(), owner, parent, next: 1, init: null };
+}
+
+function childUserNamespace(kernel: Kernel, { namespaces, uid, gid }: Process): UserNamespace {
+  const parent = namespaces.user;
+  const { mayDropGroups } = parent;
+  return { number: kernel.newNumber(), parent, ownerUid: uid, ownerGid: gid, mayDropGroups, uids: [], gids: [] };
 }
 
 /** setns(2): joins those of another process; joining a mount namespace moves to its root. */
@@ -66,5 +75,5 @@ export function enterNamespaces(process: Process, target: Process, namespaces: r
 
 function allCapabilities(): Process["capabilities"] {
   const every = Object.keys(capabilityNumbers) as Capability[];
-  return { bounding: every, permitted: every, effective: every };
+  return { bounding: every, permitted: every, effective: every, inheritable: [], ambient: [] };
 }

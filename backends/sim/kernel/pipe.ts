@@ -15,6 +15,9 @@ export class Pipe {
   #size = 0;
   readers = 0;
   writers = 0;
+  /** How many ever were: a fifo's opener must not miss one that came and went. */
+  readersEver = 0;
+  writersEver = 0;
 
   get size(): number {
     return this.#size;
@@ -52,6 +55,7 @@ export class ReadEnd implements Channel {
     this.#pipe = pipe;
     this.#stat = stat;
     pipe.readers++;
+    pipe.readersEver++;
   }
 
   read(length: number): Uint8Array | WouldBlock {
@@ -87,6 +91,7 @@ export class WriteEnd implements Channel {
     this.#pipe = pipe;
     this.#stat = stat;
     pipe.writers++;
+    pipe.writersEver++;
   }
 
   read(): never {

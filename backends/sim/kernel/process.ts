@@ -13,20 +13,22 @@ import type { OpenFile } from "./open-file.ts";
 import type { Fd, Pid, SignalAction, WaitStatus } from "./sys.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Each kind of namespace with the number /proc/<pid>/ns shows. */
-export interface MountNamespace {
+/** What every kind has: the number that /proc/<pid>/ns shows, and the user namespace it was made in. */
+export interface PlainNamespace {
   readonly number: number;
+  readonly owner: UserNamespace;
+}
+
+export interface MountNamespace extends PlainNamespace {
   table: MountTable;
 }
 
-export interface UtsNamespace {
-  readonly number: number;
+export interface UtsNamespace extends PlainNamespace {
   hostname: string;
   domainname: string;
 }
 
-export interface PidNamespace {
-  readonly number: number;
+export interface PidNamespace extends PlainNamespace {
   readonly parent: PidNamespace | null;
   /** The number the next process gets here. */
   next: Pid;
@@ -39,26 +41,24 @@ export interface NetworkDevice {
   up: boolean;
 }
 
-export interface NetworkNamespace {
-  readonly number: number;
+export interface NetworkNamespace extends PlainNamespace {
   readonly devices: NetworkDevice[];
 }
 
 export interface UserNamespace {
   readonly number: number;
   readonly parent: UserNamespace | null;
+  /** Who made it, by the kernel's ids. */
+  readonly ownerUid: number;
+  readonly ownerGid: number;
+  /** setgroups(2) may be called in it: /proc/<pid>/setgroups. */
+  mayDropGroups: boolean;
   uids: readonly IdMapping[];
   gids: readonly IdMapping[];
 }
 
-export interface CgroupNamespace {
-  readonly number: number;
+export interface CgroupNamespace extends PlainNamespace {
   readonly root: CgroupNode;
-}
-
-/** Nothing of it is simulated but its number. */
-export interface PlainNamespace {
-  readonly number: number;
 }
 
 export interface Namespaces {
@@ -80,6 +80,8 @@ export interface CapabilitySets {
   bounding: readonly Capability[];
   permitted: readonly Capability[];
   effective: readonly Capability[];
+  inheritable: readonly Capability[];
+  ambient: readonly Capability[];
 }
 
 export interface Process {
@@ -97,6 +99,8 @@ export interface Process {
   argv: readonly string[];
   environment: readonly string[];
   executable: string;
+  /** Since its fork: its group is then its own business. */
+  hasExecuted: boolean;
   namespaces: Namespaces;
   /** The pid namespace its children are born into. */
   childPids: PidNamespace;

@@ -4,7 +4,7 @@
  */
 import { capabilityNumbers, type Capability } from "../../../core/runtime/capabilities.ts";
 import type { IdMapping } from "../../../core/runtime/plan.ts";
-import { cgroupPath } from "./cgroup.ts";
+import { cgroupPath, memoryTotalBytes } from "./cgroup.ts";
 import type { Kernel } from "./kernel.ts";
 import { listMounts, type Mount } from "./mounts.ts";
 import { isAlive, numberIn, type Namespaces, type PidNamespace, type Process } from "./process.ts";
@@ -19,7 +19,6 @@ import {
 } from "./synthetic.ts";
 import { pathOf } from "./walk.ts";
 
-export const memoryTotalBytes = 2 * 1024 ** 3;
 const ticksPerSecond = 100n;
 const nanosPerSecond = 1_000_000_000n;
 const release = "6.1.0-tsbox";
@@ -194,7 +193,7 @@ function statLine(kernel: Kernel, pids: PidNamespace, process: Process): string 
 }
 
 function status(kernel: Kernel, pids: PidNamespace, process: Process): string {
-  const { permitted, effective, bounding } = process.capabilities;
+  const { permitted, effective, bounding, inheritable, ambient } = process.capabilities;
   const lines: [string, string | number][] = [
     ["Name", process.name],
     ["Umask", process.umask.toString(8).padStart(4, "0")],
@@ -209,11 +208,11 @@ function status(kernel: Kernel, pids: PidNamespace, process: Process): string {
     ["VmRSS", `${String(process.memoryBytes >> 10).padStart(8)} kB`],
     ["Threads", 1],
     ["SigPnd", "0000000000000000"],
-    ["CapInh", mask([])],
+    ["CapInh", mask(inheritable)],
     ["CapPrm", mask(permitted)],
     ["CapEff", mask(effective)],
     ["CapBnd", mask(bounding)],
-    ["CapAmb", mask([])],
+    ["CapAmb", mask(ambient)],
     ["NoNewPrivs", process.noNewPrivileges ? 1 : 0],
     ["Seccomp", process.refusedCalls === null ? 0 : 2],
     ["Seccomp_filters", process.refusedCalls === null ? 0 : 1],

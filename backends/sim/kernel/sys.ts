@@ -133,6 +133,8 @@ export interface Sys {
    * who goes over a cgroup's limit is killed, and this does not return.
    */
   allocate(bytes: number): void;
+  /** getrandom(2); from the kernel's seed. */
+  random(count: number): Uint8Array;
 
   // Descriptors
   open(path: string, options: OpenOptions): Promise<Fd>;
@@ -154,11 +156,15 @@ export interface Sys {
   terminalMode(fd: Fd): TerminalMode;
   setTerminalMode(fd: Fd, mode: Partial<TerminalMode>): void;
   setForeground(fd: Fd, group: Pid): void;
+  /** tcgetpgrp(3). */
+  foreground(fd: Fd): Pid;
 
   // Files
   stat(path: string): Stat;
   lstat(path: string): Stat;
   statFileSystem(path: string): FileSystemStat;
+  /** The number of the mount a path is on (st_dev), without following a final symlink. */
+  device(path: string): number;
   list(path: string): DirectoryEntry[];
   readlink(path: string): string;
   directory(): string;
@@ -198,6 +204,8 @@ export interface Sys {
     bounding?: readonly Capability[];
     permitted?: readonly Capability[];
     effective?: readonly Capability[];
+    inheritable?: readonly Capability[];
+    ambient?: readonly Capability[];
   }): void;
   /** By the names of getrlimit(2) in lower case: "nofile", "nproc", "core". */
   limit(resource: string): Limit;

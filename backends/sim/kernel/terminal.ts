@@ -57,6 +57,12 @@ export class Terminal {
     for (const byte of bytes) this.#key(byte === carriageReturn ? newline : byte);
   }
 
+  /** tcsetattr(3): what was typed of a line becomes readable when lines are no longer edited. */
+  setMode(mode: Partial<TerminalMode>): void {
+    this.mode = { ...this.mode, ...mode };
+    if (!this.mode.canonical && this.#line.length > 0) this.#finishLine();
+  }
+
   /** The master's side closed: the session's foreground is hung up on. */
   hangUp(): void {
     this.hungUp = true;

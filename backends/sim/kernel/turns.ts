@@ -61,6 +61,8 @@ export class Turns {
   #timers: Timer[] = [];
   readonly #outside = new Set<Promise<unknown>>();
   #told = false;
+  /** Somebody woke us since we looked last. */
+  #called = false;
   #sliceLeft = 0n;
   #unpaused = 0n;
   #endTurn: (() => void) | null = null;
@@ -95,7 +97,7 @@ export class Turns {
       } catch (thrown) {
         return Promise.reject(thrown);
       }
-      process.state = "waiting";
+      asWaiting(process);
     }
     return new Promise((resolve, reject) => {
       const waiting = { process, attempt, reject, resolve: resolve as (value: unknown) => void };
@@ -171,6 +173,7 @@ export class Turns {
 
   /** Something may be to do. */
   wake(): void {
+    this.#called = true;
     this.#woken.abort();
     void this.run();
   }
@@ -179,7 +182,7 @@ export class Turns {
   run(): Promise<void> {
     this.#running ??= this.#loop().finally(() => {
       this.#running = null;
-      if (this.#isCalled()) void this.run();
+      if (this.#isCalled()) this.wake();
     });
     return this.#running;
   }
@@ -204,6 +207,7 @@ export class Turns {
     await null; // whoever woke us ends what it is doing first
     this.#pass(this.#pace.resume(this.now));
     for (;;) {
+      this.#called = false;
       await this.#listen();
       const turn = this.#nextTurn();
       if (turn !== null) await this.#take(turn);
@@ -242,7 +246,7 @@ export class Turns {
   }
 
   #isCalled(): boolean {
-    return this.#inputs.length > 0 || this.#told || this.#outside.size > 0;
+    return this.#called || this.#inputs.length > 0 || this.#told || this.#outside.size > 0;
   }
 
   /** Gives a process its turn and waits for the end of it. */
@@ -293,7 +297,8 @@ export class Turns {
     const signals = this.#deliver(waiting.process);
     if (signals === "ended" || waiting.process.state === "stopped") return null;
     const value = attemptOf(waiting);
-    if (value.kind === "blocked") waiting.process.state = "waiting";
+    if (!isAlive(waiting.process)) return null;
+    if (value.kind === "blocked") asWaiting(waiting.process);
     if (value.kind === "blocked" && !(signals === "handled" && waiting.interruptible)) return null;
     return () => {
       this.#waiting.delete(waiting.process);
@@ -307,6 +312,11 @@ export class Turns {
     this.#starting.delete(process);
     this.#order = this.#order.filter((other) => other !== process);
   }
+}
+
+/** A call may have stopped the one that made it. */
+function asWaiting(process: Process): void {
+  if (process.state !== "stopped") process.state = "waiting";
 }
 
 type Attempt = { kind: "value"; value: unknown } | { kind: "thrown"; thrown: unknown } | { kind: "blocked" };

@@ -175,7 +175,8 @@ export function pathOf(view: Pick<View, "table" | "root">, location: Location): 
 }
 
 function entryOf(fileSystem: FileSystem, at: Location): { directory: Inode; name: string } {
-  if (fileSystem.stat(at.inode).kind !== "directory") return at.entry ?? { directory: fileSystem.root, name: "(deleted)" };
+  if (fileSystem.stat(at.inode).kind !== "directory")
+    return at.entry ?? { directory: fileSystem.root, name: "(deleted)" };
   const directory = fileSystem.parent(at.inode);
   const name = fileSystem.list(directory).find((entry) => entry.inode === at.inode)?.name ?? "(deleted)";
   return { directory, name };

@@ -81,8 +81,7 @@ function readLong(text: string, next: string | undefined, grammar: Grammar, give
   const letter = grammar.long?.[name];
   if (letter === undefined) throw new Failure(`unrecognized option '--${text}'`);
   const isValued = grammar.valued?.includes(letter) === true;
-  if (isValued && rest.length === 0 && next === undefined)
-    throw new Failure(`option '--${name}' requires an argument`);
+  if (isValued && rest.length === 0 && next === undefined) throw new Failure(`option '--${name}' requires an argument`);
   given.push({ letter, value: rest.length > 0 ? rest.join("=") : isValued ? (next ?? "") : "" });
   return isValued && rest.length === 0 ? 1 : 0;
 }

@@ -1,0 +1,348 @@
+/** System calls about processes: who one is, starting others, signals, waiting, groups and sessions, time. */
+import { assert } from "../../../../core/base/assert.ts";
+import { Errno } from "../../../../core/base/errno.ts";
+import type { Capability } from "../../../../core/runtime/capabilities.ts";
+import { uncharge } from "../cgroup.ts";
+import { loadProgram } from "../exec.ts";
+import { meantBy, seenIn, shownIn } from "../ids.ts";
+import { Ended } from "../kernel.ts";
+import { wouldBlock } from "../open-file.ts";
+import { isCapable } from "../permission.ts";
+import { isAlive, type Process } from "../process.ts";
+import type { Credentials, Fd, Pid, SignalAction, SpawnOptions, Sys, WaitStatus } from "../sys.ts";
+import { locate, pathOf } from "../walk.ts";
+import { Caller } from "./caller.ts";
+
+const forkNanos = 50_000n;
+const SIGCONT = 18;
+const signalMax = 64;
+const nameMax = 64;
+
+export class ProcessCalls extends Caller {
+  // Identity
+
+  get pid(): Pid {
+    return this.numberOf(this.process);
+  }
+
+  parent(): Pid {
+    const { parent } = this.self();
+    return parent === null ? 0 : this.numberOf(parent);
+  }
+
+  credentials(): Credentials {
+    const { uid, gid, groups, namespaces } = this.self();
+    const shownGid = (id: number): number => shownIn(namespaces.user, "gids", id);
+    return { uid: shownIn(namespaces.user, "uids", uid), gid: shownGid(gid), groups: groups.map(shownGid) };
+  }
+
+  /** setgroups, setgid, setuid, in this order. */
+  setCredentials(wanted: Partial<Credentials>): void {
+    const self = this.self();
+    if (wanted.groups !== undefined) self.groups = this.#newGroups(wanted.groups);
+    if (wanted.gid !== undefined) self.gid = this.#newId("gids", self.gid, wanted.gid, "CAP_SETGID");
+    if (wanted.uid !== undefined) this.#becomeUser(this.#newId("uids", self.uid, wanted.uid, "CAP_SETUID"));
+  }
+
+  #newGroups(groups: readonly number[]): number[] {
+    const { user } = this.process.namespaces;
+    this.need("CAP_SETGID");
+    if (!user.mayDropGroups || user.gids.length === 0) throw new Errno("EPERM");
+    return groups.map((gid) => this.#meant("gids", gid));
+  }
+
+  #newId(kind: "uids" | "gids", old: number, id: number, capability: Capability): number {
+    const meant = this.#meant(kind, id);
+    if (meant !== old) this.need(capability);
+    return meant;
+  }
+
+  /** EINVAL for an id that the user namespace does not map. */
+  #meant(kind: "uids" | "gids", id: number): number {
+    const meant = meantBy(this.process.namespaces.user, kind, id);
+    if (meant === null) throw new Errno("EINVAL");
+    return meant;
+  }
+
+  /** Root that becomes somebody else loses its capabilities. */
+  #becomeUser(uid: number): void {
+    const { user } = this.process.namespaces;
+    const was = seenIn(user, "uids", this.process.uid);
+    this.process.uid = uid;
+    if (was !== 0 || seenIn(user, "uids", uid) === 0) return;
+    this.process.capabilities = { ...this.process.capabilities, permitted: [], effective: [], ambient: [] };
+  }
+
+  umask(mask: number): number {
+    const old = this.self().umask;
+    this.process.umask = mask & 0o777;
+    return old;
+  }
+
+  hostname(): string {
+    return this.self().namespaces.uts.hostname;
+  }
+
+  setHostname(name: string): void {
+    this.unrefused("sethostname");
+    this.need("CAP_SYS_ADMIN", this.process.namespaces.uts.owner);
+    if (name.length > nameMax) throw new Errno("EINVAL");
+    this.process.namespaces.uts.hostname = name;
+  }
+
+  setDomainname(name: string): void {
+    this.unrefused("setdomainname");
+    this.need("CAP_SYS_ADMIN", this.process.namespaces.uts.owner);
+    if (name.length > nameMax) throw new Errno("EINVAL");
+    this.process.namespaces.uts.domainname = name;
+  }
+
+  // Starting and ending
+
+  async spawn(
+    path: string,
+    argv: readonly string[],
+    environment: readonly string[],
+    options: SpawnOptions = {},
+  ): Promise<Pid> {
+    const { program, executable } = await loadProgram(this.kernel, this.view(), path, argv);
+    return this.fork((sys) => {
+      if (!(sys instanceof ProcessCalls)) throw new Ended();
+      sys.#become(path, this.#absolute(executable), program.argv, environment);
+      return program.body(sys, program.argv, environment);
+    }, options);
+  }
+
+  fork(body: (sys: Sys) => Promise<number>, options: SpawnOptions = {}): Pid {
+    this.self();
+    this.spend(forkNanos);
+    const directory = options.directory === undefined ? null : this.locationOf(options.directory);
+    const group = options.group === undefined || options.group === 0 ? null : this.#groupOf(options.group);
+    const given = options.fds === undefined ? null : this.#given(options.fds);
+    const child = this.kernel.fork(this.process, body);
+    if (given !== null) keepOnly(child, given);
+    if (directory !== null) child.directory = directory;
+    if (options.group !== undefined) child.group = group ?? child.pid;
+    if (options.foreground === true && child.terminal !== null) child.terminal.foreground = child.group;
+    return this.numberOf(child);
+  }
+
+  #given(wanted: ReadonlyMap<Fd, Fd>): [Fd, Fd][] {
+    for (const from of wanted.values()) this.file(from);
+    return [...wanted];
+  }
+
+  async exec(path: string, argv: readonly string[], environment: readonly string[]): Promise<never> {
+    const { program, executable } = await loadProgram(this.kernel, this.view(), path, argv);
+    this.#become(path, this.#absolute(executable), program.argv, environment);
+    this.kernel.start(this.process, (sys) => program.body(sys, program.argv, environment));
+    return new Promise(() => {});
+  }
+
+  /** A path as /proc/<pid>/exe shows it: without symlinks. */
+  #absolute(path: string): string {
+    const { found } = locate(this.view(), path);
+    return found === null ? path : pathOf(this.view(), found);
+  }
+
+  /** What execve(2) changes of a process beside its program. */
+  #become(path: string, executable: string, argv: readonly string[], environment: readonly string[]): void {
+    const self = this.self();
+    uncharge(self);
+    self.executable = executable;
+    self.name = nameOf(path);
+    self.argv = argv;
+    self.environment = environment;
+    self.hasExecuted = true;
+    self.capabilities = this.#capabilitiesAfterExec();
+    for (const [signal, action] of [...self.actions]) if (action !== "ignore") self.actions.delete(signal);
+    for (const fd of [...self.closeOnExec]) this.closeOne(fd);
+  }
+
+  /** capabilities(7): root gets what the bounding set lets it have, others keep the ambient ones. */
+  #capabilitiesAfterExec(): Process["capabilities"] {
+    const { capabilities, namespaces, uid, noNewPrivileges } = this.process;
+    const { bounding, inheritable, ambient } = capabilities;
+    const isRoot = seenIn(namespaces.user, "uids", uid) === 0;
+    const gained = isRoot ? [...new Set([...bounding, ...inheritable])] : ambient;
+    const permitted = noNewPrivileges ? gained.filter((each) => capabilities.permitted.includes(each)) : gained;
+    return { ...capabilities, permitted, effective: permitted };
+  }
+
+  protected closeOne(fd: Fd): void {
+    const file = this.file(fd);
+    this.process.fds.delete(fd);
+    this.process.closeOnExec.delete(fd);
+    file.release();
+  }
+
+  exit(code: number): never {
+    this.kernel.end(this.process, { code: code & 255, signal: 0 });
+    throw new Ended();
+  }
+
+  wait(pid: Pid, options: { noHang?: boolean; untraced?: boolean } = {}): Promise<WaitStatus | null> {
+    return this.call(() => {
+      const status = this.#takeNews(pid, options.untraced ?? false);
+      if (status !== null) return status;
+      if (![...this.process.children].some((child) => this.#isWanted(child, pid))) throw new Errno("ECHILD");
+      return options.noHang === true ? null : wouldBlock;
+    });
+  }
+
+  #isWanted(child: Process, pid: Pid): boolean {
+    if (pid === -1) return true;
+    if (pid === 0) return child.group === this.process.group;
+    return pid > 0 ? this.numberOf(child) === pid : this.shown(child.group) === -pid;
+  }
+
+  /** News of a child that is asked for; the end of a child is told once, then it is gone. */
+  #takeNews(pid: Pid, untraced: boolean): WaitStatus | null {
+    const { news } = this.process;
+    const at = news.findIndex((each) => {
+      const child = this.kernel.processes.get(each.pid);
+      return child !== undefined && (isEnd(each) || untraced) && this.#isWanted(child, pid);
+    });
+    const status = at === -1 ? undefined : news.splice(at, 1)[0];
+    if (status === undefined) return null;
+    const child = this.kernel.processes.get(status.pid);
+    assert(child !== undefined, `child ${status.pid} is in the table`);
+    const number = this.numberOf(child);
+    if (isEnd(status)) this.kernel.reap(child);
+    return { ...status, pid: number };
+  }
+
+  // Signals
+
+  kill(pid: Pid, signal: number): void {
+    if (signal < 0 || signal > signalMax) throw new Errno("EINVAL");
+    const targets = this.#targets(pid);
+    if (targets.length === 0) throw new Errno("ESRCH");
+    const allowed = targets.filter((target) => this.#maySignal(target, signal));
+    if (allowed.length === 0) throw new Errno("EPERM");
+    for (const target of allowed) this.kernel.signal(target, signal);
+  }
+
+  #targets(pid: Pid): Process[] {
+    const self = this.self();
+    const all = [...this.kernel.processes.values()].filter((each) => this.numberOf(each) !== 0);
+    if (pid > 0) return all.filter((each) => this.numberOf(each) === pid);
+    if (pid === -1) return all.filter((each) => each !== self && this.numberOf(each) !== 1);
+    const group = pid === 0 ? self.group : this.#groupOf(-pid);
+    return all.filter((each) => each.group === group);
+  }
+
+  /** The kernel's number of a group that this process knows by one. */
+  #groupOf(number: Pid): Pid {
+    const member = [...this.kernel.processes.values()].find((each) => this.shown(each.group) === number);
+    return member?.group ?? this.peer(number).pid;
+  }
+
+  #maySignal(target: Process, signal: number): boolean {
+    const { uid, session } = this.process;
+    if (uid === target.uid || (signal === SIGCONT && session === target.session)) return true;
+    return isCapable(this.process, "CAP_KILL", target.namespaces.user);
+  }
+
+  onSignal(signal: number, action: SignalAction): void {
+    if (signal === 9 || signal === 19 || signal < 1 || signal > signalMax) throw new Errno("EINVAL");
+    if (action === "default") this.self().actions.delete(signal);
+    else this.self().actions.set(signal, action);
+  }
+
+  async pause(): Promise<void> {
+    try {
+      await this.call<void>(() => wouldBlock);
+    } catch (thrown) {
+      if (!(thrown instanceof Errno && thrown.errno === "EINTR")) throw thrown;
+    }
+  }
+
+  // Groups and sessions
+
+  /** setpgid(2): oneself or a child that has not executed yet, within the session, not a session's leader. */
+  setGroup(pid: Pid, group: Pid): void {
+    const self = this.self();
+    const target = pid === 0 ? self : this.peer(pid);
+    if (group < 0) throw new Errno("EINVAL");
+    if (target !== self && target.parent !== self) throw new Errno("ESRCH");
+    if (target !== self && target.hasExecuted) throw new Errno("EACCES");
+    if (target.session !== self.session || target.session === target.pid) throw new Errno("EPERM");
+    target.group = this.#groupToJoin(target, group);
+  }
+
+  #groupToJoin(target: Process, group: Pid): Pid {
+    if (group === 0 || group === this.numberOf(target)) return target.pid;
+    const all = [...this.kernel.processes.values()];
+    const member = all.find((each) => this.shown(each.group) === group && each.session === target.session);
+    if (member === undefined) throw new Errno("EPERM");
+    return member.group;
+  }
+
+  group(pid?: Pid): Pid {
+    const target = pid === undefined || pid === 0 ? this.self() : this.peer(pid);
+    return this.shown(target.group);
+  }
+
+  session(): Pid {
+    return this.shown(this.self().session);
+  }
+
+  setSession(): Pid {
+    const self = this.self();
+    if ([...this.kernel.processes.values()].some((each) => each.group === self.pid)) throw new Errno("EPERM");
+    self.session = self.pid;
+    self.group = self.pid;
+    self.terminal = null;
+    return this.numberOf(self);
+  }
+
+  // Time, work, chance
+
+  now(): bigint {
+    return this.kernel.turns.now;
+  }
+
+  monotonic(): bigint {
+    return this.kernel.turns.now - this.kernel.options.now;
+  }
+
+  sleep(nanoseconds: bigint): Promise<void> {
+    const until = this.kernel.turns.now + nanoseconds;
+    return this.call<void>(() => (this.kernel.turns.now >= until ? undefined : wouldBlock), until);
+  }
+
+  work(fuel: number): Promise<void> {
+    this.self();
+    this.spend(BigInt(Math.ceil(fuel)));
+    return this.kernel.turns.call(this.process, () => undefined);
+  }
+
+  allocate(bytes: number): void {
+    this.kernel.takeMemory(this.self(), bytes);
+    if (!isAlive(this.process)) throw new Ended();
+  }
+
+  random(count: number): Uint8Array {
+    this.self();
+    return this.kernel.options.random(count);
+  }
+}
+
+function isEnd({ kind }: WaitStatus): boolean {
+  return kind === "exited" || kind === "killed";
+}
+
+/** What ps calls a program: its file's name, at most 15 characters. */
+function nameOf(path: string): string {
+  return (path.split("/").pop() ?? path).slice(0, 15);
+}
+
+/** Leaves a child the descriptors it is given, under their new numbers. */
+function keepOnly(child: Process, given: readonly [Fd, Fd][]): void {
+  const kept = given.map(([to, from]) => [to, child.fds.get(from)?.hold()] as const);
+  for (const file of child.fds.values()) file.release();
+  child.fds.clear();
+  child.closeOnExec.clear();
+  for (const [to, file] of kept) if (file !== undefined) child.fds.set(to, file);
+}
