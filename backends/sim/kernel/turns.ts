@@ -61,6 +61,8 @@ export class Turns {
   #timers: Timer[] = [];
   readonly #outside = new Set<Promise<unknown>>();
   #told = false;
+  /** Signals had effects while we looked for who is next: those we had passed by may be able to go on. */
+  #delivered = false;
   /** Somebody woke us since we looked last. */
   #called = false;
   #sliceLeft = 0n;
@@ -93,7 +95,7 @@ export class Turns {
     if (this.#sliceLeft > 0n && process.pendingSignals.size === 0 && process.state !== "stopped") {
       try {
         const value = attempt();
-        if (value !== wouldBlock) return Promise.resolve(value as T);
+        if (value !== wouldBlock) return Promise.resolve(value);
       } catch (thrown) {
         return Promise.reject(thrown);
       }
@@ -204,14 +206,15 @@ export class Turns {
   // The loop
 
   async #loop(): Promise<void> {
-    await null; // whoever woke us ends what it is doing first
+    await Promise.resolve(); // whoever woke us ends what it is doing first
     this.#pass(this.#pace.resume(this.now));
     for (;;) {
       this.#called = false;
       await this.#listen();
+      this.#delivered = false;
       const turn = this.#nextTurn();
       if (turn !== null) await this.#take(turn);
-      else if (!(await this.#passTime())) return;
+      else if (!this.#delivered && !(await this.#passTime())) return;
     }
   }
 
@@ -286,18 +289,29 @@ export class Turns {
   }
 
   #startOf(process: Process, start: () => void): (() => void) | null {
-    if (this.#deliver(process) === "ended") return null;
+    if (this.#signals(process) === "ended") return null;
     return () => {
       this.#starting.delete(process);
       start();
     };
   }
 
+  #diedTrying(): null {
+    this.#delivered = true;
+    return null;
+  }
+
+  #signals(process: Process): "none" | "handled" | "ended" {
+    const effect = process.pendingSignals.size === 0 ? "none" : this.#deliver(process);
+    if (effect !== "none") this.#delivered = true;
+    return effect;
+  }
+
   #outcomeOf(waiting: Waiting): (() => void) | null {
-    const signals = this.#deliver(waiting.process);
+    const signals = this.#signals(waiting.process);
     if (signals === "ended" || waiting.process.state === "stopped") return null;
     const value = attemptOf(waiting);
-    if (!isAlive(waiting.process)) return null;
+    if (!isAlive(waiting.process)) return this.#diedTrying();
     if (value.kind === "blocked") asWaiting(waiting.process);
     if (value.kind === "blocked" && !(signals === "handled" && waiting.interruptible)) return null;
     return () => {

@@ -97,5 +97,5 @@ function closed(inside: string, negated: boolean): string {
 }
 
 function member(char: string): string {
-  return /[\\\]\[^\-]/.test(char) ? `\\${char}` : char;
+  return /[\\\][^-]/.test(char) ? `\\${char}` : char;
 }
