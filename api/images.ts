@@ -1,12 +1,12 @@
-/** /images: load, list, inspect, tag, remove. Pulling needs a registry client, which there is not yet. */
+/** /images: load, list, inspect, tag, remove; what needs a registry is in registry.ts. */
 import { encodeText } from "../core/base/bytes.ts";
 import { messageOf, TsboxError } from "../core/base/error.ts";
 import type { LoadedImage } from "../core/engine/engine.ts";
 import type { ListedImage } from "../core/image/image.ts";
-import { formatFamiliar, parseReference } from "../core/image/reference.ts";
 import type { Filters } from "./filters.ts";
 import { parseFilters } from "./filters.ts";
 import type { Answer } from "./http.ts";
+import { pull } from "./registry.ts";
 import { emptyReply, jsonReply, streamReply } from "./reply.ts";
 import type { Call, Context, Route } from "./route.ts";
 import { started, untilAborted } from "./stream.ts";
@@ -19,7 +19,7 @@ export function imageRoutes(context: Context): Route[] {
   return [
     { method: "GET", path: "/images/json", handler: (call) => list(context, call) },
     { method: "POST", path: "/images/load", handler: (call) => load(context, call) },
-    { method: "POST", path: "/images/create", handler: async (call) => refusePull(call) },
+    { method: "POST", path: "/images/create", handler: (call) => create(context, call) },
     {
       method: "GET",
       path: "/images/:name{.+}/json",
@@ -75,17 +75,10 @@ async function* loadLines(loaded: AsyncIterable<LoadedImage>): AsyncGenerator<Ui
   }
 }
 
-/** Throws TsboxError "invalid" when it is no reference. */
-function refusePull({ query }: Call): never {
-  const name = query.text("fromImage");
-  if (name === "") throw new TsboxError("unsupported", "importing a file system is not supported yet");
-  const tag = query.text("tag");
-  const whole = tag === "" ? name : `${name}${tag.includes(":") ? "@" : ":"}${tag}`;
-  throw new TsboxError(
-    "not-found",
-    `cannot pull ${formatFamiliar(parseReference(whole))}: tsbox cannot pull from registries yet; ` +
-      "load the image from a file with: tsbox load -i FILE",
-  );
+/** Docker's one endpoint for two things. */
+async function create(context: Context, call: Call): Promise<Answer> {
+  if (call.query.text("fromImage") !== "") return pull(context, call);
+  throw new TsboxError("unsupported", "importing a file system is not supported yet");
 }
 
 const knownFilters = ["reference", "dangling", "label", "label!", "before", "since", "until"];

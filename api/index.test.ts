@@ -6,6 +6,7 @@ import { encodeText } from "../core/base/bytes.ts";
 import { TsboxError } from "../core/base/error.ts";
 import type { CreateRequest } from "../core/engine/engine.ts";
 import type { Event } from "../core/engine/events.ts";
+import type { Transfer } from "../core/engine/transfer.ts";
 import { memoryImage } from "../core/engine/testing/memory-images.ts";
 import type { Image } from "../core/image/image.ts";
 import type { Attachment, OutputChunk } from "../core/engine/machine.ts";
@@ -500,10 +501,67 @@ test("history tells each step newest first, with the bytes of its layer", async 
   );
 });
 
-test("a pull says in one line what to do instead", async () => {
-  const answer = await json(fakeApi({}), "POST", "/images/create?fromImage=docker.io/library/alpine&tag=3");
-  assert.equal(answer.status, 404);
-  assert.match(answer.body.message, /^cannot pull alpine:3: .*load -i FILE$/);
+test("a pull hands on the login, tells as Docker tells, and keeps an early error's status", async () => {
+  const asked: unknown[] = [];
+  const transfers: Transfer[] = [
+    { kind: "status", status: "Pulling from bb", id: "1" },
+    { kind: "layer", id: "0123456789ab", status: "Downloading", bytes: { current: 19_968, total: 1_985_613 } },
+    { kind: "layer", id: "0123456789ab", status: "Pull complete" },
+  ];
+  const api = fakeApi({
+    registry: {
+      pull: (name, options, { credentials }) => {
+        asked.push(name, options, credentials.username);
+        return streamOfTransfers(transfers);
+      },
+    },
+  });
+  const headers = { "x-registry-auth": Buffer.from('{"username":"maria","password":"x"}').toString("base64url") };
+  const target = "/images/create?fromImage=host:5000/bb&tag=1&platform=linux/arm64";
+  const answer = await api(request("POST", target, { headers }));
+  assert.deepEqual(asked, [
+    "host:5000/bb:1",
+    { all: false, platform: { os: "linux", architecture: "arm64", variant: "" } },
+    "maria",
+  ]);
+  const lines = (await read(answer)).text.split("\r\n");
+  assert.deepEqual(lines, [
+    '{"status":"Pulling from bb","id":"1"}',
+    `{"status":"Downloading","progressDetail":{"current":19968,"total":1985613},"progress":"[>${" ".repeat(50)}]  19.97kB/1.986MB","id":"0123456789ab"}`,
+    '{"status":"Pull complete","progressDetail":{},"id":"0123456789ab"}',
+    "",
+  ]);
+  const failing = fakeApi({
+    registry: { pull: () => notFound("manifest unknown") },
+  });
+  assert.equal((await json(failing, "POST", "/images/create?fromImage=a&tag=1")).status, 404);
+});
+
+async function* streamOfTransfers(transfers: readonly Transfer[]): AsyncGenerator<Transfer, void> {
+  yield* transfers;
+}
+
+test("a login that cannot be read is none, and auth checks what it is given", async () => {
+  const seen: string[] = [];
+  const api = fakeApi({
+    registry: {
+      push: (name, { credentials }) => {
+        seen.push(`${name} ${credentials.username}`);
+        return streamOfTransfers([]);
+      },
+      login: async (server, { credentials }) => {
+        seen.push(`${server} ${credentials.username}:${credentials.password}`);
+        return { identityToken: null };
+      },
+    },
+  });
+  await api(request("POST", "/images/host:5000/a/b/push?tag=1", { headers: { "x-registry-auth": "!!!" } }));
+  const auth = await json(api, "POST", "/auth", {
+    auth: Buffer.from("u:p:q").toString("base64"),
+    serveraddress: "host:5000",
+  });
+  assert.deepEqual(auth, { status: 200, body: { IdentityToken: "", Status: "Login Succeeded" } });
+  assert.deepEqual(seen, ["host:5000/a/b:1 ", "host:5000 u:p:q"]);
 });
 
 test("only none and host are networks", async () => {

@@ -15,6 +15,7 @@ import { imageRoutes } from "./images.ts";
 import { networkRoutes } from "./networks.ts";
 import { notYetRoutes } from "./not-yet.ts";
 import { Query } from "./query.ts";
+import { registryRoutes } from "./registry.ts";
 import type { Call, Context, Handler } from "./route.ts";
 import type { SystemInfo } from "./system-info.ts";
 import { systemRoutes } from "./system.ts";
@@ -32,6 +33,7 @@ const families = [
   systemRoutes,
   containerRoutes,
   execRoutes,
+  registryRoutes,
   imageRoutes,
   volumeRoutes,
   networkRoutes,

@@ -22,9 +22,7 @@ const unsupported: readonly [method: Route["method"], path: string, what: string
   ["POST", "/build", "building images"],
   ["POST", "/build/prune", "pruning the build cache"],
   ["GET", "/images/get", "saving images"],
-  ["GET", "/images/search", "searching a registry"],
   ["GET", "/images/:name{.+}/get", "saving images"],
-  ["POST", "/images/:name{.+}/push", "pushing images"],
   ["POST", "/images/prune", "pruning images"],
   ["POST", "/networks/create", "creating networks"],
   ["POST", "/networks/:id/connect", "connecting networks"],
@@ -33,8 +31,6 @@ const unsupported: readonly [method: Route["method"], path: string, what: string
   ["POST", "/networks/prune", "pruning networks"],
   ["POST", "/volumes/prune", "pruning volumes"],
   ["GET", "/system/df", "disk usage"],
-  ["POST", "/auth", "logging in to a registry"],
-  ["GET", "/distribution/:name{.+}/json", "asking a registry"],
 ];
 
 const swarm = ["/swarm", "/nodes", "/services", "/tasks", "/secrets", "/configs"];

@@ -1,6 +1,6 @@
 /** The command line's ports on Node: a daemon's socket, the terminal, files, the environment. */
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { CliPorts, Files } from "../cli/ports.ts";
 import { defaultHost } from "./default-host.ts";
 import { nodeTerminal } from "./node-terminal.ts";
@@ -11,6 +11,14 @@ const nodeFiles: Files = {
   write: async (path, bytes) => {
     const { pipeline } = await import("node:stream/promises");
     await pipeline(bytes, createWriteStream(path));
+  },
+  replace: async (path, bytes) => {
+    const { mkdirSync, renameSync } = await import("node:fs");
+    const { pipeline } = await import("node:stream/promises");
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const fresh = `${path}.${process.pid}.tmp`;
+    await pipeline(bytes, createWriteStream(fresh, { mode: 0o600 }));
+    renameSync(fresh, path);
   },
   exists: async (path) => existsSync(path),
   resolve: (path) => resolve(path),

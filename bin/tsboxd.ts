@@ -13,9 +13,11 @@ import { defaultHost, runDirectory } from "./default-host.ts";
 import { createHttpServer } from "./http-server.ts";
 import { Idle } from "./idle.ts";
 import { listen, refuseTaken, socketPath } from "./listen.ts";
+import { certificateDirectories, registryConfig, type RegistryFlags, standardConfigFile } from "./registry-config.ts";
+import { registryFetch } from "./registry-fetch.ts";
 import { systemInfo } from "./system-info.ts";
 
-interface Options {
+interface Options extends RegistryFlags {
   readonly host: string;
   readonly dataRoot: string;
   readonly execRoot: string;
@@ -33,12 +35,19 @@ const program = new Command("tsboxd")
   .option("--data-root <directory>", "images, containers, volumes", env["TSBOX_DATA_ROOT"] ?? `${dataDirectory}/tsbox`)
   .option("--exec-root <directory>", "the state of what runs", env["TSBOX_RUN_DIR"] ?? `${runDirectory(env)}/tsbox`)
   .option("--idle-minutes <minutes>", "end after so long without requests and running containers", positive)
+  .option("--config-file <file>", "about registries, in the form of Docker's daemon.json", standardConfigFile)
+  .option("--registry-mirror <url>", "ask it before Docker Hub; may be repeated", listed, [])
+  .option("--insecure-registry <host>", "a registry that may be spoken to without TLS; may be repeated", listed, [])
   .option("-D, --debug", "print every request", false);
 
 function positive(text: string): number {
   const minutes = Number(text);
   if (!(minutes > 0)) throw new InvalidArgumentError("expected a number above 0");
   return minutes;
+}
+
+function listed(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text];
 }
 
 /** The images tsbox brings along, by name. */
@@ -56,7 +65,11 @@ async function main(options: Options): Promise<void> {
   await refuseTaken(path);
   const machine = await openLinuxMachine({ dataRoot: options.dataRoot, runRoot: options.execRoot });
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  const engine = await openEngine({ machine, ports: linuxPorts, embedded, bootId, warn });
+  const registry = {
+    fetch: registryFetch({ environment: env, certificates: certificateDirectories }),
+    config: registryConfig(options),
+  };
+  const engine = await openEngine({ machine, ports: linuxPorts, embedded, bootId, warn, registry });
   const { dataRoot, debug } = options;
   const system = systemInfo({ dataRoot, debug, storageDriver: machine.layers.name, clock: linuxPorts.clock });
   const api = createApi(engine, system);

@@ -22,6 +22,8 @@ export const commands: Readonly<Record<string, Entry>> = {
   inspect: { summary: "Return low-level information on Docker objects", load: () => import("./commands/inspect.ts") },
   kill: { summary: "Kill one or more running containers", load: () => import("./commands/kill.ts") },
   load: { summary: "Load an image from a tar archive or STDIN", load: () => import("./commands/load.ts") },
+  login: { summary: "Authenticate to a registry", load: () => import("./commands/login.ts") },
+  logout: { summary: "Log out from a registry", load: () => import("./commands/logout.ts") },
   logs: { summary: "Fetch the logs of a container", load: () => import("./commands/logs.ts") },
   pause: { summary: "Pause all processes within one or more containers", load: () => import("./commands/pause.ts") },
   port: {
@@ -29,6 +31,8 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import("./commands/port.ts"),
   },
   ps: { summary: "List containers", load: () => import("./commands/ps.ts") },
+  pull: { summary: "Download an image from a registry", load: () => import("./commands/pull.ts") },
+  push: { summary: "Upload an image to a registry", load: () => import("./commands/push.ts") },
   "registry serve": {
     summary: "Start a registry and serve it until interrupted",
     load: () => import("./commands/registry-serve.ts"),
@@ -38,6 +42,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   rm: { summary: "Remove one or more containers", load: () => import("./commands/rm.ts") },
   rmi: { summary: "Remove one or more images", load: () => import("./commands/rmi.ts") },
   run: { summary: "Create and run a new container from an image", load: () => import("./commands/run.ts") },
+  search: { summary: "Search Docker Hub for images", load: () => import("./commands/search.ts") },
   start: { summary: "Start one or more stopped containers", load: () => import("./commands/start.ts") },
   stop: { summary: "Stop one or more running containers", load: () => import("./commands/stop.ts") },
   tag: {
@@ -75,6 +80,8 @@ const longNames: Readonly<Record<string, string>> = {
   "image rm": "rmi",
   "image remove": "rmi",
   "image load": "load",
+  "image pull": "pull",
+  "image push": "push",
   "image tag": "tag",
   "system info": "info",
   "system events": "events",

@@ -50,6 +50,11 @@ export class Client {
     return checked(await this.transport.request(method, path + queryString(query), options));
   }
 
+  /** An answer's JSON. */
+  async json<T>({ body }: ApiResponse): Promise<T> {
+    return JSON.parse(decoder.decode(await readAll(body, answerLimit))) as T;
+  }
+
   /** Raw bytes both ways, or ApiError. */
   async hijack(path: string, query: Query = {}, body?: unknown): Promise<Duplex> {
     const { response, duplex } = await this.transport.hijack("POST", path + queryString(query), jsonBody(body));

@@ -1,6 +1,5 @@
 /** Creating a container as `run` and `create` do it: a missing image is fetched, then it is tried again. */
 import type { Client } from "./client.ts";
-import { jsonLines } from "./client.ts";
 import { ApiError, CliError } from "./errors.ts";
 import type { CliPorts } from "./ports.ts";
 import { type Attached, type CreateCall, createBody } from "./run-options.ts";
@@ -39,21 +38,19 @@ function withTag(image: string): string {
   return /[:@][^/]*$/.test(image) ? image : `${image}:latest`;
 }
 
+/** Told on standard error: standard output is the container's. */
 async function pull(
   client: Client,
-  { terminal }: CliPorts,
+  ports: CliPorts,
   image: string,
-  options: { quiet: boolean; platform: string },
+  { quiet, platform }: { quiet: boolean; platform: string },
 ): Promise<void> {
-  const [, fromImage = image, tag = "latest"] = /^(.*?)(?::([^:/@]+))?$/.exec(image) ?? [];
-  const query = { fromImage, tag: image.includes("@") ? undefined : tag, platform: options.platform || undefined };
-  const response = await client.open("POST", "/images/create", query);
-  for await (const line of jsonLines(response.body)) {
-    const { status, id, error } = line as { status?: string; id?: string; error?: string };
-    if (error !== undefined) throw new CliError(error, 125);
-    if (!options.quiet && status !== undefined)
-      await terminal.stderr(`${id === undefined ? "" : `${id}: `}${status}\n`);
-  }
+  const { pullImage } = await import("./pull-image.ts");
+  const { stderr } = ports.terminal;
+  const terminal = { ...ports.terminal, stdoutIsTty: false, stdout: quiet ? async () => {} : stderr };
+  await pullImage({ client, ports }, image, { platform, all: false, terminal }).catch((thrown: unknown) => {
+    throw thrown instanceof CliError ? new CliError(thrown.message, 125) : thrown;
+  });
 }
 
 async function* bytesOf(text: string): AsyncGenerator<Uint8Array, void, undefined> {

@@ -48,7 +48,8 @@ Run 'tsbox COMMAND --help' for more information on a command.
 `;
 }
 
-const imageCommands = ["images", "load", "rmi", "tag"];
+const imageCommands = ["images", "load", "pull", "push", "rmi", "tag"];
+const singleCommands = ["login", "logout", "search", "version"];
 const systemCommands = ["events", "info"];
 
 function groupHelp(group: string, summary: string): string {
@@ -71,7 +72,7 @@ function groupsOf(name: string): string[] {
   if (member !== undefined) return [group];
   if (imageCommands.includes(name)) return ["image"];
   if (systemCommands.includes(name)) return ["system"];
-  return name === "version" ? [] : ["container"];
+  return singleCommands.includes(name) ? [] : ["container"];
 }
 
 /** `tsbox run --help`. */

@@ -50,6 +50,8 @@ export interface Terminal {
 export interface Files {
   read(path: string): ByteStream;
   write(path: string, bytes: ByteStream): Promise<void>;
+  /** Puts a file that is nobody else's business in place of the one there, whole or not at all; makes its directory. */
+  replace(path: string, bytes: ByteStream): Promise<void>;
   exists(path: string): Promise<boolean>;
   /** The absolute form of a path. */
   resolve(path: string): string;

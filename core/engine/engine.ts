@@ -13,6 +13,7 @@ import type { Image, ListedImage, RemovedImage } from "../image/image.ts";
 import type { Platform } from "../image/platform.ts";
 import type { Attachment, TaskExit } from "./machine.ts";
 import type { Event, EventFilter } from "./events.ts";
+import type { Registry } from "./registry.ts";
 import type { Volume } from "../volume/volume.ts";
 
 export interface Engine {
@@ -20,6 +21,7 @@ export interface Engine {
   readonly containers: Containers;
   readonly execs: Execs;
   readonly volumes: Volumes;
+  readonly registry: Registry;
   readonly traits: HostTraits;
   /** Events from `since` (kept ones first), live until the iteration is left or `until` has passed. */
   events(filter: EventFilter): AsyncIterable<Event>;

@@ -15,6 +15,7 @@ import { type ImagesDependencies, type ImageStore, type ImageUser, openImages } 
 import { ensureInitLayer } from "./init-layer.ts";
 import type { Machine } from "./machine.ts";
 import { recover } from "./recover.ts";
+import { type Registry, type RegistryDependencies, registryOf } from "./registry.ts";
 import { ContainerTable } from "./refs.ts";
 import { volumesOf } from "./volumes.ts";
 
@@ -25,6 +26,8 @@ export interface EngineDependencies {
   readonly embedded: (name: string) => ByteStream | null;
   /** Names this boot of the machine (/proc/sys/kernel/random/boot_id). */
   readonly bootId: string;
+  /** The way to registries; without it there is none. */
+  readonly registry?: RegistryDependencies;
   /** Hears of what went wrong in work nobody waits for: one line for the operator. */
   readonly warn?: (message: string) => void;
 }
@@ -65,11 +68,17 @@ export async function openEngineOver(
     events.close();
     await machine.close();
   };
-  return engineOf(context, close);
+  return engineOf(context, registryFor(context, dependencies), close);
 }
 
-function engineOf(context: Context, close: () => Promise<void>): Engine {
+function registryFor({ images, events }: Context, { machine, ports, registry }: EngineDependencies): Registry {
+  const { disk, traits } = machine;
+  return registryOf({ images, events, disk, ports, architecture: traits.architecture }, registry ?? { fetch: null });
+}
+
+function engineOf(context: Context, registry: Registry, close: () => Promise<void>): Engine {
   return {
+    registry,
     images: context.images,
     containers: containersOf(context),
     execs: execsOf(context),

@@ -35,6 +35,7 @@ export async function runClient(argv: readonly string[], transport: Transport, s
     files: {
       read: () => streamOf(),
       write: async () => undefined,
+      replace: async () => undefined,
       exists: async (path) => existsSync(path),
       resolve: (path) => resolve(path),
     },

@@ -3,7 +3,8 @@
  * that breaks goes on where it stopped (Range, RFC 9110, 14.2). That the bytes are the right ones is
  * for the reader to check: only whoever has the earlier ones too can compute the digest.
  */
-import { corrupt } from "../descriptor.ts";
+import { readAll } from "../../base/bytes.ts";
+import { corrupt, type Descriptor, jsonBytesMax } from "../descriptor.ts";
 import type { Digest } from "../digest.ts";
 import { discard, type HttpResponse, networkError } from "./http.ts";
 import type { Repository } from "./repository.ts";
@@ -55,4 +56,16 @@ async function* skipped(stream: AsyncIterable<Uint8Array>, count: number): Async
     if (chunk.length > missing) yield chunk.subarray(missing);
     missing = Math.max(0, missing - chunk.length);
   }
+}
+
+/** A small blob, whole and checked: a configuration. */
+export async function documentFrom(
+  repository: Repository,
+  { digest, size }: Pick<Descriptor, "digest" | "size">,
+): Promise<Uint8Array> {
+  if (size > jsonBytesMax) throw corrupt(`blob ${digest} is ${size} bytes; at most ${jsonBytesMax} are read`);
+  const bytes = await readAll(blobFrom(repository, { digest, size }, 0), size);
+  const found = repository.digestOf(bytes);
+  if (found !== digest) throw corrupt(`blob ${digest}: its content has the digest ${found}`);
+  return bytes;
 }

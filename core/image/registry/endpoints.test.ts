@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { encodeText } from "../../base/bytes.ts";
-import { base64, fromBase64 } from "./credentials.ts";
 import { defaultRegistryConfig, endpointsOf, isLocalOnly, mayBeInsecure, parseRegistryConfig } from "./endpoints.ts";
-import fc from "fast-check";
 
 const bases = (domain: string, config = defaultRegistryConfig) => endpointsOf(domain, config).map(({ base }) => base);
 
@@ -75,14 +73,4 @@ test("the configuration is daemon.json's, and what is wrong in it is named", () 
     [{ "max-concurrent-uploads": 0 }, /"max-concurrent-uploads" is 0, expected a number above 0/],
   ];
   for (const [value, message] of wrong) assert.throws(() => parse(value), message);
-});
-
-test("base64 is Node's, both ways", () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
-      assert.equal(base64(bytes), Buffer.from(bytes).toString("base64"));
-      assert.deepEqual(fromBase64(Buffer.from(bytes).toString("base64url")), bytes);
-    }),
-  );
-  assert.equal(fromBase64("a b!"), null);
 });

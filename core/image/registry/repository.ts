@@ -56,6 +56,10 @@ export class Repository {
     this.#actions = actions;
   }
 
+  digestOf(bytes: Uint8Array): Digest {
+    return digestOf(this.#hasher, bytes);
+  }
+
   /** `path` beneath /v2/<name>. */
   send(
     ask: Omit<Ask, "scopes" | "target"> & { readonly path?: string; readonly target?: string },
@@ -75,7 +79,7 @@ export class Repository {
       what: `${what} not found`,
     });
     const bytes = await readBytes(response, what, jsonBytesMax);
-    const digest = digestOf(this.#hasher, bytes);
+    const digest = this.digestOf(bytes);
     const said = isDigest(reference) ? reference : response.headers["docker-content-digest"];
     if (said !== undefined && said.startsWith("sha256:") && said !== digest)
       throw corrupt(`${what}: the registry says its digest is ${said}, its content has ${digest}`);
@@ -114,7 +118,7 @@ export class Repository {
       what,
     });
     await discard(response);
-    const digest = digestOf(this.#hasher, bytes);
+    const digest = this.digestOf(bytes);
     const said = response.headers["docker-content-digest"];
     if (said !== undefined && said.startsWith("sha256:") && said !== digest)
       throw corrupt(`${what}: the registry stored it as ${said}, we sent ${digest}`);

@@ -1,6 +1,6 @@
 /** Who may do what at the registry's server: nobody is asked, or for a password, or for a token (distribution: auth). */
+import { fromBase64 } from "../../base/base64.ts";
 import { decodeBytes } from "../../base/bytes.ts";
-import { fromBase64 } from "./credentials.ts";
 import type { Headers } from "./http.ts";
 
 /** One thing that a request wants to do. */
