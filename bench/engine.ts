@@ -1,7 +1,7 @@
 /** A tsboxd of the bench's own: other socket, other data root, gone afterwards. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { timeCommand } from "./command.ts";
@@ -16,7 +16,16 @@ const checkout = fileURLToPath(new URL("..", import.meta.url));
 
 export async function openBenchEngine(directory: string): Promise<BenchEngine> {
   const host = `unix://${directory}/tsbox.sock`;
-  const args = ["--host", host, "--data-root", join(directory, "data"), "--exec-root", join(directory, "run")];
+  const args = [
+    "--host",
+    host,
+    "--data-root",
+    join(directory, "data"),
+    "--exec-root",
+    join(directory, "run"),
+    "--cgroup-parent",
+    basename(directory),
+  ];
   const daemon = spawn(join(checkout, "bin/tsboxd"), args, { stdio: ["ignore", "ignore", "inherit"] });
   const tsbox = (...command: readonly string[]): number =>
     timeCommand({ program: join(checkout, "bin/tsbox"), args: command, environment: { TSBOX_HOST: host } });

@@ -4,7 +4,7 @@
  */
 import { execFile, execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { openLinuxMachine } from "../backends/linux/machine.ts";
 import { linuxPorts } from "../backends/linux/ports.ts";
@@ -28,7 +28,11 @@ const layer = `sha256:${"b0".repeat(32)}` as DiffId;
 
 export async function* bench(rounds: number): AsyncGenerator<Row> {
   const directory = mkdtempSync("/dev/shm/tsbox-bench-");
-  const machine = await openLinuxMachine({ dataRoot: join(directory, "data"), runRoot: join(directory, "run") });
+  const machine = await openLinuxMachine({
+    dataRoot: join(directory, "data"),
+    runRoot: join(directory, "run"),
+    cgroupParent: basename(directory),
+  });
   try {
     await machine.layers.apply(layer, busybox());
     const times = await interleave([ours(machine), floor(directory, machine)], rounds);

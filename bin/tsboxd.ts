@@ -10,6 +10,7 @@ import { messageOf } from "../core/base/error.ts";
 import { openEngine } from "../core/engine/open.ts";
 import { logRequests } from "./debug-log.ts";
 import { defaultHost, runDirectory } from "./default-host.ts";
+import { defaultCgroupParent } from "../core/runtime/default-spec.ts";
 import { createHttpServer } from "./http-server.ts";
 import { Idle } from "./idle.ts";
 import { listen, refuseTaken, socketPath } from "./listen.ts";
@@ -21,6 +22,7 @@ interface Options extends RegistryFlags {
   readonly host: string;
   readonly dataRoot: string;
   readonly execRoot: string;
+  readonly cgroupParent: string;
   readonly debug: boolean;
   readonly idleMinutes?: number;
 }
@@ -34,6 +36,7 @@ const program = new Command("tsboxd")
   .option("-H, --host <address>", "where to listen", env["TSBOX_HOST"] ?? defaultHost(env))
   .option("--data-root <directory>", "images, containers, volumes", env["TSBOX_DATA_ROOT"] ?? `${dataDirectory}/tsbox`)
   .option("--exec-root <directory>", "the state of what runs", env["TSBOX_RUN_DIR"] ?? `${runDirectory(env)}/tsbox`)
+  .option("--cgroup-parent <name>", "where containers' cgroups are made", defaultCgroupParent)
   .option("--idle-minutes <minutes>", "end after so long without requests and running containers", positive)
   .option("--config-file <file>", "about registries, in the form of Docker's daemon.json", standardConfigFile)
   .option("--registry-mirror <url>", "ask it before Docker Hub; may be repeated", listed, [])
@@ -63,14 +66,14 @@ function warn(message: string): void {
 async function main(options: Options): Promise<void> {
   const path = socketPath(options.host);
   await refuseTaken(path);
-  const machine = await openLinuxMachine({ dataRoot: options.dataRoot, runRoot: options.execRoot });
+  const { dataRoot, debug, cgroupParent } = options;
+  const machine = await openLinuxMachine({ dataRoot, runRoot: options.execRoot, cgroupParent });
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   const registry = {
     fetch: registryFetch({ environment: env, certificates: certificateDirectories }),
     config: registryConfig(options),
   };
   const engine = await openEngine({ machine, ports: linuxPorts, embedded, bootId, warn, registry });
-  const { dataRoot, debug } = options;
   const system = systemInfo({ dataRoot, debug, storageDriver: machine.layers.name, clock: linuxPorts.clock });
   const api = createApi(engine, system);
   const idle = new Idle();

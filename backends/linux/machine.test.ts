@@ -35,6 +35,8 @@ describe("the Linux machine", { skip: missing(), concurrency: false }, () => {
   });
   after(async () => {
     await machine.close();
+    const parents = machine.traits.cgroups.map(({ mount }) => `${mount}/${workshop.cgroupParent}`);
+    assert.deepEqual(parents.filter(fs.existsSync), [], "a closed machine leaves no empty cgroup");
     workshop.remove();
   });
 
@@ -45,7 +47,7 @@ describe("the Linux machine", { skip: missing(), concurrency: false }, () => {
       .split("\n")
       .filter((line) => line.includes(workshop.directory));
     const cgroups = machine.traits.cgroups
-      .map(({ mount }) => `${mount}/tsbox/${id}`)
+      .map(({ mount }) => `${mount}/${workshop.cgroupParent}/${id}`)
       .filter((path) => fs.existsSync(path));
     const files = fs.readdirSync(workshop.runRoot).concat(fs.readdirSync(`${workshop.dataRoot}/containers`));
     return [...mounts, ...cgroups, ...files, ...processesOf(id)];
@@ -228,7 +230,7 @@ describe("the Linux machine", { skip: missing(), concurrency: false }, () => {
     assert.equal(await textOf(attachment), "alive\n");
     assert.equal(((await task.exited) as { code: number }).code, 8);
     const cgroups = machine.traits.cgroups
-      .map(({ mount }) => `${mount}/tsbox/${id}`)
+      .map(({ mount }) => `${mount}/${workshop.cgroupParent}/${id}`)
       .filter((path) => fs.existsSync(path));
     for (const path of cgroups) fs.rmdirSync(path);
     await machine.layers.discard(id);
@@ -312,11 +314,11 @@ describe("the Linux machine", { skip: missing(), concurrency: false }, () => {
 });
 
 /** A process that opens the machine, starts a container there, prints its id, and stays. */
-function spawnEngine({ dataRoot, runRoot }: Workshop): ChildProcess {
+function spawnEngine({ dataRoot, runRoot, cgroupParent }: Workshop): ChildProcess {
   const program = `
     const { openLinuxMachine } = await import(${JSON.stringify(new URL("./machine.ts", import.meta.url).href)});
     const { Container, untilReady } = await import(${JSON.stringify(new URL("./testing/workshop.ts", import.meta.url).href)});
-    const machine = await openLinuxMachine(${JSON.stringify({ dataRoot, runRoot })});
+    const machine = await openLinuxMachine(${JSON.stringify({ dataRoot, runRoot, cgroupParent })});
     const made = await Container.create(machine, "echo ready; read x; echo $x; exit 8", { stdin: true });
     await untilReady(await made.perform(machine));
     console.log(made.id);`;

@@ -15,8 +15,10 @@ import { TsboxError } from "../../core/base/error.ts";
 import type { Machine, Task, TaskExit, TaskKey, TaskStart } from "../../core/engine/machine.ts";
 import { defaultCapabilities } from "../../core/runtime/capabilities.ts";
 import { defaultSeccomp } from "../../core/runtime/default-seccomp.ts";
+import { defaultCgroupParent } from "../../core/runtime/default-spec.ts";
 import { PlanError } from "../../core/runtime/plan-error.ts";
 import type { Cgroup, Plan } from "../../core/runtime/plan.ts";
+import { cgroupParent } from "../../core/runtime/spec-for.ts";
 import type { HostTraits } from "../../core/runtime/traits.ts";
 import { LinuxDisk, makeDirectory } from "./disk.ts";
 import { asErrno, failedWith } from "./errors.ts";
@@ -33,6 +35,8 @@ export interface LinuxMachineOptions {
   readonly dataRoot: string;
   /** Sockets; emptied by a reboot. */
   readonly runRoot: string;
+  /** Where containers' cgroups are made, relative to each hierarchy; "tsbox" when not given. */
+  readonly cgroupParent?: string;
   /** The helper's binary; found or compiled when not given. */
   readonly helper?: string;
 }
@@ -52,6 +56,7 @@ export async function openLinuxMachine(options: LinuxMachineOptions): Promise<Ma
       "invalid",
       `the run directory ${runRoot} is longer than ${runRootMax} bytes: choose a shorter one`,
     );
+  const parent = cgroupParent(options.cgroupParent ?? "") || defaultCgroupParent;
   const binary = await findHelper(options.helper);
   const lock = await lockDataRoot(dataRoot);
   const helper = new Helper(binary);
@@ -63,7 +68,8 @@ export async function openLinuxMachine(options: LinuxMachineOptions): Promise<Ma
     await lock.release();
     throw thrown;
   }
-  const machine = new LinuxMachine({ disk: new LinuxDisk(dataRoot, runRoot), layers, helper, lock });
+  const traits = probeTraits({ dataRoot, cgroupParent: parent });
+  const machine = new LinuxMachine({ traits, disk: new LinuxDisk(dataRoot, runRoot), layers, helper, lock });
   setImmediate(() => warmUp(machine.traits));
   return machine;
 }
@@ -84,6 +90,7 @@ function openRoot(path: string): HostPath {
 }
 
 interface Parts {
+  readonly traits: HostTraits;
   readonly disk: LinuxDisk;
   readonly layers: OverlayLayers;
   readonly helper: Helper;
@@ -91,7 +98,7 @@ interface Parts {
 }
 
 class LinuxMachine implements Machine {
-  readonly traits: HostTraits = probeTraits();
+  readonly traits: HostTraits;
   readonly disk: LinuxDisk;
   readonly layers: OverlayLayers;
   readonly #helper: Helper;
@@ -101,7 +108,8 @@ class LinuxMachine implements Machine {
   /** How many tasks, also ones being started, have their sockets in a container's run directory. */
   readonly #users = new Map<string, number>();
 
-  constructor({ disk, layers, helper, lock }: Parts) {
+  constructor({ traits, disk, layers, helper, lock }: Parts) {
+    this.traits = traits;
     this.disk = disk;
     this.layers = layers;
     this.#helper = helper;
@@ -186,7 +194,7 @@ class LinuxMachine implements Machine {
     if (key.exec !== null) fs.rmSync(exit, { force: true });
     if (users > 0) return;
     this.#users.delete(directory);
-    fs.rmSync(directory, { recursive: true, force: true });
+    removeRunDirectory(directory);
   }
 
   async carryOut(plan: Plan): Promise<void> {
@@ -234,8 +242,34 @@ class LinuxMachine implements Machine {
   async close(): Promise<void> {
     for (const task of this.#tasks.values()) task.detach();
     await this.#helper.close();
+    this.#removeCgroupParents();
     await this.#lock.release();
   }
+
+  /** Those that hold no container's cgroup any more. */
+  #removeCgroupParents(): void {
+    const parts = this.traits.cgroupParent.split("/");
+    const parents = parts.map((_, index) => parts.slice(0, index + 1).join("/")).toReversed();
+    for (const { mount } of this.traits.cgroups) for (const parent of parents) removeEmpty(join(mount, parent));
+  }
+}
+
+/** A cgroup with another within, or with a process, stays. */
+function removeEmpty(directory: string): void {
+  try {
+    fs.rmdirSync(directory);
+  } catch (thrown) {
+    if (!failedWith(thrown, "ENOENT", "EBUSY", "ENOTEMPTY")) throw asErrno(thrown, directory);
+  }
+}
+
+/**
+ * A monitor unlinks its own socket at the same time. fs.rmSync would not do: when a file is gone that it has just
+ * listed it stops there and, with `force`, says nothing.
+ */
+function removeRunDirectory(directory: string): void {
+  for (const name of fs.readdirSync(directory)) fs.rmSync(join(directory, name), { force: true });
+  fs.rmdirSync(directory);
 }
 
 /** An exit of an earlier run would be taken for this one's. */

@@ -1,7 +1,7 @@
 /** Traits of hosts that are not this one, read from what their kernels print. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { cgroupHierarchies, hardLimits, isAtLeast, probeTraits, rangeFor } from "./traits.ts";
+import { cgroupHierarchies, hardLimits, isAtLeast, mayBeIdMapped, probeTraits, rangeFor } from "./traits.ts";
 
 const everything = { controllers: () => "", writable: () => true };
 
@@ -58,8 +58,21 @@ describe("the host's traits", () => {
     assert.deepEqual(hardLimits(file), { nofile: 20000, nice: 0 });
   });
 
+  test("id-mapped mounts came later to tmpfs than to disks", () => {
+    const [tmpfs, ext4] = [0x01021994, 0xef53];
+    const kernels = ["5.15.0", "5.19.0-1", "6.1.0-50-amd64", "6.3.0"];
+    assert.deepEqual(
+      kernels.map((kernel) => mayBeIdMapped(kernel, ext4)),
+      [false, true, true, true],
+    );
+    assert.deepEqual(
+      kernels.map((kernel) => mayBeIdMapped(kernel, tmpfs)),
+      [false, false, false, true],
+    );
+  });
+
   test("this host has what Node says it has", () => {
-    const { processors, memoryBytes, architecture, kernel } = probeTraits();
+    const { processors, memoryBytes, architecture, kernel } = probeTraits({ dataRoot: "/", cgroupParent: "tsbox" });
     assert.ok(processors > 0 && memoryBytes > 1 << 26 && /^\d+\.\d+/.test(kernel));
     assert.equal(architecture, process.arch === "x64" ? "amd64" : "arm64");
   });

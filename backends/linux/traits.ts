@@ -1,5 +1,5 @@
 /** What this host can do, read once at the start from /proc and /etc. */
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, release, userInfo } from "node:os";
 import type { HostPath } from "../../core/base/brand.ts";
 import { TsboxError } from "../../core/base/error.ts";
@@ -14,7 +14,14 @@ export interface HostTexts {
   readonly writable: (path: string) => boolean;
 }
 
-export function probeTraits(): HostTraits {
+/** What a machine is told, and the host cannot say. */
+export interface TraitsOptions {
+  /** Where layers lie: not every file system takes id-mapped mounts. */
+  readonly dataRoot: string;
+  readonly cgroupParent: string;
+}
+
+export function probeTraits({ dataRoot, cgroupParent }: TraitsOptions): HostTraits {
   const kernel = release();
   const status = text("/proc/self/status");
   const rootless = process.geteuid?.() !== 0;
@@ -26,9 +33,10 @@ export function probeTraits(): HostTraits {
       controllers: (mount) => text(`${mount}/cgroup.controllers`),
       writable,
     }),
+    cgroupParent,
     overlay: isAtLeast(kernel, 6, 5) ? "fsopen" : "mount",
     userNamespaces: Number(text("/proc/sys/user/max_user_namespaces")) > 0,
-    idmappedMounts: isAtLeast(kernel, 5, 19),
+    idmappedMounts: mayBeIdMapped(kernel, statfsSync(dataRoot).type),
     subordinate: subordinateIds(),
     timeNamespaces: readable("/proc/self/ns/time"),
     seccomp: /^Seccomp:/m.test(status),
@@ -44,6 +52,14 @@ function architecture(): HostTraits["architecture"] {
   if (process.arch === "x64") return "amd64";
   if (process.arch === "arm64") return "arm64";
   throw new TsboxError("unsupported", `tsbox runs on x86-64 and arm64, not on ${process.arch}`);
+}
+
+/** TMPFS_MAGIC (statfs(2)). */
+const tmpfs = 0x01021994;
+
+/** Overlay over id-mapped layers came with Linux 5.19, id-mapped mounts of tmpfs with 6.3 (mount_setattr(2)). */
+export function mayBeIdMapped(kernel: string, fileSystem: number): boolean {
+  return fileSystem === tmpfs ? isAtLeast(kernel, 6, 3) : isAtLeast(kernel, 5, 19);
 }
 
 /** "6.1.0-13-amd64" is at least 6.1. */

@@ -30,12 +30,13 @@ export interface ContainerCgroups {
 export function cgroupsFor(linux: LinuxSpec, container: ContainerId, traits: HostTraits): ContainerCgroups {
   refuseMissingControllers(linux.resources, traits);
   const hierarchies = traits.cgroups.filter((hierarchy) => isWanted(hierarchy, linux.resources));
-  const path = `${linux.cgroupsPath}/${container}`;
+  const parent = linux.cgroupsPath === "" ? traits.cgroupParent : linux.cgroupsPath;
+  const path = `${parent}/${container}`;
   return {
     hierarchies,
     own: hierarchies.map((hierarchy) => cgroupAt(hierarchy, path)),
     steps: hierarchies.flatMap((hierarchy) => [
-      ...parentSteps(hierarchy, linux.cgroupsPath),
+      ...parentSteps(hierarchy, parent),
       make(cgroupAt(hierarchy, path)),
       ...settingsFor(hierarchy, linux.resources).map(({ file, value }) => set(cgroupAt(hierarchy, path), file, value)),
     ]),

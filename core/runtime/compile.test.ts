@@ -169,7 +169,7 @@ test("mounts that would reach the host are refused", () => {
 test("a private user namespace needs a kernel that can shift the ids of layers", () => {
   const range = [{ inside: 0, outside: 100_000, count: 65_536 }];
   const userMaps = { uids: range, gids: range };
-  assert.throws(() => planOf({ userMaps }, [], { ...hybridTraits, idmappedMounts: false }), /id-mapped overlay mounts/);
+  assert.throws(() => planOf({ userMaps }, [], { ...hybridTraits, idmappedMounts: false }), /id-mapped layers/);
 });
 
 test("an exec session takes over what its container was left with", () => {

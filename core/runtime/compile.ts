@@ -56,7 +56,7 @@ function idMapsOf({ spec, traits }: CompileInput): IdMaps | null {
   if (!traits.userNamespaces || !traits.idmappedMounts)
     throw new TsboxError(
       "unsupported",
-      `a private user namespace needs user namespaces and id-mapped overlay mounts (Linux 5.19), which kernel ${traits.kernel} does not offer`,
+      `a private user namespace needs user namespaces and id-mapped layers (Linux 5.19; 6.3 where they lie on tmpfs), which kernel ${traits.kernel} does not offer here`,
     );
   return { uids: spec.linux.uidMappings.map(mapping), gids: spec.linux.gidMappings.map(mapping) };
 }

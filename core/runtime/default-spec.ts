@@ -10,7 +10,7 @@ export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /** 64 MiB, docker's --shm-size. */
 export const defaultShmBytes = 64 * 1024 * 1024;
 
-/** The parent of every container's cgroups. */
+/** The parent of containers' cgroups unless the machine is given another. */
 export const defaultCgroupParent = "tsbox";
 
 /** The file systems of every container; /dev/shm's size is the container's own. */

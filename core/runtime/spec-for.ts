@@ -11,7 +11,6 @@ import { defaultSeccomp } from "./default-seccomp.ts";
 import { containerPath } from "./container-path.ts";
 import {
   allowAllDevices,
-  defaultCgroupParent,
   defaultDeviceRules,
   defaultDevices,
   defaultMaskedPaths,
@@ -87,7 +86,7 @@ export interface SpecInput {
   readonly namespaces: Readonly<Record<"pid" | "ipc" | "uts" | "network" | "cgroup", NamespaceMode>>;
   /** A user namespace with these maps; null: the host's. */
   readonly userMaps: IdMaps | null;
-  /** --cgroup-parent; "" is "tsbox". */
+  /** --cgroup-parent; "" is the machine's own (HostTraits.cgroupParent). */
   readonly cgroupParent: string;
 }
 
@@ -222,11 +221,12 @@ function networkSysctls(input: SpecInput): Readonly<Record<string, string>> {
   return { "net.ipv4.ip_unprivileged_port_start": "0" };
 }
 
-function cgroupParent(parent: string): string {
+/** Without "." and doubled slashes. Throws TsboxError "invalid" for one that climbs out. */
+export function cgroupParent(parent: string): string {
   const parts = parent.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes(".."))
     throw new TsboxError("invalid", `invalid cgroup parent ${JSON.stringify(parent)}: it must not contain ".."`);
-  return parts.length === 0 ? defaultCgroupParent : parts.join("/");
+  return parts.join("/");
 }
 
 function resourcesFor(input: SpecInput): LinuxResources {

@@ -98,7 +98,7 @@ export interface LinuxSpec {
   readonly uidMappings: readonly SpecIdMapping[];
   readonly gidMappings: readonly SpecIdMapping[];
   readonly sysctl: Readonly<Record<string, string>>;
-  /** The parent of the container's cgroups, relative to each hierarchy: "tsbox". */
+  /** The parent of the container's cgroups, relative to each hierarchy; "" is the machine's own. */
   readonly cgroupsPath: string;
   readonly resources: LinuxResources;
   readonly devices: readonly SpecDevice[];

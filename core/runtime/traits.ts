@@ -34,6 +34,8 @@ export interface HostTraits {
   readonly kernel: string;
   readonly architecture: "amd64" | "arm64";
   readonly cgroups: readonly CgroupHierarchy[];
+  /** Where containers' cgroups are made unless they ask for another place, relative to each hierarchy: "tsbox". */
+  readonly cgroupParent: string;
   /** Overlay through fsopen and "lowerdir+" (Linux 6.5), or one mount(2) with short names. */
   readonly overlay: "fsopen" | "mount";
   readonly userNamespaces: boolean;

@@ -1,7 +1,7 @@
 /** Our daemon from the sources, on roots of its own on tmpfs. */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Daemon } from "./dockerd.ts";
@@ -20,7 +20,16 @@ export interface Tsboxd extends Daemon {
 export async function startTsboxd(): Promise<Tsboxd> {
   const directory = mkdtempSync("/dev/shm/tsbox-cli-");
   const host = `unix://${directory}/s`;
-  const options = ["--host", host, "--data-root", join(directory, "data"), "--exec-root", join(directory, "run")];
+  const options = [
+    "--host",
+    host,
+    "--data-root",
+    join(directory, "data"),
+    "--exec-root",
+    join(directory, "run"),
+    "--cgroup-parent",
+    basename(directory),
+  ];
   let pid = 0;
   let end: (signal: NodeJS.Signals) => Promise<void> = () => Promise.resolve();
   const start = async () => {

@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { Helper, finish, makeWorkshop, missing, removeWorkshop } from "../../backends/linux/native/harness.ts";
 import { compileFilter } from "../../backends/linux/seccomp/filter.ts";
@@ -26,8 +26,13 @@ const reason =
   missing() ?? (spawnSync("strace", ["--version"]).status === 0 ? null : "needs strace (Debian package strace)");
 const skip = reason ?? false;
 const workshop = reason === null ? makeWorkshop() : "";
+const cgroupParent = basename(workshop);
+const traits = probeTraits({ dataRoot: "/dev/shm", cgroupParent });
 after(() => {
-  if (workshop !== "") removeWorkshop(workshop);
+  if (workshop === "") return;
+  for (const { mount } of traits.cgroups)
+    if (existsSync(join(mount, cgroupParent))) rmdirSync(join(mount, cgroupParent));
+  removeWorkshop(workshop);
 });
 
 interface Traced {
@@ -51,7 +56,7 @@ async function trace(name: string, change: Partial<SpecInput>, mounts: readonly 
       target: path("merged"),
     },
     container: `explain-${process.pid}-${name}` as ContainerId,
-    traits: probeTraits(),
+    traits,
   });
   checkPlan(plan);
   const terminal = change.terminal !== undefined && change.terminal !== null;

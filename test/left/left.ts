@@ -2,8 +2,9 @@
  * What a container engine could leave behind on a Linux host: mounts, cgroups, processes, sockets, directories.
  *
  * A test takes a snapshot before and asks afterwards what is there that was not. Only things with "tsbox" in their
- * name, command line, cgroup or path count, and a test may narrow that to its own by `mine`, because other tests run
- * at the same time. A network namespace is not listed by itself: it lives as long as a process or a mount of nsfs
+ * name, command line, cgroup or path count, and a test narrows that to its own by `mine`: other tests, of other
+ * checkouts too, run on the same machine. Its directory and its cgroups' parent carry a name nobody else has.
+ * A network namespace is not listed by itself: it lives as long as a process or a mount of nsfs
  * holds it, and those are.
  */
 import { readdirSync, readFileSync } from "node:fs";
@@ -74,8 +75,9 @@ function processes(): string[] {
     .flatMap((pid) => {
       const command = read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
       const name = read(`/proc/${pid}/comm`).trim();
-      const ours = [command, name, read(`/proc/${pid}/cgroup`)].some((text) => text.includes("tsbox"));
-      return ours ? [`process ${pid} ${command === "" ? name : command}`] : [];
+      const cgroup = lines(`/proc/${pid}/cgroup`).find((line) => line.includes("tsbox"));
+      if (cgroup === undefined && ![command, name].some((text) => text.includes("tsbox"))) return [];
+      return [`process ${pid} ${command === "" ? name : command}${cgroup === undefined ? "" : ` in ${cgroup}`}`];
     });
 }
 

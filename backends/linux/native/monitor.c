@@ -471,10 +471,10 @@ static void finish(void) {
   unstick();
   write_exit();
   finished = true;
+  unlink(request->socket);  // first: who hears of the end may count on it
   for (size_t i = 0; i < client_count; i++) {
     if (clients[i]->hello) send_end(clients[i]);
   }
-  unlink(request->socket);
   ended_at = now_ms();
   turn(0);
   while (!all_told() && now_ms() - ended_at < GOODBYE_MS) turn(SILENCE_MS);

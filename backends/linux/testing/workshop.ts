@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { ContainerId, ExecId, HostPath } from "../../../core/base/brand.ts";
 import { concat, streamOf } from "../../../core/base/bytes.ts";
 import type { Attachment, Machine, Stdio, Task, TaskExit } from "../../../core/engine/machine.ts";
@@ -27,6 +27,7 @@ export interface Workshop {
   readonly directory: string;
   readonly dataRoot: string;
   readonly runRoot: string;
+  readonly cgroupParent: string;
   remove(): void;
 }
 
@@ -34,7 +35,14 @@ export function makeWorkshop(): Workshop {
   const directory = mkdtempSync("/dev/shm/tsbox-linux-");
   const [dataRoot, runRoot] = [join(directory, "data"), join(directory, "run")];
   for (const root of [dataRoot, runRoot]) mkdirSync(root);
-  return { directory, dataRoot, runRoot, remove: () => rmSync(directory, { recursive: true, force: true }) };
+  const cgroupParent = basename(directory);
+  return {
+    directory,
+    dataRoot,
+    runRoot,
+    cgroupParent,
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
 }
 
 export function path(text: string): TreePath {

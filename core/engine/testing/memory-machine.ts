@@ -58,6 +58,7 @@ export const memoryTraits: HostTraits = {
     { version: 1, mount: "/sys/fs/cgroup/cpu" as HostPath, controllers: ["cpu", "cpuacct"] },
     { version: 2, mount: "/sys/fs/cgroup/unified" as HostPath, controllers: ["unified"] },
   ],
+  cgroupParent: "tsbox",
   overlay: "fsopen",
   userNamespaces: true,
   idmappedMounts: true,

@@ -80,6 +80,7 @@ export const hybridTraits: HostTraits = {
     ...v1Controllers.map(v1),
     { version: 2, mount: "/sys/fs/cgroup/unified" as HostPath, controllers: ["unified"] },
   ],
+  cgroupParent: "tsbox",
   overlay: "fsopen",
   userNamespaces: true,
   idmappedMounts: true,
