@@ -279,9 +279,8 @@ function makeReadonly(process: Process, sys: Sys, path: string): void {
 }
 
 function linkUp(process: Process, name: string): void {
-  const device = process.namespaces.network.devices.find((each) => each.name === name);
-  if (device === undefined) throw new Errno("ENODEV", name);
-  device.up = true;
+  const { stack } = process.namespaces.network;
+  stack.setUp(stack.device(name), true);
 }
 
 async function openTerminal(kernel: Kernel, child: Child, op: Extract<ChildOp, { op: "terminal" }>): Promise<void> {

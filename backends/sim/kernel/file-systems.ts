@@ -1,4 +1,5 @@
 /** What mount(2) can make, by type: memory trees, and the kernel's own views. */
+import type { Device } from "../net/device.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
@@ -64,21 +65,39 @@ function memoryTree(kernel: Kernel, options: string): Tree {
   return tree;
 }
 
+/** IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST (netdevice(7)). */
+const deviceFlags = { up: 0x1, broadcast: 0x2, loopback: 0x8, multicast: 0x1000 };
+
+/** /sys/class/net/<name> (kernel: ABI/testing/sysfs-class-net). */
+function deviceDirectory(device: Device): SyntheticDirectory {
+  const isLoopback = device.kind === "loopback";
+  const kind = isLoopback ? deviceFlags.loopback : deviceFlags.broadcast | deviceFlags.multicast;
+  return directory({
+    address: text(() => `${device.mac}\n`),
+    carrier: text(() => `${Number(device.carrier)}\n`),
+    flags: text(() => `0x${(kind | (device.up ? deviceFlags.up : 0)).toString(16)}\n`),
+    ifindex: text(() => `${device.index}\n`),
+    mtu: text(() => `${device.mtu}\n`),
+    operstate: text(() => `${operationalState(device)}\n`),
+  });
+}
+
+/** RFC 2863; a loopback device does not know. */
+function operationalState({ kind, up, carrier }: Device): string {
+  if (!up) return "down";
+  if (kind === "loopback") return "unknown";
+  return carrier ? "up" : "lowerlayerdown";
+}
+
 /** Only what programs look for: the network devices, and an empty firmware directory. */
 function sysfs(process: Process): SyntheticDirectory {
-  const { network } = process.namespaces;
+  const { stack } = process.namespaces.network;
   const net: SyntheticDirectory = {
     kind: "directory",
-    names: () => network.devices.map(({ name }) => name),
+    names: () => stack.devices.map(({ name }) => name),
     child: (name) => {
-      const device = network.devices.find((each) => each.name === name);
-      if (device === undefined) return null;
-      return directory({
-        flags: text(() => `0x${(8 | (device.up ? 1 : 0)).toString(16)}\n`),
-        operstate: text(() => (device.up ? "unknown\n" : "down\n")),
-        mtu: text(() => "65536\n"),
-        address: text(() => "00:00:00:00:00:00\n"),
-      });
+      const device = stack.devices.find((each) => each.name === name);
+      return device === undefined ? null : deviceDirectory(device);
     },
   };
   return directory({

@@ -24,7 +24,10 @@ import {
 } from "./cgroup.ts";
 import { OpenInodes } from "./open-inodes.ts";
 import type { Pace } from "./pace.ts";
+import { Network, type NetworkClock } from "../net/network.ts";
+import { UnixNames } from "../net/unix-socket.ts";
 import { newTable, rootOf, type NewMount } from "./mounts.ts";
+import { networkNamespace } from "./namespaces.ts";
 import { Pipe } from "./pipe.ts";
 import {
   isAlive,
@@ -72,6 +75,7 @@ const signalsThatStop = new Set([19, 20, 21, 22]);
 const signalsIgnored = new Set([SIGCHLD, SIGCONT, 23, 28]);
 const SIGKILL = 9;
 const SIGSTOP = 19;
+const networkCleanupNanos = 10_000_000n;
 /** An oom_score_adj that exempts a process. */
 const oomNever = -1000;
 
@@ -84,9 +88,11 @@ export class Kernel {
   readonly openInodes = new OpenInodes();
   /** Open ptys by their number in /dev/pts. */
   readonly terminals = new Map<number, Terminal>();
+  readonly network: Network;
   readonly init: Process;
   /** Ends of which groups and sessions are still named, by their numbers in the namespaces. */
   readonly #leaders = new Map<Pid, Process>();
+  readonly #unixNames = new WeakMap<FileSystem, UnixNames>();
   readonly #fifos = new WeakMap<FileSystem, Map<Inode, Pipe>>();
   #numbers = 4026531835;
   #inodes = 10_000;
@@ -96,7 +102,10 @@ export class Kernel {
     this.options = options;
     this.turns = new Turns(options.now, options.pace, (process) => this.#deliver(process));
     this.tree = new Tree(() => this.turns.now);
+    this.network = new Network({ clock: this.#networkClock(), random: options.random });
     this.init = this.#boot();
+    const { stack } = this.init.namespaces.network;
+    stack.setUp(stack.device("lo"), true);
   }
 
   /** A number for a namespace, as /proc/<pid>/ns shows them. */
@@ -106,6 +115,20 @@ export class Kernel {
 
   newInode(): number {
     return this.#inodes++;
+  }
+
+  #networkClock(): NetworkClock {
+    return {
+      now: () => this.turns.now,
+      after: (nanos, act) => this.turns.schedule(this.turns.now + nanos, act),
+    };
+  }
+
+  /** Who listens behind the sockets of a file system. */
+  unixNames(fileSystem: FileSystem): UnixNames {
+    const known = this.#unixNames.get(fileSystem) ?? new UnixNames();
+    this.#unixNames.set(fileSystem, known);
+    return known;
   }
 
   /** The first user namespace, the parent of all. */
@@ -210,9 +233,20 @@ export class Kernel {
     leaveCgroup(process.cgroup);
     if (process.namespaces.pid.init === process) this.#endNamespace(process.namespaces.pid, process);
     this.#orphan(process);
+    this.#leaveNetwork(process);
     for (const ending of process.endings) ending();
     this.#tellParent(process, exit);
     this.turns.drop(process);
+  }
+
+  /**
+   * A network namespace goes with the last process in it, and its devices with it; a little later, as
+   * Linux cleans up in the background: what was said last still leaves.
+   */
+  #leaveNetwork({ namespaces: { network } }: Process): void {
+    if (network === this.init.namespaces.network) return;
+    const isUsed = [...this.processes.values()].some((other) => isAlive(other) && other.namespaces.network === network);
+    if (!isUsed) this.turns.schedule(this.turns.now + networkCleanupNanos, () => network.stack.destroy());
   }
 
   /** Sends a signal; what it does happens at once unless a handler has to run. */
@@ -458,7 +492,7 @@ export class Kernel {
       uts: { ...plain(), hostname: "tsbox", domainname: "(none)" },
       ipc: plain(),
       pid: { ...plain(), parent: null, next: 1, init: null },
-      network: { ...plain(), devices: [{ name: "lo", up: true }] },
+      network: networkNamespace(this, this.newNumber(), user),
       cgroup: { ...plain(), root: this.cgroups },
       user,
       time: plain(),

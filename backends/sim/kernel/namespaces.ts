@@ -6,9 +6,11 @@
 import type { Namespace } from "../../../core/runtime/plan.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import { capabilityNumbers, type Capability } from "../../../core/runtime/capabilities.ts";
+import { Stack } from "../net/stack.ts";
+import { UnixNames } from "../net/unix-socket.ts";
 import type { Kernel } from "./kernel.ts";
 import { rootOf } from "./mounts.ts";
-import type { PidNamespace, Process, UserNamespace } from "./process.ts";
+import type { NetworkNamespace, PidNamespace, Process, UserNamespace } from "./process.ts";
 
 export function unshareNamespaces(kernel: Kernel, process: Process, namespaces: readonly Namespace[]): void {
   // The user namespace comes first: it owns the others made with it.
@@ -34,7 +36,7 @@ function unshareOne(kernel: Kernel, process: Process, namespace: Namespace): voi
       process.childPids = childPidNamespace(kernel, process.childPids, owner);
       return;
     case "network":
-      own.network = { number, owner, devices: [{ name: "lo", up: false }] };
+      own.network = networkNamespace(kernel, number, owner);
       return;
     case "cgroup":
       own.cgroup = { number, owner, root: process.cgroup };
@@ -47,6 +49,11 @@ function unshareOne(kernel: Kernel, process: Process, namespace: Namespace): voi
       own.time = { number, owner };
       return;
   }
+}
+
+/** Its loopback device is down, and there is nothing else in it. */
+export function networkNamespace(kernel: Kernel, number: number, owner: UserNamespace): NetworkNamespace {
+  return { number, owner, stack: new Stack(kernel.network, number), abstractNames: new UnixNames() };
 }
 
 export function childPidNamespace(kernel: Kernel, parent: PidNamespace, owner: UserNamespace): PidNamespace {

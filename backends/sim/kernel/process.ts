@@ -7,6 +7,8 @@
  */
 import type { IdMapping, Namespace } from "../../../core/runtime/plan.ts";
 import type { Capability } from "../../../core/runtime/capabilities.ts";
+import type { Stack } from "../net/stack.ts";
+import type { UnixNames } from "../net/unix-socket.ts";
 import type { CgroupNode } from "./cgroup.ts";
 import type { Location, MountTable } from "./mounts.ts";
 import type { OpenFile } from "./open-file.ts";
@@ -36,13 +38,9 @@ export interface PidNamespace extends PlainNamespace {
   init: Process | null;
 }
 
-export interface NetworkDevice {
-  readonly name: string;
-  up: boolean;
-}
-
 export interface NetworkNamespace extends PlainNamespace {
-  readonly devices: NetworkDevice[];
+  readonly stack: Stack;
+  readonly abstractNames: UnixNames;
 }
 
 export interface UserNamespace {

@@ -2,12 +2,21 @@
  * /proc (proc(5)): what a pid namespace's processes and the kernel look like, as text. Formats are
  * those of Linux 6.1, field for field, so that programs which parse them need not know where they run.
  */
+import { arpText, devText, routeText, tcpText, udpText } from "../net/proc-net.ts";
+import type { Stack } from "../net/stack.ts";
 import { capabilityNumbers, type Capability } from "../../../core/runtime/capabilities.ts";
 import type { IdMapping } from "../../../core/runtime/plan.ts";
 import { cgroupPath, memoryTotalBytes } from "./cgroup.ts";
 import type { Kernel } from "./kernel.ts";
 import { listMounts, type Mount } from "./mounts.ts";
-import { isAlive, numberIn, type Namespaces, type PidNamespace, type Process } from "./process.ts";
+import {
+  isAlive,
+  numberIn,
+  type Namespaces,
+  type NetworkNamespace,
+  type PidNamespace,
+  type Process,
+} from "./process.ts";
 import {
   directory,
   setting,
@@ -101,12 +110,7 @@ function settings(kernel: Kernel): SyntheticDirectory {
       ),
       random: directory({ boot_id: text(() => "00000000-0000-4000-8000-000000000001\n") }),
     }),
-    net: directory({
-      ipv4: directory({
-        ip_unprivileged_port_start: text(() => "0\n"),
-        ping_group_range: text(() => "0\t2147483647\n"),
-      }),
-    }),
+    net: directory({ ipv4: networkSettings(kernel) }),
     vm: directory({ overcommit_memory: text(() => "0\n") }),
   });
 }
@@ -137,7 +141,7 @@ function ofProcess(kernel: Kernel, pids: PidNamespace, process: Process): Synthe
       },
     ),
     limits: text(() => limits(process)),
-    net: directory({ dev: text(() => networkDevices(process)) }),
+    net: networkFiles(process.namespaces.network),
     task: directory({ [String(pid)]: directory({ comm: text(() => `${process.name}\n`) }) }),
   });
 }
@@ -287,15 +291,40 @@ function limits(process: Process): string {
   return `${["Limit".padEnd(26) + "Soft Limit".padEnd(21) + "Hard Limit".padEnd(21), ...rows].join("\n")}\n`;
 }
 
-function networkDevices(process: Process): string {
-  const head =
-    "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
-  return (
-    head +
-    process.namespaces.network.devices
-      .map(({ name }) => `${name.padStart(6)}: ${Array.from({ length: 16 }, () => "0").join(" ")}\n`)
-      .join("")
-  );
+function networkFiles({ stack }: NetworkNamespace): SyntheticDirectory {
+  return directory({
+    arp: text(() => arpText(stack)),
+    dev: text(() => devText(stack)),
+    route: text(() => routeText(stack)),
+    tcp: text(() => tcpText(stack)),
+    udp: text(() => udpText(stack)),
+  });
+}
+
+/** /proc/sys/net/ipv4, of the namespace of whoever looks. */
+function networkSettings(kernel: Kernel): SyntheticDirectory {
+  const settings = (): Stack["settings"] => reader(kernel).namespaces.network.stack.settings;
+  return directory({
+    ip_forward: setting(
+      () => `${Number(settings().forward)}\n`,
+      (value) => {
+        settings().forward = value.trim() !== "0";
+      },
+    ),
+    ip_unprivileged_port_start: setting(
+      () => `${settings().firstUnprivilegedPort}\n`,
+      (value) => {
+        settings().firstUnprivilegedPort = Number(value);
+      },
+    ),
+    ping_group_range: setting(
+      () => `${settings().pingGroups.join("\t")}\n`,
+      (value) => {
+        const [first = 1, last = 0] = value.trim().split(/\s+/).map(Number);
+        settings().pingGroups = [first, last];
+      },
+    ),
+  });
 }
 
 function meminfo(kernel: Kernel): string {

@@ -18,6 +18,10 @@
 import type { Attributes, DirectoryEntry, NodeKind, Stat } from "../../../core/unionfs/file-system.ts";
 import type { Capability } from "../../../core/runtime/capabilities.ts";
 import type { MountFlag, Namespace, Propagation } from "../../../core/runtime/plan.ts";
+import type { EchoAnswer } from "../net/ping-socket.ts";
+import type { NetlinkChange, NetworkView } from "../net/netlink.ts";
+import type { Endpoint } from "../net/packet.ts";
+import type { Received, SocketOptions } from "../net/socket.ts";
 
 export type Pid = number;
 export type Fd = number;
@@ -56,6 +60,14 @@ export interface SpawnOptions {
   readonly foreground?: boolean;
   readonly directory?: string;
 }
+
+/** TCP, UDP, ICMP echo, and a stream between processes of one machine. */
+export type SocketKind = "stream" | "datagram" | "echo" | "unix";
+
+/** A unix socket's path; "@" in front makes it an abstract name. */
+export type SocketAddress =
+  | ({ readonly family: "inet" } & Endpoint)
+  | { readonly family: "unix"; readonly path: string };
 
 export type SignalAction = "default" | "ignore" | ((signal: number) => void);
 
@@ -211,4 +223,26 @@ export interface Sys {
   limit(resource: string): Limit;
   setLimit(resource: string, soft: number, hard: number): void;
   noNewPrivileges(): void;
+
+  // Network
+  socket(kind: SocketKind): Fd;
+  /** EADDRINUSE, EADDRNOTAVAIL; EACCES for a port below ip_unprivileged_port_start. */
+  bindSocket(fd: Fd, address: SocketAddress): void;
+  listen(fd: Fd, backlog: number): void;
+  accept(fd: Fd): Promise<{ fd: Fd; from: SocketAddress }>;
+  /** ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH. */
+  connect(fd: Fd, address: SocketAddress): Promise<void>;
+  /** Of an echo socket, the port is the request's sequence number. */
+  sendTo(fd: Fd, bytes: Uint8Array, to: Endpoint | null): Promise<number>;
+  receiveFrom(fd: Fd, length: number): Promise<Received>;
+  /** What an echo socket heard: an answer, or why there is none. */
+  echoAnswer(fd: Fd): Promise<EchoAnswer>;
+  shutdown(fd: Fd, how: "read" | "write" | "both"): void;
+  setSocketOptions(fd: Fd, options: SocketOptions): void;
+  socketName(fd: Fd): Endpoint;
+  peerName(fd: Fd): Endpoint;
+  /** Devices, routes, neighbours and rules of this network namespace (rtnetlink(7)'s dumps). */
+  network(): NetworkView;
+  /** Needs CAP_NET_ADMIN over the namespace. */
+  changeNetwork(request: NetlinkChange): void;
 }

@@ -155,6 +155,23 @@ export class Turns {
     this.#told = true;
   }
 
+  /** Something inside the kernel happens at a virtual time; the returned function takes it back. */
+  schedule(at: bigint, act: () => void): () => void {
+    const forget = (): void => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+    const timer: Timer = {
+      at,
+      fire: () => {
+        forget();
+        act();
+      },
+    };
+    this.#timers.push(timer);
+    if (this.#running === null) this.wake();
+    return forget;
+  }
+
   /** Resolves at a virtual time, or when the signal aborts. */
   sleepUntil(at: bigint, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {

@@ -14,6 +14,8 @@ interface Learnt {
 
 /** BR_DEFAULT_AGEING_TIME. */
 const ageingNanos = 300_000_000_000n;
+/** Linux lets a loop of bridges storm until somebody cuts it; a tab has nobody who can. */
+const crossingsMax = 32;
 
 export class Bridge extends Device {
   readonly kind = "bridge";
@@ -48,10 +50,12 @@ export class Bridge extends Device {
   /** A frame came in by a port. */
   input(port: Device, frame: Frame): void {
     if (!this.up) return port.note("dropped", frame, `${this.name} is down`);
+    const crossed = (frame.crossed ?? 0) + 1;
+    if (crossed > crossingsMax) return port.note("dropped", frame, "it goes in circles: these bridges form a loop");
     this.#learnt.set(frame.source, { port, at: this.network.clock.now() });
     if (frame.destination === this.mac) return this.receive(frame);
     if (frame.destination === broadcastMac) this.receive(frame);
-    this.#forward(frame, port);
+    this.#forward({ ...frame, crossed }, port);
   }
 
   /** The namespace's own frames go out by the ports. */

@@ -23,8 +23,9 @@ export interface Counters {
   sentDropped: number;
 }
 
-/** A frame's time on a cable between two namespaces. */
+/** A frame's time on a cable between two namespaces, and to oneself. Never nothing: what circles must let time pass. */
 const linkNanos = 5_000n;
+const loopNanos = 1_000n;
 const nameBytesMax = 15;
 
 export abstract class Device {
@@ -122,7 +123,7 @@ export class Loopback extends Device {
   }
 
   protected carry(frame: Frame): void {
-    this.network.clock.after(0n, () => this.receive(frame));
+    this.network.clock.after(loopNanos, () => this.receive(frame));
   }
 }
 

@@ -8,6 +8,8 @@ export interface Frame {
   readonly source: Mac;
   readonly destination: Mac;
   readonly payload: Arp | Packet;
+  /** How many bridges it has crossed. */
+  readonly crossed?: number;
 }
 
 /** RFC 826. */

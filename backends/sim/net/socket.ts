@@ -80,6 +80,10 @@ abstract class InetSocket {
   }
 }
 
+export function isInetSocket(channel: Channel): channel is Socket {
+  return channel instanceof StreamSocket || channel instanceof DatagramSocket || channel instanceof EchoSocket;
+}
+
 type StreamState =
   | { readonly kind: "fresh"; readonly local: Endpoint }
   | { readonly kind: "listening"; readonly listener: TcpListener }

@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { encodeText } from "../../../core/base/bytes.ts";
 import { wouldBlock } from "../kernel/open-file.ts";
 import { formatIpv4 } from "./address.ts";
+import { Bridge } from "./bridge.ts";
+import { Veth } from "./device.ts";
 import { formatHop } from "./network.ts";
 import { PingSocket } from "./ping-socket.ts";
 import type { Stack } from "./stack.ts";
@@ -145,4 +147,22 @@ test("the longest prefix wins, then the smaller metric", () => {
   assert.equal(stack.route(address("192.168.7.7")).device.name, "c0");
   assert.equal(stack.route(address("192.168.8.7")).device.name, "a0");
   assert.throws(() => add("192.168.7.9/24", "a0", 1), { errno: "EEXIST" });
+});
+
+test("two bridges that form a loop do not storm for ever", () => {
+  const lab = new Lab();
+  const { host, containers } = lab.bridged(1);
+  const other = new Bridge(host, "docker1");
+  host.attach(other);
+  host.setUp(other, true);
+  for (const name of ["a", "b"]) {
+    const ends = Veth.pair({ stack: host, name: `${name}0` }, { stack: host, name: `${name}1` });
+    for (const [at, end] of ends.entries()) {
+      host.attach(end);
+      (at === 0 ? (host.device("docker0") as Bridge) : other).plug(end);
+      host.setUp(end, true);
+    }
+  }
+  assert.equal(pinged(lab, containers[0] as Stack, "172.17.0.99"), "unreachable from 172.17.0.2 ttl 64");
+  assert.ok(lab.network.hops.some(({ note }) => note.includes("form a loop")));
 });

@@ -3,9 +3,9 @@
  * changes the kernel's state; those that may have to wait hand the scheduler something to try
  * (turns.ts).
  *
- *   caller → processes → descriptors → files → isolation
+ *   caller → processes → descriptors → files → isolation → network
  */
 import type { Sys } from "../sys.ts";
-import { IsolationCalls } from "./isolation.ts";
+import { NetworkCalls } from "./network.ts";
 
-export class Calls extends IsolationCalls implements Sys {}
+export class Calls extends NetworkCalls implements Sys {}
