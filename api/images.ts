@@ -1,15 +1,13 @@
-/** /images: load, list, inspect, tag, remove; what needs a registry is in registry.ts. */
-import { encodeText } from "../core/base/bytes.ts";
-import { messageOf, TsboxError } from "../core/base/error.ts";
-import type { LoadedImage } from "../core/engine/engine.ts";
-import type { ListedImage } from "../core/image/image.ts";
+/** /images: list, inspect, history, tag, remove, prune. Archives of images: image-archives.ts. */
+import { parseTime } from "../core/base/time.ts";
+import type { ListedImage, RemovedImage } from "../core/image/image.ts";
+import type { Engine } from "../core/engine/engine.ts";
 import type { Filters } from "./filters.ts";
 import { parseFilters } from "./filters.ts";
 import type { Answer } from "./http.ts";
-import { pull } from "./registry.ts";
-import { emptyReply, jsonReply, streamReply } from "./reply.ts";
+import { emptyReply, jsonReply } from "./reply.ts";
 import type { Call, Context, Route } from "./route.ts";
-import { started, untilAborted } from "./stream.ts";
+import { untilOf } from "./until.ts";
 import { imageHistory, imageInspect, imageSummary, unixSeconds } from "./wire/image.ts";
 
 export function imageRoutes(context: Context): Route[] {
@@ -18,8 +16,7 @@ export function imageRoutes(context: Context): Route[] {
   const name = (call: Call) => call.parameter("name");
   return [
     { method: "GET", path: "/images/json", handler: (call) => list(context, call) },
-    { method: "POST", path: "/images/load", handler: (call) => load(context, call) },
-    { method: "POST", path: "/images/create", handler: (call) => create(context, call) },
+    { method: "POST", path: "/images/prune", handler: (call) => prune(context, call) },
     {
       method: "GET",
       path: "/images/:name{.+}/json",
@@ -47,44 +44,35 @@ export function imageRoutes(context: Context): Route[] {
       handler: async ({ query, parameter }) => {
         const options = { force: query.boolean("force"), prune: !query.boolean("noprune") };
         const removed = await images.remove(parameter("name"), options);
-        return jsonReply(
-          200,
-          removed.map(({ untagged, deleted }) => ({ Untagged: untagged, Deleted: deleted })),
-        );
+        return jsonReply(200, removed.map(removedToWire));
       },
     },
   ];
 }
 
-async function load({ engine }: Context, call: Call): Promise<Answer> {
-  const loaded = await started(engine.images.load(call.request.body));
-  return streamReply("application/json", untilAborted(loadLines(loaded), call.request.signal));
+function removedToWire({ untagged, deleted }: RemovedImage) {
+  return { Untagged: untagged, Deleted: deleted };
 }
 
-/** One message an image; an error that comes after the first one is a message too. */
-async function* loadLines(loaded: AsyncIterable<LoadedImage>): AsyncGenerator<Uint8Array, void, undefined> {
-  const line = (message: object) => encodeText(`${JSON.stringify(message)}\n`);
-  try {
-    for await (const { image, names } of loaded) {
-      if (names.length === 0) yield line({ stream: `Loaded image ID: ${image.id}\n` });
-      for (const name of names) yield line({ stream: `Loaded image: ${name}\n` });
-    }
-  } catch (thrown) {
-    const message = messageOf(thrown);
-    yield line({ errorDetail: { message }, error: message });
-  }
-}
-
-/** Docker's one endpoint for two things. */
-async function create(context: Context, call: Call): Promise<Answer> {
-  if (call.query.text("fromImage") !== "") return pull(context, call);
-  throw new TsboxError("unsupported", "importing a file system is not supported yet");
+/** Unless `dangling` is false only images without a name go. */
+async function prune({ engine, system }: Context, call: Call): Promise<Answer> {
+  const filters = parseFilters(call.query, ["dangling", "until", "label", "label!"]);
+  const until = untilOf(filters, system.clock.now());
+  const accepts = ({ labels, created }: ListedImage) =>
+    filters.labels(labels) && (until === null || (parseTime(created) ?? 0n) < until);
+  const { removed, reclaimedBytes } = await engine.images.prune({
+    dangling: filters.boolean("dangling") ?? true,
+    accepts,
+  });
+  const deleted = removed.length === 0 ? null : removed.map(removedToWire);
+  return jsonReply(200, { ImagesDeleted: deleted, SpaceReclaimed: reclaimedBytes });
 }
 
 const knownFilters = ["reference", "dangling", "label", "label!", "before", "since", "until"];
 
-async function list({ engine }: Context, call: Call): Promise<Answer> {
+async function list({ engine, system }: Context, call: Call): Promise<Answer> {
   const filters = parseFilters(call.query, knownFilters);
+  const until = untilOf(filters, system.clock.now());
   const bounds = {
     before: await Promise.all(filters.values("before").map((ref) => engine.images.get(ref))),
     since: await Promise.all(filters.values("since").map((ref) => engine.images.get(ref))),
@@ -94,15 +82,22 @@ async function list({ engine }: Context, call: Call): Promise<Answer> {
     .filter(
       (image) =>
         fits(image, filters) &&
+        (until === null || (parseTime(image.created) ?? 0n) < until) &&
         bounds.before.every((bound) => created(image) < created(bound)) &&
         bounds.since.every((bound) => created(image) > created(bound)),
     )
     .toSorted((one, other) => created(other) - created(one));
   const shown = images.map((image) => ({ ...image, names: image.names.filter((name) => isNamed(name, filters)) }));
+  const sizes = call.query.boolean("shared-size") ? await sharedSizes(engine) : null;
   return jsonReply(
     200,
-    shown.map((image) => imageSummary(image, call.version)),
+    shown.map((image) => ({ ...imageSummary(image, call.version), ...sizes?.get(image.id) })),
   );
+}
+
+async function sharedSizes({ images }: Engine): Promise<ReadonlyMap<string, { SharedSize: number }>> {
+  const usage = await images.usage();
+  return new Map(usage.images.map(({ id, shared }) => [id, { SharedSize: shared }]));
 }
 
 function fits(image: ListedImage, filters: Filters): boolean {

@@ -11,6 +11,7 @@ import { errorReply, invalid } from "./errors.ts";
 import { eventRoutes } from "./events.ts";
 import { execRoutes } from "./exec.ts";
 import type { Answer, Api, ApiRequest } from "./http.ts";
+import { imageArchiveRoutes } from "./image-archives.ts";
 import { imageRoutes } from "./images.ts";
 import { networkRoutes } from "./networks.ts";
 import { notYetRoutes } from "./not-yet.ts";
@@ -34,6 +35,7 @@ const families = [
   containerRoutes,
   execRoutes,
   registryRoutes,
+  imageArchiveRoutes,
   imageRoutes,
   volumeRoutes,
   networkRoutes,

@@ -21,16 +21,12 @@ const unsupported: readonly [method: Route["method"], path: string, what: string
   ["POST", "/commit", "committing a container"],
   ["POST", "/build", "building images"],
   ["POST", "/build/prune", "pruning the build cache"],
-  ["GET", "/images/get", "saving images"],
-  ["GET", "/images/:name{.+}/get", "saving images"],
-  ["POST", "/images/prune", "pruning images"],
   ["POST", "/networks/create", "creating networks"],
   ["POST", "/networks/:id/connect", "connecting networks"],
   ["POST", "/networks/:id/disconnect", "disconnecting networks"],
   ["DELETE", "/networks/:id", "removing networks"],
   ["POST", "/networks/prune", "pruning networks"],
   ["POST", "/volumes/prune", "pruning volumes"],
-  ["GET", "/system/df", "disk usage"],
 ];
 
 const swarm = ["/swarm", "/nodes", "/services", "/tasks", "/secrets", "/configs"];

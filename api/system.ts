@@ -1,6 +1,7 @@
-/** /_ping, /version, /info: who answers, on what machine, with which abilities. */
+/** /_ping, /version, /info, /system/df: who answers, on what machine, with which abilities. */
 import type { Engine } from "../core/engine/engine.ts";
 import type { Reply } from "./http.ts";
+import { diskUsage } from "./disk-usage.ts";
 import { emptyReply, jsonReply, textReply } from "./reply.ts";
 import type { Context, Route } from "./route.ts";
 import { engineInfo, versionInfo } from "./wire/system.ts";
@@ -21,6 +22,11 @@ export function systemRoutes({ engine, system }: Context): Route[] {
       method: "GET",
       path: "/info",
       handler: async () => jsonReply(200, engineInfo(engine.traits, system, await countsOf(engine))),
+    },
+    {
+      method: "GET",
+      path: "/system/df",
+      handler: async (call) => jsonReply(200, await diskUsage({ engine, system }, call)),
     },
   ];
 }

@@ -49,11 +49,26 @@ async function upload(socket: Socket, body: ByteStream): Promise<void> {
   for await (const chunk of body) {
     if (socket.destroyed) return;
     if (chunk.length === 0) continue;
+    // One system call for the three.
+    socket.cork();
     socket.write(`${chunk.length.toString(16)}\r\n`);
     socket.write(chunk);
-    if (!socket.write("\r\n")) await new Promise((resolve) => socket.once("drain", resolve).once("close", resolve));
+    const hasRoom = socket.write("\r\n");
+    socket.uncork();
+    if (!hasRoom) await roomIn(socket);
   }
   socket.write("0\r\n\r\n");
+}
+
+/** Resolves when more can be written, or never will be. */
+function roomIn(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off("drain", done).off("close", done);
+      resolve();
+    };
+    socket.on("drain", done).on("close", done);
+  });
 }
 
 interface Head {

@@ -54,6 +54,35 @@ export interface ImageSummary {
   readonly Containers: number;
 }
 
+export interface ImageHistoryStep {
+  /** "<missing>" for all but the newest. */
+  readonly Id: string;
+  /** Seconds since the epoch. */
+  readonly Created: number;
+  readonly CreatedBy: string;
+  readonly Size: number;
+  readonly Comment: string;
+}
+
+export interface ImageInspect {
+  readonly Id: string;
+  readonly Config: {
+    readonly Env: readonly string[] | null;
+    readonly User: string;
+    readonly WorkingDir: string;
+    readonly Entrypoint: readonly string[] | null;
+    readonly Cmd: readonly string[] | null;
+  };
+}
+
+export interface DiskUsage {
+  /** Bytes of all layers, each counted once. */
+  readonly LayersSize: number;
+  readonly Images: readonly ImageSummary[];
+  readonly Containers: readonly ContainerSummary[];
+  readonly Volumes: readonly (VolumeSummary & { readonly UsageData?: { readonly RefCount: number } })[];
+}
+
 export interface VolumeSummary {
   readonly Name: string;
   readonly Driver: string;

@@ -9,8 +9,11 @@ import type { Config, HostConfig } from "../container/config.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import type { Plan } from "../runtime/plan.ts";
 import type { HostTraits } from "../runtime/traits.ts";
+import type { Explanation } from "../image/explain.ts";
 import type { Image, ListedImage, RemovedImage } from "../image/image.ts";
 import type { Platform } from "../image/platform.ts";
+import type { ImagesUsage } from "../image/usage.ts";
+import type { Finding } from "./image-check.ts";
 import type { Attachment, TaskExit } from "./machine.ts";
 import type { Event, EventFilter } from "./events.ts";
 import type { Registry } from "./registry.ts";
@@ -37,6 +40,37 @@ export interface Images {
   get(ref: string): Promise<Image>;
   tag(ref: string, name: string): Promise<void>;
   remove(ref: string, options: { force: boolean; prune: boolean }): Promise<RemovedImage[]>;
+  /** The images as one archive, in Docker's layout and OCI's at once. Throws not-found before the first byte. */
+  save(refs: readonly string[]): Promise<ByteStream>;
+  /** Makes an image of a root file system's tar (plain, gzip or zstd). */
+  import(tar: ByteStream, request: ImportRequest): Promise<Image>;
+  prune(options: PruneOptions): Promise<Pruned>;
+  usage(): Promise<ImagesUsage>;
+  /** The ladder of digests from the name to the bytes. */
+  explain(ref: string): Promise<Explanation>;
+  /** Reads everything, and names what is damaged, missing or superfluous. */
+  check(): AsyncIterable<Finding>;
+}
+
+export interface ImportRequest {
+  /** "me/app:1"; null: the image gets no name. */
+  readonly name: string | null;
+  readonly message: string;
+  /** Lines of a Dockerfile that change the configuration. */
+  readonly changes: readonly string[];
+  readonly platform: Platform | null;
+}
+
+export interface PruneOptions {
+  /** Only images without a name; otherwise all that no container uses. */
+  readonly dangling: boolean;
+  readonly accepts: (image: ListedImage) => boolean;
+}
+
+export interface Pruned {
+  readonly removed: readonly RemovedImage[];
+  /** Of layers that are gone. */
+  readonly reclaimedBytes: number;
 }
 
 export interface LoadedImage {

@@ -7,6 +7,7 @@ import { TsboxError } from "../base/error.ts";
 import type { Ports } from "../base/ports.ts";
 import { type ArchiveContents, type ArchivedArtifact, type ArchivedImage, readArchive } from "../image/archive.ts";
 import { chainIds, type DiffId, type Digest, hexOf, type ImageId } from "../image/digest.ts";
+import { type Explanation, explainImage } from "../image/explain.ts";
 import { type Image, listed, type ListedImage, type RemovedImage } from "../image/image.ts";
 import { blobsOf, type StoredImage } from "../image/layout.ts";
 import type { Platform } from "../image/platform.ts";
@@ -17,15 +18,22 @@ import {
   formatFamiliar,
   formatReference,
   parseReference,
+  type Reference,
+  tryParseReference,
   withDefaultTag,
 } from "../image/reference.ts";
 import { Spool, type Spooled } from "../image/spool.ts";
 import { ImageTable, sharedLayers } from "../image/store.ts";
 import { layersOf, pack } from "../image/summary.ts";
-import type { Images, LoadedImage } from "./engine.ts";
+import { type ImagesUsage, usageOf } from "../image/usage.ts";
+import type { Images, ImportRequest, LoadedImage, Pruned, PruneOptions } from "./engine.ts";
+import { checkImages, type CheckParts, type Finding, superfluousThings } from "./image-check.ts";
+import { importImage } from "./image-import.ts";
 import { ingestOf, Intake } from "./image-intake.ts";
 import { ImageLayers } from "./image-layers.ts";
 import { planRemoval } from "./image-removal.ts";
+import { saveImages } from "./image-save.ts";
+import { initLayer } from "./init-layer.ts";
 import { Leases, partsOf, type Thing, thing } from "./leases.ts";
 import type { Disk, Layers } from "./machine.ts";
 import { Serial } from "./serial.ts";
@@ -40,11 +48,11 @@ export interface ImagesDependencies {
   readonly embedded?: (name: string) => ByteStream | null;
   /** The containers there are, running or not. */
   readonly users?: () => readonly ImageUser[];
-  /** Told after the fact: "load", "tag", "untag", "delete"; `name` as Docker's event has it. */
+  /** Told after the fact: "load", "tag", "untag", "delete", …; `name` as Docker's event has it. */
   readonly emit?: (action: ImageAction, id: ImageId, name: string) => void;
 }
 
-export type ImageAction = "load" | "tag" | "untag" | "delete";
+export type ImageAction = "load" | "import" | "save" | "tag" | "untag" | "delete";
 
 /** A container, as far as it keeps an image from being removed. */
 export interface ImageUser {
@@ -234,14 +242,87 @@ class LocalImages implements ImageStore {
     return this.#lease.isTidy ? Promise.resolve() : this.#changes.run(() => this.#lease.collect());
   }
 
+  async save(refs: readonly string[]): Promise<ByteStream> {
+    const intake = this.intake();
+    try {
+      const { ids, archive } = await saveImages(this.#table, refs, intake);
+      for (const id of ids) this.#emit("save", id, id);
+      return archive;
+    } catch (thrown) {
+      await intake.close();
+      throw thrown;
+    }
+  }
+
+  async import(tar: ByteStream, options: ImportRequest): Promise<Image> {
+    const { ports, architecture = "amd64" } = this.#dependencies;
+    const platform = options.platform ?? { os: "linux", architecture, variant: "" };
+    const name = options.name === null ? null : formatReference(tagOf(options.name));
+    const intake = this.intake();
+    try {
+      const image = await stored(() => importImage(tar, { ...options, name, platform }, { ports, intake }));
+      this.#emit("import", image.id, image.id);
+      return await this.#table.detail(image);
+    } finally {
+      await intake.close();
+    }
+  }
+
+  usage(): Promise<ImagesUsage> {
+    return Promise.resolve(usageOf(this.#table.list()));
+  }
+
+  async explain(ref: string): Promise<Explanation> {
+    const image = this.#table.find(ref);
+    const reference = tryParseReference(ref);
+    const full = reference === null ? null : formatReference(withDefaultTag(reference));
+    const name = full !== null && [...image.names, ...image.digests].includes(full) ? full : null;
+    const { hasher } = this.#dependencies.ports;
+    return explainImage(image, { typed: ref, name }, { blobs: this.#table.layout.blobs, hasher });
+  }
+
+  check(): AsyncIterable<Finding> {
+    return checkImages(this.#checkParts());
+  }
+
+  #checkParts(): CheckParts {
+    const { disk, layers, ports } = this.#dependencies;
+    const noted = new Set(this.#lease.list());
+    const used = new Set([initLayer, ...this.#users().flatMap((user) => user.layers)]);
+    return {
+      table: this.#table,
+      layers,
+      hasher: ports.hasher,
+      dataRoot: disk.dataRoot,
+      isNoted: (kind, digest) => noted.has(thing(kind, digest)) || this.#lease.isHeld(thing(kind, digest)),
+      isUsed: (diffId) => used.has(diffId),
+    };
+  }
+
+  prune(options: PruneOptions): Promise<Pruned> {
+    return this.#changes.run(() => stored(() => this.#prune(options)));
+  }
+
+  async #prune({ dangling, accepts }: PruneOptions): Promise<Pruned> {
+    const before = usageOf(this.#table.list()).layersSize;
+    const removed: RemovedImage[] = [];
+    for (const image of this.#table.list()) {
+      const isNamed = image.names.length + image.digests.length > 0;
+      const isUsed = this.#users().some((user) => user.image === image.id);
+      if ((dangling && isNamed) || isUsed || !accepts(listed(image))) continue;
+      const untagged = [...image.names, ...image.digests];
+      for (const _ of untagged) this.#emit("untag", image.id, image.id);
+      removed.push(...untagged.map((name) => ({ untagged: familiarOf(name) })), ...(await this.#delete(image)));
+    }
+    await this.#lease.disown(await superfluousThings(this.#checkParts()));
+    await this.#lease.collect(true);
+    return { removed, reclaimedBytes: before - usageOf(this.#table.list()).layersSize };
+  }
+
   tag(ref: string, name: string): Promise<void> {
     return this.#changes.run(async () => {
       const image = this.#table.find(ref);
-      const target = parseReference(name);
-      if (target.digest !== null) throw new TsboxError("invalid", "refusing to create a tag with a digest reference");
-      if (familiarName(target) === "sha256")
-        throw new TsboxError("invalid", "refusing to create an ambiguous tag using digest algorithm as name");
-      const full = withDefaultTag(target);
+      const full = tagOf(name);
       await stored(() => this.#table.add({ ...image, names: [formatReference(full)], digests: [] }));
       this.#emit("tag", image.id, formatFamiliar(full));
     });
@@ -290,6 +371,15 @@ class LocalImages implements ImageStore {
 
 function isNotFound(thrown: unknown): boolean {
   return thrown instanceof TsboxError && thrown.code === "not-found";
+}
+
+/** The name a user gives an image. Throws TsboxError "invalid" for one that cannot be given. */
+function tagOf(name: string): Reference {
+  const target = parseReference(name);
+  if (target.digest !== null) throw new TsboxError("invalid", "refusing to create a tag with a digest reference");
+  if (familiarName(target) === "sha256")
+    throw new TsboxError("invalid", "refusing to create an ambiguous tag using digest algorithm as name");
+  return withDefaultTag(target);
 }
 
 function partFile(disk: Disk, thing: Thing): HostPath {

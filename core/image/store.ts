@@ -9,7 +9,7 @@ import type { StoreDisk } from "./blobs.ts";
 import { chainIds, type DiffId, type Digest, type ImageId } from "./digest.ts";
 import { imageOf } from "./image.ts";
 import type { Image } from "./image.ts";
-import { type Artifact, type Contents, ImageLayout, type StoredImage } from "./layout.ts";
+import { type Artifact, blobsOf, type Contents, ImageLayout, type StoredImage } from "./layout.ts";
 import { layerRecords } from "./layer-records.ts";
 import { defaultTag, formatFamiliar, formatReference, parseReference, type Reference } from "./reference.ts";
 import { layerBlobAt, layersOf, packedIndex } from "./summary.ts";
@@ -86,8 +86,7 @@ export class ImageTable {
       .filter(({ id }) => id !== added.id)
       .map((other) => withoutNames(other, taken));
     await this.#replace([...others, added]);
-    if (known !== undefined) return added;
-    await this.layout.saveSummaries(this.list());
+    if (known === undefined) await this.layout.saveSummaries(this.list());
     await this.layout.records.write(layerRecords(this.#hasher, layersOf(added.summary), added.summary.sizes));
     return added;
   }
@@ -114,10 +113,6 @@ export class ImageTable {
     await this.#replace(this.list());
   }
 
-  artifacts(): readonly Artifact[] {
-    return this.#artifacts;
-  }
-
   /** Whether an image, or something else in the index, needs the blob. */
   usesBlob(digest: Digest): boolean {
     if (this.#artifacts.some(({ blobs }) => blobs.includes(digest))) return true;
@@ -126,6 +121,10 @@ export class ImageTable {
       if (packedIndex(summary.blobs === "" ? summary.layers : summary.blobs, digest) >= 0) return true;
     }
     return false;
+  }
+
+  allBlobs(): ReadonlySet<Digest> {
+    return new Set([...this.list().flatMap(blobsOf), ...this.#artifacts.flatMap(({ blobs }) => blobs)]);
   }
 
   /** What a layer measures and the blob it came in, told by an image that has it; null: no image has it. */

@@ -62,6 +62,14 @@ export function memoryImages(...images: Image[]): (dependencies: ImagesDependenc
       get,
       tag: refuse,
       remove: refuse,
+      save: refuse,
+      import: refuse,
+      prune: refuse,
+      usage: () => Promise.resolve({ layersSize: 0, images: [] }),
+      explain: refuse,
+      async *check() {
+        yield await refuse();
+      },
       resolve: get,
       collect: () => Promise.resolve(),
       stored: refuse,

@@ -1,0 +1,93 @@
+/** `system df`: the room that images take, shared layers counted once. */
+import { command } from "../command.ts";
+import { flag } from "../flags.ts";
+import { formatList, type Row } from "../format/list.ts";
+import { humanAge, humanSize, shortId } from "../format/units.ts";
+import type { DiskUsage } from "../wire.ts";
+
+const headings = { Type: "TYPE", TotalCount: "TOTAL", Active: "ACTIVE", Size: "SIZE", Reclaimable: "RECLAIMABLE" };
+const imageHeadings = {
+  Repository: "REPOSITORY",
+  Tag: "TAG",
+  ID: "IMAGE ID",
+  CreatedSince: "CREATED",
+  Size: "SIZE",
+  SharedSize: "SHARED SIZE",
+  UniqueSize: "UNIQUE SIZE",
+  Containers: "CONTAINERS",
+};
+
+export default command({
+  usage: "[OPTIONS]",
+  summary: "Show disk usage",
+  flags: {
+    format: flag.text(null, "Format output using a custom template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'"),
+    verbose: flag.bool("v", "Show detailed information on space usage"),
+  },
+  min: 0,
+  max: 0,
+  perform: async ({ options, client, ports }) => {
+    const usage = await client.get<DiskUsage>("/system/df");
+    const text = options.verbose ? imagesInDetail(usage) : summary(usage, options.format);
+    await ports.terminal.stdout(text);
+    return 0;
+  },
+});
+
+function summary(usage: DiskUsage, format: string): string {
+  const columns = Object.keys(headings);
+  const rows = [imagesRow(usage), containersRow(usage), volumesRow(usage), emptyRow("Build Cache")];
+  return formatList({ headings, columns, rows, type: "*formatter.diskUsageContext" }, format);
+}
+
+/** Reclaimable is what would be free without the images that no container uses. */
+function imagesRow({ Images, LayersSize }: DiskUsage): Row {
+  const active = Images.filter(({ Containers }) => Containers > 0);
+  const used = active.reduce((sum, { Size, SharedSize }) => sum + Size - SharedSize, 0);
+  const free = LayersSize - used;
+  const percent = LayersSize > 0 ? ` (${Math.floor((free * 100) / LayersSize)}%)` : "";
+  return {
+    Type: "Images",
+    TotalCount: String(Images.length),
+    Active: String(active.length),
+    Size: humanSize(LayersSize),
+    Reclaimable: `${humanSize(free)}${percent}`,
+  };
+}
+
+function containersRow({ Containers }: DiskUsage): Row {
+  const active = Containers.filter(({ State }) => State === "running" || State === "paused" || State === "restarting");
+  const unknown = Containers.length === 0 ? "0B" : "N/A";
+  const TotalCount = String(Containers.length);
+  return { Type: "Containers", TotalCount, Active: String(active.length), Size: unknown, Reclaimable: unknown };
+}
+
+function volumesRow({ Volumes }: DiskUsage): Row {
+  const active = Volumes.filter(({ UsageData }) => (UsageData?.RefCount ?? 0) > 0);
+  const unknown = Volumes.length === 0 ? "0B" : "N/A";
+  const TotalCount = String(Volumes.length);
+  return { Type: "Local Volumes", TotalCount, Active: String(active.length), Size: unknown, Reclaimable: unknown };
+}
+
+function emptyRow(Type: string): Row {
+  return { Type, TotalCount: "0", Active: "0", Size: "0B", Reclaimable: "0B" };
+}
+
+function imagesInDetail({ Images }: DiskUsage): string {
+  const rows = Images.map((image): Row => {
+    const [name = "<none>:<none>"] = image.RepoTags ?? [];
+    const at = name.lastIndexOf(":");
+    return {
+      Repository: name.slice(0, at),
+      Tag: name.slice(at + 1),
+      ID: shortId(image.Id),
+      CreatedSince: humanAge(image.Created),
+      Size: humanSize(image.Size, 3),
+      SharedSize: humanSize(image.SharedSize),
+      UniqueSize: humanSize(image.Size - image.SharedSize),
+      Containers: String(image.Containers),
+    };
+  });
+  const columns = Object.keys(imageHeadings);
+  return `Images space usage:\n\n${formatList({ headings: imageHeadings, columns, rows, type: "*formatter.imageContext" }, "")}`;
+}
