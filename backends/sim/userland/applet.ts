@@ -10,6 +10,9 @@ import { concat, decodeBytes, encodeText } from "../../../core/base/bytes.ts";
 import { Errno, errnoText } from "../../../core/base/errno.ts";
 import type { Fd, Program, Sys } from "../kernel/sys.ts";
 
+/** The programs behave as this version's do. */
+export const busyboxVersion = "1.35.0";
+
 const chunkBytes = 65536;
 /** Stdio's buffer, so that what appears when is as with the real programs. */
 const bufferBytes = 4096;
@@ -26,12 +29,16 @@ export class Failure extends Error {
   }
 }
 
+/** The command line is wrong: what is wrong (or nothing), and how it would be right. */
+export class UsageFailure extends Failure {}
+
 export class Output {
   readonly #sys: Sys;
   readonly fd: Fd;
   readonly #byLine: boolean;
   #chunks: Uint8Array[] = [];
   #size = 0;
+  #text = "";
 
   constructor(sys: Sys, fd: Fd) {
     this.#sys = sys;
@@ -39,22 +46,47 @@ export class Output {
     this.#byLine = isTerminal(sys, fd);
   }
 
+  /** Into the buffer; `settle` is to follow before long. */
+  put(text: string): void {
+    this.#text += text;
+  }
+
+  /** Writes what is in the buffer when it is full, or has a line for a terminal. */
+  async settle(): Promise<void> {
+    if (this.#text.length + this.#size >= bufferBytes || (this.#byLine && this.#hasLine())) await this.flush();
+  }
+
   async print(text: string): Promise<void> {
-    await this.write(encodeText(text));
+    this.put(text);
+    await this.settle();
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    this.#encode();
     this.#chunks.push(bytes);
     this.#size += bytes.length;
-    if (this.#size >= bufferBytes || (this.#byLine && bytes.includes(10))) await this.flush();
+    await this.settle();
   }
 
   async flush(): Promise<void> {
+    this.#encode();
     if (this.#size === 0) return;
-    const all = concat(this.#chunks);
+    const all = this.#chunks.length === 1 && this.#chunks[0] !== undefined ? this.#chunks[0] : concat(this.#chunks);
     this.#chunks = [];
     this.#size = 0;
     await this.#sys.write(this.fd, all);
+  }
+
+  #encode(): void {
+    if (this.#text === "") return;
+    const bytes = encodeText(this.#text);
+    this.#text = "";
+    this.#chunks.push(bytes);
+    this.#size += bytes.length;
+  }
+
+  #hasLine(): boolean {
+    return this.#text.includes("\n") || this.#chunks.some((chunk) => chunk.includes(10));
   }
 }
 
@@ -117,6 +149,7 @@ async function codeOf(context: Context, body: (context: Context) => Promise<numb
   try {
     return await body(context);
   } catch (thrown) {
+    if (thrown instanceof UsageFailure) return explainUse(context, thrown);
     if (thrown instanceof Failure) {
       await context.complain(thrown.message, thrown.code);
       return thrown.code;
@@ -125,6 +158,18 @@ async function codeOf(context: Context, body: (context: Context) => Promise<numb
     await context.complain(thrown.path === "" ? reasonOf(thrown) : `${thrown.path}: ${reasonOf(thrown)}`);
     return 1;
   }
+}
+
+/** As busybox shows how a program is used. */
+async function explainUse(context: Context, { message, code }: UsageFailure): Promise<number> {
+  await context.complain(message, code);
+  await context.sys.write(
+    2,
+    encodeText(
+      `BusyBox v${busyboxVersion} (tsbox) multi-call binary.\n\nUsage: ${context.name} [OPTION]... [ARGUMENT]...\n`,
+    ),
+  );
+  return code;
 }
 
 /** The kernel's word for what went wrong; what is no Errno is thrown on. */
@@ -187,6 +232,59 @@ export async function* linesOf(sys: Sys, fd: Fd, end = 10): AsyncGenerator<Line,
     }
   }
   if (rest.length > 0) yield { bytes: concat(rest), ended: false };
+}
+
+/** The lines of a descriptor as they come, a batch for each read; only the very last may be without its end. */
+export async function* batchesOf(sys: Sys, fd: Fd, end = "\n"): AsyncGenerator<Batch, void, undefined> {
+  let rest: Uint8Array = new Uint8Array(0);
+  const stop = end.charCodeAt(0);
+  for await (const chunk of chunksOf(sys, fd)) {
+    const last = chunk.lastIndexOf(stop);
+    if (last === -1) {
+      rest = concat([rest, chunk]);
+      sys.allocate(chunk.length);
+      continue;
+    }
+    const whole = rest.length === 0 ? chunk.subarray(0, last) : concat([rest, chunk.subarray(0, last)]);
+    rest = chunk.slice(last + 1);
+    yield { lines: decodeBytes(whole).split(end), ended: true };
+  }
+  if (rest.length > 0) yield { lines: [decodeBytes(rest)], ended: false };
+}
+
+export interface Batch {
+  readonly lines: readonly string[];
+  /** Its last line has its end. */
+  readonly ended: boolean;
+}
+
+/** All lines of a descriptor, and whether the last one has its end. */
+export async function allLines(sys: Sys, fd: Fd, end = "\n"): Promise<{ lines: string[]; ended: boolean }> {
+  const all: string[] = [];
+  let isEnded = true;
+  for await (const { lines, ended } of batchesOf(sys, fd, end)) {
+    for (const line of lines) all.push(line);
+    isEnded = ended;
+  }
+  return { lines: all, ended: isEnded };
+}
+
+/**
+ * Does something with each named file, standard input when none is named or for "-". One that cannot be
+ * opened or read is complained of, and the next has its turn.
+ */
+export async function eachInput(
+  context: Context,
+  names: readonly string[],
+  use: (fd: Fd, name: string) => Promise<void>,
+  describe: (name: string, reason: string) => string = (name, reason) => `${name}: ${reason}`,
+): Promise<void> {
+  for (const name of names.length === 0 ? ["-"] : names) {
+    await context.attempt(
+      () => withInput(context.sys, name, (fd) => use(fd, name)),
+      (reason) => describe(name, reason),
+    );
+  }
 }
 
 export interface Line {

@@ -2,7 +2,7 @@
  * Command-line options as getopt(3) reads them: letters in clusters, values attached or following,
  * "--" ends them, and options may stand after operands unless told otherwise.
  */
-import { Failure } from "./applet.ts";
+import { UsageFailure } from "./applet.ts";
 
 export interface Options {
   /** How often, or with which values, a letter was given. */
@@ -24,6 +24,9 @@ export interface Grammar {
   readonly long?: Readonly<Record<string, string>>;
   /** The first operand ends the options. */
   readonly inOrder?: boolean;
+  /** How many operands there must be at least. */
+  readonly operandsMin?: number;
+  readonly operandsMax?: number;
 }
 
 interface Given {
@@ -31,7 +34,7 @@ interface Given {
   readonly value: string;
 }
 
-/** Throws Failure as getopt says it: "invalid option -- 'z'". */
+/** Throws UsageFailure as getopt says it: "invalid option -- 'z'". */
 export function parseOptions(args: readonly string[], grammar: Grammar): Options {
   const given: Given[] = [];
   const operands: string[] = [];
@@ -45,6 +48,8 @@ export function parseOptions(args: readonly string[], grammar: Grammar): Options
     else if (arg.startsWith("-") && arg !== "-") at += readCluster(arg.slice(1), args[at + 1], grammar, given);
     else operands.push(arg);
   }
+  const { operandsMin = 0, operandsMax = Infinity } = grammar;
+  if (operands.length < operandsMin || operands.length > operandsMax) throw new UsageFailure("");
   return optionsOf(given, operands);
 }
 
@@ -66,11 +71,11 @@ function readCluster(cluster: string, next: string | undefined, grammar: Grammar
     const letter = cluster.charAt(at);
     if (grammar.valued?.includes(letter) === true) {
       const attached = cluster.slice(at + 1);
-      if (attached === "" && next === undefined) throw new Failure(`option requires an argument -- '${letter}'`);
+      if (attached === "" && next === undefined) throw new UsageFailure(`option requires an argument -- '${letter}'`);
       given.push({ letter, value: attached === "" ? (next ?? "") : attached });
       return attached === "" ? 1 : 0;
     }
-    if (!grammar.flags.includes(letter)) throw new Failure(`invalid option -- '${letter}'`);
+    if (!grammar.flags.includes(letter)) throw new UsageFailure(`invalid option -- '${letter}'`);
     given.push({ letter, value: "" });
   }
   return 0;
@@ -79,9 +84,10 @@ function readCluster(cluster: string, next: string | undefined, grammar: Grammar
 function readLong(text: string, next: string | undefined, grammar: Grammar, given: Given[]): number {
   const [name = "", ...rest] = text.split("=");
   const letter = grammar.long?.[name];
-  if (letter === undefined) throw new Failure(`unrecognized option '--${text}'`);
+  if (letter === undefined) throw new UsageFailure(`unrecognized option '--${text}'`);
   const isValued = grammar.valued?.includes(letter) === true;
-  if (isValued && rest.length === 0 && next === undefined) throw new Failure(`option '--${name}' requires an argument`);
+  if (isValued && rest.length === 0 && next === undefined)
+    throw new UsageFailure(`option '--${name}' requires an argument`);
   given.push({ letter, value: rest.length > 0 ? rest.join("=") : isValued ? (next ?? "") : "" });
   return isValued && rest.length === 0 ? 1 : 0;
 }

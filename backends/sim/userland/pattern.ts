@@ -23,7 +23,7 @@ export function escapePattern(text: string): string {
 
 /** Whether a pattern is more than its own text. */
 export function hasWildcards(pattern: string): boolean {
-  return /(?:^|[^\\])(?:\\\\)*[*?[]/.test(pattern);
+  return /[*?[]/.test(pattern) && /(?:^|[^\\])(?:\\\\)*(?:[*?]|\[[^]*\])/.test(pattern);
 }
 
 /** The text of a pattern without wildcards. */
@@ -31,9 +31,17 @@ export function unescapePattern(pattern: string): string {
   return pattern.replace(/\\(.)/gs, "$1");
 }
 
+const compiled = new Map<string, RegExp>();
+const compiledMax = 512;
+
 /** The whole text has to match. */
 export function matchesPattern(text: string, pattern: string): boolean {
-  return new RegExp(`^(?:${patternSource(pattern)})$`, "su").test(text);
+  let regex = compiled.get(pattern);
+  if (regex === undefined) {
+    regex = new RegExp(`^(?:${patternSource(pattern)})$`, "su");
+    if (compiled.size < compiledMax) compiled.set(pattern, regex);
+  }
+  return regex.test(text);
 }
 
 /** The source of the regular expression; `lazy` for the shortest match. */

@@ -1,0 +1,68 @@
+/**
+ * The programs of the simulated userland by name. A family is one module, loaded when one of its
+ * programs is first run; only the shell comes with the kernel.
+ */
+import type { Program } from "../kernel/sys.ts";
+import { sh } from "./sh/sh.ts";
+
+type Family = () => Promise<{ readonly programs: Readonly<Record<string, Program>> }>;
+
+const families: readonly (readonly [Family, string])[] = [
+  [() => import("./programs/awk.ts"), "awk"],
+  [() => import("./programs/copy.ts"), "cp install mv"],
+  [() => import("./programs/expr.ts"), "expr"],
+  [() => import("./programs/fields.ts"), "comm cut join paste shuf sort tr uniq"],
+  [
+    () => import("./programs/files.ts"),
+    "chgrp chmod chown link ln mkdir mkfifo mknod mktemp readlink realpath rm rmdir touch truncate unlink",
+  ],
+  [() => import("./programs/find.ts"), "find"],
+  [() => import("./programs/grep.ts"), "egrep fgrep grep"],
+  [() => import("./programs/identity.ts"), "cal date getent groups hostname id nproc uname whoami"],
+  [() => import("./programs/ls.ts"), "ls stat"],
+  [() => import("./programs/mounts.ts"), "df dmesg du lsns mount mountpoint umount"],
+  [() => import("./programs/processes.ts"), "free kill killall pgrep pidof pkill ps pwdx top uptime"],
+  [
+    () => import("./programs/run.ts"),
+    "chroot env nice nohup nsenter pivot_root setsid su time timeout unshare watch which xargs",
+  ],
+  [() => import("./programs/sed.ts"), "sed"],
+  [() => import("./programs/show.ts"), "cat expand fold head nl rev split strings tac tail tee unexpand wc"],
+  [
+    () => import("./programs/small.ts"),
+    "[ basename clear dirname echo false printenv printf pwd reset seq sleep sync test true tty usleep yes",
+  ],
+];
+
+const byName = new Map(families.flatMap(([family, names]) => names.split(" ").map((name) => [name, family] as const)));
+
+export const programNames: readonly string[] = [...byName.keys(), "ash", "bash", "busybox", "dash", "sh"].sort();
+
+/** The program of that name; null when there is none. */
+export async function standIn(name: string): Promise<Program | null> {
+  if (/^-?(?:sh|ash|dash|bash)$/.test(name)) return sh;
+  if (name === "busybox") return busybox;
+  const family = byName.get(name);
+  if (family === undefined) return null;
+  return (await family()).programs[name] ?? null;
+}
+
+/** "busybox ls -l" is "ls -l". */
+const busybox: Program = async (sys, argv, environment) => {
+  const [, name, ...args] = argv;
+  if (name === undefined || name === "--list" || name === "--help") return list(sys, name);
+  const program = name === "busybox" ? null : await standIn(name);
+  if (program !== null) return program(sys, [name, ...args], environment);
+  await sys.write(2, new TextEncoder().encode(`${name}: applet not found\n`));
+  return 127;
+};
+
+async function list(sys: Parameters<Program>[0], option: string | undefined): Promise<number> {
+  const names = programNames.filter((name) => name !== "busybox");
+  const text =
+    option === "--list"
+      ? `${names.join("\n")}\n`
+      : `BusyBox v1.35.0 (tsbox) multi-call binary.\n\nCurrently defined functions:\n\t${names.join(", ")}\n`;
+  await sys.write(1, new TextEncoder().encode(text));
+  return 0;
+}

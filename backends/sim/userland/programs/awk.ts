@@ -1,0 +1,26 @@
+/** awk: the program on the command line; its language is in ../awk. */
+import { parseAwk } from "../awk/parse.ts";
+import { Awk } from "../awk/interpret.ts";
+import { applet, readText, UsageFailure } from "../applet.ts";
+import { parseOptions } from "../options.ts";
+import { drive } from "../run.ts";
+
+const awk = applet(async (context) => {
+  const options = parseOptions(context.args, { flags: "", valued: "Fvfe", inOrder: true });
+  const operands = [...options.operands];
+  const parts: string[] = [];
+  for (const file of options.values("f")) parts.push(await readText(context.sys, file));
+  parts.push(...options.values("e"));
+  if (parts.length === 0) {
+    const text = operands.shift();
+    if (text === undefined) throw new UsageFailure("");
+    parts.push(text);
+  }
+  const interpreter = new Awk(context, parseAwk(parts.join("\n")));
+  const separator = options.value("F");
+  if (separator !== undefined) interpreter.assign(`FS=${separator === "t" ? "\t" : separator}`);
+  for (const assignment of options.values("v")) interpreter.assign(assignment);
+  return drive(interpreter.run(operands));
+});
+
+export const programs = { awk };

@@ -1,0 +1,521 @@
+/**
+ * From source text to the shell's tree. The grammar is unbash's, which is Bash's; what POSIX does not
+ * have is refused here, so that a script which works here works with dash too.
+ *
+ * A script is parsed whole but run statement by statement, as dash reads it: what stands before a
+ * syntax error has run when the error is said.
+ */
+import {
+  parse,
+  type AndOr,
+  type Assignment as ParsedAssignment,
+  type Command,
+  type CommandNode,
+  type CompoundList,
+  type HereDoc,
+  type ParameterExpansionPart,
+  type ParseError,
+  type Pipeline,
+  type PipelineNode,
+  type Redirect,
+  type Redirection as ParsedRedirection,
+  type Statement,
+  type Word as ParsedWord,
+  type WordPart,
+} from "unbash";
+import type { Assignment, Node, ParameterOperation, Redirection, Segment, Word } from "./tree.ts";
+
+/** "Syntax error: …" as dash words it. */
+export class SyntaxProblem extends Error {
+  override readonly name = "SyntaxProblem";
+  readonly line: number;
+  /** More input could mend it. */
+  readonly incomplete: boolean;
+
+  constructor(message: string, line: number, incomplete: boolean) {
+    super(message);
+    this.line = line;
+    this.incomplete = incomplete;
+  }
+}
+
+export interface Parsed {
+  /** The statements up to the first error. */
+  readonly statements: Iterable<Node>;
+  readonly problem: SyntaxProblem | null;
+}
+
+/** `firstLine` is the number of the text's first line. */
+export function parseScript(text: string, firstLine = 1): Parsed {
+  const script = parse(text);
+  const lowering = new Lowering(text, firstLine);
+  const errors = (script.errors ?? []).toSorted((a, b) => a.pos - b.pos);
+  const [first] = errors;
+  if (first === undefined) return { statements: lowering.statements(script.commands), problem: null };
+  const problem = problemOf(errors, first, text, lowering);
+  // dash reads line by line: what is complete on the lines before has been run.
+  const lineStart = text.lastIndexOf("\n", startOfProblem(script.commands, first.pos) - 1) + 1;
+  return { statements: lowering.statements(script.commands.filter(({ end }) => end < lineStart)), problem };
+}
+
+/** Where the statement begins in which the error is. */
+function startOfProblem(statements: readonly Statement[], pos: number): number {
+  const around = statements.find((statement) => statement.pos <= pos && pos <= statement.end);
+  return around?.pos ?? pos;
+}
+
+function problemOf(
+  errors: readonly ParseError[],
+  { message, pos }: ParseError,
+  text: string,
+  lowering: Lowering,
+): SyntaxProblem {
+  const rest = text.slice(pos).trimStart();
+  const wanted = errors
+    .map((error) => /^expected '(\w+|[)}])'/.exec(error.message)?.[1])
+    .find((token) => token !== undefined);
+  // dash looks for a pattern's ")" before it thinks of "esac", and names no "do".
+  const expected = wanted === "esac" ? ")" : wanted === "do" ? undefined : wanted;
+  const unterminated = /^unterminated (.*)$/.exec(message)?.[1];
+  const isAtEnd = rest === "" || unterminated !== undefined;
+  const line = isAtEnd ? lowering.lineOf(text.length) : lowering.lineOf(pos);
+  return new SyntaxProblem(`Syntax error: ${problemText(unterminated, expected, rest)}`, line, isAtEnd);
+}
+
+function problemText(unterminated: string | undefined, expected: string | undefined, rest: string): string {
+  if (unterminated !== undefined) return unterminatedText(unterminated);
+  const hint = expected === undefined ? "" : ` (expecting "${expected}")`;
+  if (rest === "") return `end of file unexpected${hint}`;
+  const token = /^(?:;;|&&|\|\||[;&|()<>\n]|[^\s;&|()<>]+)/.exec(rest)?.[0] ?? rest;
+  if (token === "\n") return `newline unexpected${hint}`;
+  return /^(?:[;&|()<>]|fi|then|do|done|esac|elif|else|\}|in)/.test(token)
+    ? `"${token}" unexpected${hint}`
+    : `word unexpected${hint}`;
+}
+
+function unterminatedText(what: string): string {
+  if (what.includes("quote")) return "Unterminated quoted string";
+  if (what.includes("backtick")) return "EOF in backquote substitution";
+  if (what.includes("parameter")) return "Missing '}'";
+  if (what.includes("arithmetic")) return "Missing '))'";
+  return `end of file unexpected (expecting ")")`;
+}
+
+class Lowering {
+  readonly #text: string;
+  readonly #firstLine: number;
+  #lineStarts: number[] | null = null;
+
+  constructor(text: string, firstLine: number) {
+    this.#text = text;
+    this.#firstLine = firstLine;
+  }
+
+  *statements(statements: readonly Statement[]): Generator<Node, void, undefined> {
+    for (const statement of statements) yield this.#statement(statement);
+  }
+
+  lineOf(pos: number): number {
+    this.#lineStarts ??= lineStartsOf(this.#text);
+    let low = 0;
+    let high = this.#lineStarts.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#lineStarts[middle] ?? 0) <= pos) low = middle + 1;
+      else high = middle;
+    }
+    return this.#firstLine + low;
+  }
+
+  #source(node: { pos: number; end: number }): string {
+    return this.#text.slice(node.pos, node.end);
+  }
+
+  #statement(statement: Statement): Node {
+    const node = this.#andOr(statement.command);
+    if (statement.background !== true) return node;
+    return { kind: "background", node, source: this.#source(statement.command) };
+  }
+
+  #list(list: CompoundList): Node {
+    const [only, ...more] = list.commands;
+    if (only !== undefined && more.length === 0) return this.#statement(only);
+    return { kind: "list", nodes: list.commands.map((statement) => this.#statement(statement)) };
+  }
+
+  #andOr(command: PipelineNode | AndOr): Node {
+    if (command.type !== "AndOr") return this.#pipelineNode(command);
+    const [first, ...rest] = command.commands.map((each) => this.#pipelineNode(each));
+    return rest.reduce<Node>(
+      (left, right, index) => ({ kind: command.operators[index] === "&&" ? "and" : "or", left, right }),
+      first ?? { kind: "list", nodes: [] },
+    );
+  }
+
+  #pipelineNode(command: PipelineNode): Node {
+    return command.type === "Pipeline" ? this.#pipeline(command) : this.#command(command);
+  }
+
+  #pipeline(pipeline: Pipeline): Node {
+    if (pipeline.operators.includes("|&")) throw this.#refused('"&" unexpected', pipeline);
+    const stages = pipeline.commands.map((command) => this.#command(command));
+    const negated = pipeline.prefixes.filter(({ type }) => type === "Negation").length % 2 === 1;
+    const timed = pipeline.prefixes.find(({ type }) => type === "Time");
+    if (timed !== undefined) return this.#timed(pipeline, stages, negated);
+    const [only] = stages;
+    if (only !== undefined && stages.length === 1 && !negated) return only;
+    return { kind: "pipeline", stages, negated, source: this.#source(pipeline) };
+  }
+
+  /** POSIX's `time` is a program like others: the word goes back before the first stage. */
+  #timed(pipeline: Pipeline, stages: readonly Node[], negated: boolean): Node {
+    const [first, ...rest] = stages;
+    const time = textWord("time");
+    if (first !== undefined && first.kind !== "simple") throw this.#refused("word unexpected", pipeline);
+    const words = first === undefined ? [time] : [time, ...first.words];
+    const line = this.lineOf(pipeline.pos);
+    const simple = { assignments: [], redirections: [], ...first, kind: "simple" as const, line, words };
+    const stage: Node = { ...simple, source: this.#source(pipeline) };
+    if (rest.length === 0 && !negated) return stage;
+    return { kind: "pipeline", stages: [stage, ...rest], negated, source: this.#source(pipeline) };
+  }
+
+  #command(command: CommandNode): Node {
+    switch (command.type) {
+      case "Command":
+        return this.#simple(command);
+      case "Redirected": {
+        const node = this.#command(command.command);
+        return { kind: "redirected", node, redirections: command.redirects.map((each) => this.#redirection(each)) };
+      }
+      case "Subshell":
+        return { kind: "subshell", body: this.#list(command.body), source: this.#source(command) };
+      case "BraceGroup":
+        return this.#list(command.body);
+      case "If":
+        return {
+          kind: "if",
+          clauses: [command, ...command.elif].map(({ clause, then }) => ({
+            test: this.#list(clause),
+            body: this.#list(then),
+          })),
+          otherwise: command.else === undefined ? null : this.#list(command.else),
+        };
+      case "While":
+        return {
+          kind: "loop",
+          until: command.kind === "until",
+          test: this.#list(command.clause),
+          body: this.#list(command.body),
+        };
+      case "For":
+        return {
+          kind: "for",
+          name: command.name.text,
+          words: command.wordlist?.map((word) => this.word(word)) ?? null,
+          body: this.#list(command.body),
+        };
+      case "Case":
+        return {
+          kind: "case",
+          word: this.word(command.word),
+          items: command.items.map(({ pattern, body }) => ({
+            patterns: pattern.map((word) => this.word(word)),
+            body: this.#list(body),
+          })),
+        };
+      case "Function":
+        return {
+          kind: "function",
+          name: command.name.text,
+          line: this.lineOf(command.pos),
+          body: this.#body(command.body),
+        };
+      case "TestCommand":
+        return this.#plain(command);
+      case "ArithmeticCommand":
+      case "ArithmeticFor":
+      case "Select":
+      case "Coproc":
+        throw this.#refused("word unexpected", command);
+    }
+  }
+
+  #body(body: CommandNode | CompoundList): Node {
+    return body.type === "CompoundList" ? this.#list(body) : this.#command(body);
+  }
+
+  /** To POSIX "[[" is a word like others; what is between is read as plain words. */
+  #plain(command: { pos: number; end: number }): Node {
+    const words = this.#source(command)
+      .split(/\s+/)
+      .filter((text) => text !== "");
+    const line = this.lineOf(command.pos);
+    return {
+      kind: "simple",
+      line,
+      assignments: [],
+      words: words.map(textWord),
+      redirections: [],
+      source: this.#source(command),
+    };
+  }
+
+  #simple(command: Command): Node {
+    const assignments: Assignment[] = [];
+    const words: Word[] = command.name === undefined ? [] : [this.word(command.name)];
+    const redirections: Redirection[] = [];
+    for (const each of command.prefix) {
+      if (each.type === "Assignment") assignments.push(this.#assignment(each));
+      else redirections.push(this.#redirection(each));
+    }
+    for (const each of command.suffix) {
+      if (each.type === "Word") words.push(this.word(each));
+      else if (each.type === "Assignment") words.push(this.#assignmentWord(each));
+      else redirections.push(this.#redirection(each));
+    }
+    const source = command.name === undefined ? "" : this.#text.slice(command.name.pos, command.end);
+    return { kind: "simple", line: this.lineOf(command.pos), assignments, words, redirections, source };
+  }
+
+  #assignment(assignment: ParsedAssignment): Assignment {
+    if (assignment.value.type === "ArrayValue") throw this.#refused('"(" unexpected', assignment);
+    return { name: assignment.name, value: withTildes(this.word(assignment.value)) };
+  }
+
+  /** `export a=b`: an argument that looks like an assignment. */
+  #assignmentWord(assignment: ParsedAssignment): Word {
+    const { name, value } = this.#assignment(assignment);
+    return wordOf([{ kind: "text", text: `${name}=`, quoted: false }, ...value.segments], assignment.text);
+  }
+
+  #redirection(redirection: ParsedRedirection): Redirection {
+    if (redirection.type === "HereDoc") return this.#here(redirection);
+    if (redirection.type === "HereString") throw this.#refused("redirection unexpected", redirection);
+    return this.#redirect(redirection);
+  }
+
+  #redirect(redirect: Redirect): Redirection {
+    const { operator } = redirect;
+    const fd = this.#descriptor(redirect, operator.startsWith("<") ? 0 : 1);
+    const target = redirect.target === undefined ? textWord("") : this.word(redirect.target);
+    if (operator === "<&" || operator === ">&") return { kind: "duplicate", fd, target };
+    if (operator === "&>" || operator === "&>>") throw this.#refused('"&" unexpected', redirect);
+    return { kind: "file", operator, fd, target };
+  }
+
+  #descriptor(redirect: Redirect | HereDoc, otherwise: number): number {
+    const { descriptor } = redirect;
+    if (descriptor?.type === "FileDescriptorVariable") throw this.#refused("redirection unexpected", redirect);
+    return descriptor?.value ?? otherwise;
+  }
+
+  #here(here: HereDoc): Redirection {
+    const fd = this.#descriptor(here, 0);
+    const strip = here.operator === "<<-";
+    const { text, parts } = here.body;
+    if (here.delimiter?.quoted === true || parts === undefined) {
+      const plain = strip ? text.replace(/^\t+/gm, "") : text;
+      const isQuoted = here.delimiter?.quoted === true;
+      return {
+        kind: "here",
+        fd,
+        body: textWord(
+          isQuoted ? plain : plain.replace(/\\([\\$`\n])/g, (_, char: string) => (char === "\n" ? "" : char)),
+        ),
+      };
+    }
+    const segments = this.#segments(parts, true);
+    return { kind: "here", fd, body: wordOf(strip ? withoutTabs(segments) : segments, text) };
+  }
+
+  word(word: ParsedWord): Word {
+    const known = constants.get(word.text);
+    if (known !== undefined) return known;
+    const segments = word.parts === undefined ? unquote(word.text) : this.#segments(word.parts, false);
+    const lowered = wordOf(withTilde(segments), word.text);
+    if (lowered.constant !== null && constants.size < constantsMax) constants.set(word.text, lowered);
+    return lowered;
+  }
+
+  #segments(parts: readonly WordPart[], quoted: boolean): Segment[] {
+    return parts.flatMap((part) => this.#segment(part, quoted));
+  }
+
+  #segment(part: WordPart, quoted: boolean): Segment[] {
+    switch (part.type) {
+      case "Literal":
+        return quoted ? [{ kind: "text", text: part.value, quoted }] : unquote(part.text);
+      case "SingleQuoted":
+        return [{ kind: "text", text: part.value, quoted: true }];
+      case "AnsiCQuoted":
+        return [
+          { kind: "text", text: "$", quoted: false },
+          { kind: "text", text: part.text.slice(2, -1), quoted: true },
+        ];
+      case "DoubleQuoted":
+        return [...marksQuotes(part.parts), ...this.#segments(part.parts, true)];
+      case "LocaleString":
+        return [{ kind: "text", text: "$", quoted: false }, ...this.#segments(part.parts, true)];
+      case "Glob":
+        if (part.kind !== "bracket") return [{ kind: "text", text: part.text, quoted }];
+        return this.#bracket(part.text, part.parts, quoted);
+      case "ExtendedGlob":
+        return unquote(part.text);
+      case "BraceExpansion":
+        return part.parts === undefined ? unquote(part.text) : this.#segments(part.parts, quoted);
+      case "SimpleExpansion":
+        return [{ kind: "parameter", name: part.text.slice(1), quoted, operation: null }];
+      case "ParameterExpansion":
+        return [this.#parameter(part, quoted)];
+      case "CommandExpansion":
+        return [{ kind: "command", source: commandText(part.text, quoted), line: this.lineOf(part.pos), quoted }];
+      case "ArithmeticExpansion":
+        return [{ kind: "arithmetic", text: this.#arithmetic(part.text), quoted }];
+      case "ProcessSubstitution":
+        throw this.#refused('"(" unexpected', part);
+    }
+  }
+
+  #bracket(text: string, parts: readonly WordPart[], quoted: boolean): Segment[] {
+    if (parts.every(({ type }) => type === "Literal")) return unquote(text);
+    return [{ kind: "text", text: "[", quoted }, ...this.#segments(parts, quoted), { kind: "text", text: "]", quoted }];
+  }
+
+  #parameter(part: ParameterExpansionPart, quoted: boolean): Segment {
+    return { kind: "parameter", name: part.parameter, quoted, operation: this.#operation(part, quoted) };
+  }
+
+  #operation({ prefix, operation, index }: ParameterExpansionPart, quoted: boolean): ParameterOperation | null {
+    if (prefix === "#") return operation === undefined ? { kind: "length" } : { kind: "bad" };
+    if (prefix !== undefined || index !== undefined) return { kind: "bad" };
+    if (operation === undefined) return null;
+    if (operation.type === "Default") {
+      const colon = operation.operator.length === 2;
+      const operator = operation.operator.slice(-1) as "-" | "=" | "+" | "?";
+      return { kind: "default", operator, colon, operand: this.#operand(operation.operand, quoted) };
+    }
+    if (operation.type !== "Remove") return { kind: "bad" };
+    return { kind: "remove", operator: operation.operator, operand: this.#operand(operation.operand, false) };
+  }
+
+  /** Within double quotes a default is quoted as they are. */
+  #operand(word: ParsedWord, quoted: boolean): Word {
+    if (!quoted) return this.word(word);
+    const parts: readonly WordPart[] | undefined = word.parts;
+    const segments: Segment[] =
+      parts === undefined
+        ? [{ kind: "text", text: word.text.replace(/\\([\\$`"}])/g, "$1"), quoted }]
+        : this.#segments(parts, true);
+    return wordOf(segments, word.text);
+  }
+
+  /** What is between "$((" and "))": expanded like a double-quoted string, then evaluated. */
+  #arithmetic(text: string): Word {
+    const inner = text.startsWith("$((") ? text.slice(3, -2) : text.slice(2, -1);
+    if (!/[$`]/.test(inner)) return textWord(inner.replaceAll('"', ""));
+    const [statement] = parse(`x "${inner}"`).commands;
+    const command = statement?.command;
+    const word = command?.type === "Command" ? command.suffix[0] : undefined;
+    if (word?.type !== "Word") return textWord(inner);
+    return this.word(word);
+  }
+
+  #refused(what: string, node: { pos: number }): SyntaxProblem {
+    return new SyntaxProblem(`Syntax error: ${what}`, this.lineOf(node.pos), false);
+  }
+}
+
+/** Words without any expansion, by their source: scripts repeat them. */
+const constants = new Map<string, Word>();
+const constantsMax = 4096;
+
+export function textWord(text: string): Word {
+  return { segments: [{ kind: "text", text, quoted: true }], constant: text, source: text };
+}
+
+function wordOf(segments: readonly Segment[], source: string): Word {
+  const isConstant = segments.every(
+    (segment) =>
+      segment.kind === "text" && (segment.quoted || !(/[*?]|^~/.test(segment.text) || /.\[|\[./.test(segment.text))),
+  );
+  const texts = segments.map((segment) => (segment.kind === "text" ? segment.text : ""));
+  return { segments, constant: isConstant && segments.length > 0 ? texts.join("") : null, source };
+}
+
+/** Unquoted text: a backslash quotes the next character, and one before a newline goes with it. */
+function unquote(text: string): Segment[] {
+  if (!text.includes("\\")) return [{ kind: "text", text, quoted: false }];
+  const pieces = text.match(/\\[^]|[^\\]+|\\$/g) ?? [];
+  return pieces
+    .filter((piece) => piece !== "\\\n")
+    .map((piece) => {
+      const isEscape = piece.startsWith("\\") && piece.length > 1;
+      return { kind: "text", text: isEscape ? piece.slice(1) : piece, quoted: isEscape };
+    });
+}
+
+const tilde = /^~[A-Za-z0-9_.-]*(?=\/|$)/;
+
+/** A tilde prefix becomes a segment of its own, which starts with "~" and is unquoted. */
+function withTilde(segments: readonly Segment[]): Segment[] {
+  const [first, ...rest] = segments;
+  if (first?.kind !== "text" || first.quoted) return [...segments];
+  const prefix = tilde.exec(first.text)?.[0];
+  if (prefix === undefined) return [...segments];
+  if (prefix.length === first.text.length && rest.length > 0)
+    return [escaped("~"), { ...first, text: first.text.slice(1) }, ...rest];
+  return [tildeSegment(prefix), { ...first, text: first.text.slice(prefix.length) }, ...rest];
+}
+
+function escaped(text: string): Segment {
+  return { kind: "text", text, quoted: true };
+}
+
+/** The value of a user's directory: a parameter nobody can name otherwise. */
+function tildeSegment(prefix: string): Segment {
+  return { kind: "parameter", name: prefix, quoted: true, operation: null };
+}
+
+/** In an assignment a tilde also stands after each colon. */
+function withTildes(word: Word): Word {
+  const segments = word.segments.flatMap((segment): Segment[] => {
+    if (segment.kind !== "text" || segment.quoted || !segment.text.includes(":~")) return [segment];
+    return segment.text.split(/(?<=:)(?=~)/).flatMap((text) => withTilde([{ ...segment, text }]));
+  });
+  return wordOf(segments, word.source);
+}
+
+/** "<<-": tabs at the start of each line go. */
+function withoutTabs(segments: readonly Segment[]): Segment[] {
+  let atStart = true;
+  return segments.map((segment) => {
+    if (segment.kind !== "text") {
+      atStart = false;
+      return segment;
+    }
+    const stripped = segment.text.replace(/\n\t+/g, "\n");
+    const text = atStart ? stripped.replace(/^\t+/, "") : stripped;
+    if (text !== "") atStart = text.endsWith("\n");
+    return { ...segment, text };
+  });
+}
+
+/** Quotes make a field even of nothing; around "$@" alone they do not. */
+function marksQuotes(parts: readonly WordPart[]): Segment[] {
+  const [only] = parts;
+  const isAll = parts.length === 1 && (only?.text === "$@" || only?.text === "${@}");
+  return isAll ? [] : [{ kind: "text", text: "", quoted: true }];
+}
+
+/** The source within "$( )" or backticks, where a backslash before `, $, \ and, in double quotes, " goes. */
+function commandText(text: string, quoted: boolean): string {
+  if (!text.startsWith("`")) return text.slice(2, -1);
+  return text.slice(1, -1).replace(quoted ? /\\([`$\\"])/g : /\\([`$\\])/g, "$1");
+}
+
+function lineStartsOf(text: string): number[] {
+  const starts: number[] = [];
+  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return starts;
+}

@@ -1,0 +1,139 @@
+/**
+ * sh: the shell as a program. `sh -c command`, `sh file`, commands on standard input, or a terminal.
+ * Where POSIX leaves a choice it behaves as dash does.
+ */
+import { concat, decodeBytes } from "../../../../core/base/bytes.ts";
+import { Errno } from "../../../../core/base/errno.ts";
+import type { Program, Sys } from "../../kernel/sys.ts";
+import { isTerminal, readTextOr } from "../applet.ts";
+import { setOptions } from "./builtins-variables.ts";
+import { interact } from "./interactive.ts";
+import { exiting, Interpreter } from "./interpret.ts";
+import { parseScript } from "./lower.ts";
+import { drive, type Run, settled } from "../run.ts";
+import { Shell, ShellError } from "./shell.ts";
+
+const chunkBytes = 8192;
+
+interface Invocation {
+  /** Of `-c`. */
+  readonly command: string | null;
+  readonly file: string | null;
+  readonly isLogin: boolean;
+}
+
+export const sh: Program = async (sys, argv, environment) => {
+  const shell = new Shell(sys, argv[0] ?? "sh", []);
+  shell.line = 0;
+  const interpreter = new Interpreter(shell);
+  return drive(interpreter.toEnd(() => live(interpreter, argv, environment)));
+};
+
+function* live(interpreter: Interpreter, argv: readonly string[], environment: readonly string[]): Run<number> {
+  const { shell } = interpreter;
+  const invocation = invocationOf(shell, argv);
+  shell.begin(environment);
+  const reads = invocation.command === null && invocation.file === null;
+  if (reads && isTerminal(shell.sys, 0) && isTerminal(shell.sys, 2)) shell.options.add("i");
+  if (invocation.isLogin) yield* profiles(interpreter);
+  if (shell.interactive) shell.variables.set("PS1", variable(environment, "PS1") ?? "\\w \\$ ");
+  shell.line = 1;
+  if (invocation.command !== null) return yield* interpreter.source(invocation.command, 1, exiting);
+  if (invocation.file !== null) return yield* interpreter.source(yield* scriptText(shell, invocation.file), 1, exiting);
+  if (shell.interactive) return yield* settled(interact(interpreter));
+  return yield* fromInput(interpreter);
+}
+
+function variable(environment: readonly string[], name: string): string | null {
+  return environment.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1) ?? null;
+}
+
+function invocationOf(shell: Shell, argv: readonly string[]): Invocation {
+  const args = argv.slice(1);
+  let command: string | null = null;
+  let isCommand = false;
+  let isLogin = (argv[0] ?? "").startsWith("-");
+  let at = 0;
+  for (; at < args.length && /^[-+]./.test(args[at] ?? ""); at++) {
+    const arg = args[at] ?? "";
+    if (arg === "--" || arg === "-") {
+      at++;
+      break;
+    }
+    if (arg === "--login") isLogin = true;
+    if (arg.startsWith("--")) continue;
+    isCommand ||= /^-[^o]*c/.test(arg);
+    isLogin ||= /^-.*l/.test(arg);
+    at += setOptions(shell, arg.replace(/[clh]/g, ""), args[at + 1]);
+  }
+  if (isCommand) {
+    const text = args[at++];
+    if (text === undefined) throw new ShellError("-c requires an argument");
+    command = text;
+  }
+  const isFile = command === null && !shell.options.has("s");
+  const name = args[at];
+  if (name !== undefined && !shell.options.has("s")) {
+    shell.name = name;
+    at++;
+  }
+  shell.positional = args.slice(at);
+  return { command, file: isFile ? (name ?? null) : null, isLogin };
+}
+
+function* scriptText(shell: Shell, path: string): Run<string> {
+  shell.line = 0;
+  try {
+    const fd = yield* settled(shell.sys.open(path, { access: "read" }));
+    const text = yield* allOf(shell.sys, fd);
+    shell.sys.close(fd);
+    shell.line = 1;
+    return text;
+  } catch (thrown) {
+    if (!(thrown instanceof Errno)) throw thrown;
+    const { name } = shell;
+    shell.name = "sh";
+    const reason = thrown.errno === "ENOENT" ? "No such file" : thrown.message.replace(/^.*: /, "");
+    throw new ShellError(`cannot open ${name}: ${reason}`, thrown.errno === "ENOENT" ? 2 : 2);
+  }
+}
+
+function* allOf(sys: Sys, fd: number): Run<string> {
+  const chunks: Uint8Array[] = [];
+  for (;;) {
+    const chunk = yield* settled(sys.read(fd, 65536));
+    if (chunk.length === 0) return decodeBytes(concat(chunks));
+    chunks.push(chunk);
+    sys.allocate(chunk.length);
+  }
+}
+
+/** Commands as they arrive: each whole one runs before more is read. */
+function* fromInput(interpreter: Interpreter): Run<number> {
+  const { shell } = interpreter;
+  let line = 1;
+  let text = "";
+  let isEnd = false;
+  let status = 0;
+  while (!isEnd) {
+    const chunk = yield* settled(shell.sys.read(0, chunkBytes));
+    isEnd = chunk.length === 0;
+    text += decodeBytes(chunk);
+    const whole = isEnd ? text : text.slice(0, text.lastIndexOf("\n") + 1);
+    if (whole === "") continue;
+    const parsed = parseScript(whole, line);
+    if (parsed.problem?.incomplete === true && !isEnd) continue;
+    text = text.slice(whole.length);
+    line += whole.split("\n").length - 1;
+    status = yield* interpreter.statements(parsed.statements, parsed.problem, 0);
+  }
+  return status;
+}
+
+function* profiles(interpreter: Interpreter): Run<void> {
+  const home = interpreter.shell.variables.get("HOME");
+  for (const path of ["/etc/profile", ...(home === null ? [] : [`${home}/.profile`])]) {
+    const text = yield* settled(readTextOr(interpreter.shell.sys, path, ""));
+    if (text !== "") yield* interpreter.source(text, 1, 0);
+  }
+}

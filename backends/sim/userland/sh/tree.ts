@@ -1,0 +1,83 @@
+/**
+ * The shell's own tree: what POSIX (XCU 2) calls commands, words and redirections, after the parser's
+ * Bash grammar was reduced to it (lower.ts). Words are lists of segments; all that can be known before
+ * running is in them.
+ */
+export type Segment =
+  | { readonly kind: "text"; readonly text: string; readonly quoted: boolean }
+  | {
+      readonly kind: "parameter";
+      readonly name: string;
+      readonly quoted: boolean;
+      readonly operation: ParameterOperation | null;
+    }
+  | { readonly kind: "command"; readonly source: string; readonly line: number; readonly quoted: boolean }
+  | { readonly kind: "arithmetic"; readonly text: Word; readonly quoted: boolean };
+
+export type ParameterOperation =
+  | { readonly kind: "length" }
+  | {
+      readonly kind: "default";
+      readonly operator: "-" | "=" | "+" | "?";
+      /** A null value counts as unset. */
+      readonly colon: boolean;
+      readonly operand: Word;
+    }
+  | { readonly kind: "remove"; readonly operator: "#" | "##" | "%" | "%%"; readonly operand: Word }
+  | { readonly kind: "bad" };
+
+export interface Word {
+  readonly segments: readonly Segment[];
+  /** The text when no expansion of any kind can change it. */
+  readonly constant: string | null;
+  /** Its source, for `set -x` of patterns and for messages. */
+  readonly source: string;
+}
+
+export interface Assignment {
+  readonly name: string;
+  readonly value: Word;
+}
+
+export type Redirection =
+  | {
+      readonly kind: "file";
+      readonly operator: "<" | ">" | ">>" | "<>" | ">|";
+      readonly fd: number;
+      readonly target: Word;
+    }
+  | { readonly kind: "duplicate"; readonly fd: number; readonly target: Word }
+  | { readonly kind: "here"; readonly fd: number; readonly body: Word };
+
+export interface Simple {
+  readonly kind: "simple";
+  readonly line: number;
+  readonly assignments: readonly Assignment[];
+  readonly words: readonly Word[];
+  readonly redirections: readonly Redirection[];
+  /** From the first word to the end, for aliases. */
+  readonly source: string;
+}
+
+export type Node =
+  | Simple
+  | { readonly kind: "pipeline"; readonly stages: readonly Node[]; readonly negated: boolean; readonly source: string }
+  | { readonly kind: "and"; readonly left: Node; readonly right: Node }
+  | { readonly kind: "or"; readonly left: Node; readonly right: Node }
+  | { readonly kind: "list"; readonly nodes: readonly Node[] }
+  | { readonly kind: "background"; readonly node: Node; readonly source: string }
+  | { readonly kind: "subshell"; readonly body: Node; readonly source: string }
+  | {
+      readonly kind: "if";
+      readonly clauses: readonly { readonly test: Node; readonly body: Node }[];
+      readonly otherwise: Node | null;
+    }
+  | { readonly kind: "loop"; readonly until: boolean; readonly test: Node; readonly body: Node }
+  | { readonly kind: "for"; readonly name: string; readonly words: readonly Word[] | null; readonly body: Node }
+  | {
+      readonly kind: "case";
+      readonly word: Word;
+      readonly items: readonly { readonly patterns: readonly Word[]; readonly body: Node }[];
+    }
+  | { readonly kind: "function"; readonly name: string; readonly line: number; readonly body: Node }
+  | { readonly kind: "redirected"; readonly node: Node; readonly redirections: readonly Redirection[] };

@@ -1,0 +1,9 @@
+/** Where the simulated userland is known to differ from the real one, with the reason. A line listed here has to differ. */
+export const differences: Readonly<Record<string, string>> = {
+  "a() b": "the grammar is unbash's: a function's body has to be a compound command, as in POSIX",
+};
+
+/** Text of the oracle's that is not ours to repeat: busybox's own description of how a program is used. */
+export function withoutUsage(text: string): string {
+  return text.replace(/BusyBox v[^]*$/, "BusyBox v\n");
+}

@@ -1,0 +1,110 @@
+/**
+ * Records what dash and busybox say to the cases, each in a fresh sandbox on tmpfs: a chroot in a pid
+ * and mount namespace of its own. Needs root, dash and busybox-static (Debian's).
+ *
+ *   node test/userland/record.ts [TOOL…]
+ */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { linesOf, type Recorded, recordedDirectory, textOf, tools } from "./cases.ts";
+import { environment, files, home } from "./fixture.ts";
+
+const modified = 1_600_000_000;
+const timeoutMs = 10_000;
+
+const work = mkdtempSync("/dev/shm/tsbox-userland-");
+try {
+  const wanted = process.argv.slice(2);
+  const base = makeBase(join(work, "base"));
+  for (const tool of wanted.length > 0 ? wanted : tools()) record(tool, base);
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+
+function record(tool: string, base: string): void {
+  const cases = linesOf(tool).map((line): Recorded => runReally(line, base));
+  const recording = { oracle: versions(), cases };
+  writeFileSync(join(recordedDirectory, `${tool}.json`), `${JSON.stringify(recording, null, 1)}\n`);
+  process.stderr.write(`${tool}: ${cases.length}\n`);
+}
+
+function versions(): string[] {
+  const busybox = spawnSync("busybox").stdout.toString().split("\n")[0] ?? "";
+  const dash = spawnSync("dpkg-query", ["-W", "-f=dash ${Version}", "dash"]).stdout.toString();
+  return [busybox, dash, "recorded by test/userland/record.ts"];
+}
+
+function runReally(line: string, base: string): Recorded {
+  const root = join(work, "root");
+  cpSync(base, root, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+  writeFiles(root);
+  const script =
+    'mount -t tmpfs none "$0/dev" && for d in null:3 zero:5 full:7 urandom:9; do mknod -m 666 "$0/dev/${d%:*}" c 1 ${d#*:}; done; mount -t proc proc "$0/proc" && cd "$0" && shift 0; exec 3>&2 2>/dev/null; (exec chroot "$0" /bin/cdsh "$1" 2>&3 3>&-); exit $?';
+  const result = spawnSync(
+    "unshare",
+    ["-fpm", "--propagation", "private", "--kill-child", "sh", "-c", script, root, line],
+    {
+      env: Object.fromEntries([
+        ...environment.map((entry) => entry.split("=")),
+        ["PATH", "/usr/sbin:/usr/bin:/sbin:/bin"],
+      ]) as NodeJS.ProcessEnv,
+      timeout: timeoutMs,
+      input: "",
+      maxBuffer: 64 * 1024 * 1024,
+    },
+  );
+  rmSync(root, { recursive: true, force: true });
+  if (result.error !== undefined) throw new Error(`${line}: ${result.error.message}`);
+  return { line, stdout: textOf(result.stdout), stderr: textOf(result.stderr), code: result.status ?? -1 };
+}
+
+/** Everything but the fixture's files. */
+function makeBase(base: string): string {
+  for (const directory of ["bin", "dev", "proc", "tmp", "etc", "root", "lib", "lib64"])
+    mkdirSync(join(base, directory), { recursive: true });
+  chmodSync(join(base, "tmp"), 0o1777);
+  copyFileSync("/bin/busybox", join(base, "bin/busybox"));
+  for (const name of spawnSync("busybox", ["--list"]).stdout.toString().split("\n")) {
+    if (name !== "" && name !== "sh" && name !== "busybox") symlinkSync("busybox", join(base, "bin", name));
+  }
+  copyFileSync("/bin/dash", join(base, "bin/sh"));
+  for (const library of spawnSync("ldd", ["/bin/dash"]).stdout.toString().match(/\/\S+/g) ?? []) {
+    mkdirSync(dirname(join(base, library)), { recursive: true });
+    copyFileSync(library, join(base, library));
+  }
+  // The environment and directory of a case, whatever runs the sandbox had.
+  const assigned = environment.map((entry) => `'${entry}'`).join(" ");
+  writeFileSync(
+    join(base, "bin/cdsh"),
+    `#!/bin/sh\ncd ${home} && exec /bin/busybox env -i ${assigned} /bin/sh -c "$1" </dev/null\n`,
+    { mode: 0o755 },
+  );
+  return base;
+}
+
+function writeFiles(root: string): void {
+  for (const file of files) {
+    const path = join(root, file.path);
+    if ("directory" in file) mkdirSync(path);
+    else if ("link" in file) symlinkSync(file.link, path);
+    else writeFileSync(path, file.text);
+    if (!("link" in file)) chmodSync(path, file.mode ?? ("directory" in file ? 0o755 : 0o644));
+  }
+  for (const file of files.toReversed()) {
+    const path = join(root, file.path);
+    if ("link" in file) lutimesSync(path, modified, modified);
+    else utimesSync(path, modified, modified);
+  }
+}
