@@ -5,17 +5,16 @@
  *
  *     NAME            VALUE                            WHY
  *
- * It needs no library and no other file, so it can be the only file of an image. What the kernel does
- * not tell (no /proc, say) is printed as "?".
+ * All of them are read from files, so that the program is the same for Linux and for WASI, which has files
+ * but no uname(2) or getpid(2). It needs no library and no other file, so it can be the only file of an image.
+ * What the kernel does not tell (no /proc, say) is printed as "?".
  */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 enum { TEXT = 512 };
@@ -81,13 +80,12 @@ static void status(const char *key, char *value)
 static void names(void)
 {
     char value[TEXT];
-    struct utsname name;
-    if (uname(&name))
-        return;
-    line("hostname", name.nodename, "a name of its own: the UTS namespace");
-    line("kernel", name.release, "the machine's: containers share one kernel");
-    snprintf(value, sizeof value, "%d", (int)getpid());
-    line("pid", value, getpid() == 1 ? "the first process here: the PID namespace counts anew" : "its number here");
+    first_line("/proc/sys/kernel/hostname", value);
+    line("hostname", value, "a name of its own: the UTS namespace");
+    first_line("/proc/sys/kernel/osrelease", value);
+    line("kernel", value, "the machine's: containers share one kernel");
+    status("Pid", value);
+    line("pid", value, strcmp(value, "1") ? "its number here" : "the first process here: the PID namespace counts anew");
 }
 
 static void processes(void)
@@ -106,8 +104,11 @@ static void processes(void)
 
 static void user(void)
 {
-    char value[TEXT] = "", inside[32], outside[32], count[32];
-    add(value, "%d:%d", (int)getuid(), (int)getgid());
+    char value[TEXT], uid[TEXT], gid[TEXT], inside[32], outside[32], count[32];
+    /* The first of four numbers each: the real one. */
+    status("Uid", uid);
+    status("Gid", gid);
+    snprintf(value, sizeof value, "%.*s%s%.*s", (int)strcspn(uid, "\t"), uid, *uid ? ":" : "", (int)strcspn(gid, "\t"), gid);
     line("user", value, "its user and group as it sees them");
     first_line("/proc/self/uid_map", value);
     if (sscanf(value, "%31s %31s %31s", inside, outside, count) != 3)
@@ -218,15 +219,19 @@ static void privileges(void)
          "on: set-user-id programs give no more rights");
 }
 
+/* /proc/net/dev has two lines of headings, then a device on each, its name before a colon. */
 static void network(void)
 {
-    char value[TEXT] = "";
-    struct if_nameindex *all = if_nameindex();
-    for (struct if_nameindex *each = all; each && each->if_index; each++)
-        add(value, "%s%s", *value ? " " : "", each->if_name);
-    if (all)
-        if_freenameindex(all);
-    line("network", *value ? value : "none", "its devices: the network namespace");
+    char row[TEXT], value[TEXT] = "";
+    FILE *file = fopen("/proc/net/dev", "r");
+    while (file && fgets(row, sizeof row, file)) {
+        char *end = strchr(row, ':'), *name = row + strspn(row, " ");
+        if (end)
+            add(value, "%s%.*s", *value ? " " : "", (int)(end - name), name);
+    }
+    if (file)
+        fclose(file);
+    line("network", file && !*value ? "none" : value, "its devices: the network namespace");
 }
 
 int main(void)
