@@ -13,6 +13,7 @@ import { PlanError } from "../../core/runtime/plan-error.ts";
 import type { Cgroup, ChildOp, HostOp, Join, Overlay, Spawn } from "../../core/runtime/plan.ts";
 import type { SeccompProfile } from "../../core/runtime/seccomp.ts";
 import { type Branch, Overlay as Union } from "../../core/unionfs/overlay.ts";
+import { meantBy } from "./kernel/ids.ts";
 import { enterNamespaces } from "./kernel/namespaces.ts";
 import type { Kernel } from "./kernel/kernel.ts";
 import { addMount, bindMount, changeMount, type Location, mountAt } from "./kernel/mounts.ts";
@@ -31,16 +32,16 @@ export interface Stage {
   readonly find: (join: Join) => Process;
 }
 
-/** Carries out host steps; `spawned` is told of the child when there is one. */
+/** Carries out host steps; `spawn` makes the child when there is one. */
 export async function performHost(
   stage: Stage,
   sys: Sys,
   steps: readonly HostOp[],
-  spawn: (op: Spawn, index: number) => void,
+  spawn: (op: Spawn, index: number) => Promise<void>,
 ): Promise<void> {
   for (const [index, op] of steps.entries()) {
     try {
-      if (op.op === "spawn") spawn(op, index);
+      if (op.op === "spawn") await spawn(op, index);
       else await hostStep(sys, op);
     } catch (thrown) {
       throw failureOf(thrown, String(index), op);
@@ -168,8 +169,8 @@ async function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void>
     case "link.up":
       return linkUp(process, op.device);
     case "session":
-      process.session = process.pid;
-      process.group = process.pid;
+      process.group = 0; // a leader of its group may not begin a session
+      sys.setSession();
       return;
     case "terminal":
       return openTerminal(stage.kernel, child, op);
@@ -185,14 +186,11 @@ async function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void>
       sys.umask(op.mask);
       return;
     case "user":
-      process.uid = op.uid;
-      process.gid = op.gid;
-      process.groups = op.groups;
-      return;
+      return becomeUser(process, op);
     case "directory.enter":
       return sys.changeDirectory(op.path);
     case "capabilities":
-      sys.setCapabilities({ bounding: op.bounding, permitted: op.permitted, effective: op.effective });
+      sys.setCapabilities(op);
       return;
     case "bounding":
       return sys.setCapabilities({ bounding: op.capabilities });
@@ -208,6 +206,19 @@ async function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void>
     default:
       return unreachable(op);
   }
+}
+
+/** The capabilities are taken away by an op of their own: these are kept, as by prctl(PR_SET_KEEPCAPS). */
+function becomeUser(process: Process, { uid, gid, groups }: Extract<ChildOp, { op: "user" }>): void {
+  const { user } = process.namespaces;
+  const meant = (kind: "uids" | "gids", id: number): number => {
+    const found = meantBy(user, kind, id);
+    if (found === null) throw new Errno("EINVAL");
+    return found;
+  };
+  process.groups = groups.map((each) => meant("gids", each));
+  process.gid = meant("gids", gid);
+  process.uid = meant("uids", uid);
 }
 
 /** Resolves paths beneath the container's root, whatever symlinks the image has put there. */

@@ -75,6 +75,12 @@ export function cgroupPath(group: CgroupNode, root: CgroupNode): string {
   return `/${names.join("/")}`;
 }
 
+/** The group at a path below the root; null when there is none. */
+export function cgroupAt(root: CgroupNode, path: string): CgroupNode | null {
+  const names = path.split("/").filter((name) => name !== "");
+  return names.reduce<CgroupNode | null>((at, name) => at?.children.get(name) ?? null, root);
+}
+
 /** EBUSY while processes or groups are in it. */
 export function removeCgroup(group: CgroupNode): void {
   if (group.processes > 0 || group.children.size > 0) throw new Errno("EBUSY", group.name);

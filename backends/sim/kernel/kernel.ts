@@ -7,6 +7,7 @@
  * Everything in it is decided by the seed, the programs and the input; see turns.ts.
  */
 import { assert } from "../../../core/base/assert.ts";
+import { Errno } from "../../../core/base/errno.ts";
 import type { Capability } from "../../../core/runtime/capabilities.ts";
 import { capabilityNumbers } from "../../../core/runtime/capabilities.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
@@ -188,10 +189,11 @@ export class Kernel {
     return this.options.calls(this, process);
   }
 
-  /** A child of `parent` that begins with `body`. EAGAIN at a pids limit. */
-  fork(parent: Process, body: (sys: Sys) => Promise<number>): Process {
+  /** A child of `parent` that begins with `body`. EAGAIN at a pids limit, ENOMEM in a pid namespace whose init has ended. */
+  fork(parent: Process, body: (sys: Sys) => Promise<number>, pids: PidNamespace = parent.childPids): Process {
     checkPids(parent.cgroup);
-    const child = this.#child(parent);
+    if (pids.init !== null && !isAlive(pids.init)) throw new Errno("ENOMEM");
+    const child = this.#child(parent, pids);
     this.processes.set(child.pid, child);
     parent.children.add(child);
     enterCgroup(child.cgroup);
@@ -416,8 +418,8 @@ export class Kernel {
     this.signal(parent, SIGCHLD);
   }
 
-  #child(parent: Process): Process {
-    const { pid, numbers } = this.#number(parent.childPids);
+  #child(parent: Process, pids: PidNamespace): Process {
+    const { pid, numbers } = this.#number(pids);
     const child: Process = {
       ...parent,
       pid,
@@ -426,7 +428,8 @@ export class Kernel {
       children: new Set(),
       state: "ready",
       hasExecuted: false,
-      namespaces: { ...parent.namespaces, pid: parent.childPids },
+      namespaces: { ...parent.namespaces, pid: pids },
+      childPids: pids,
       capabilities: { ...parent.capabilities },
       fds: new Map([...parent.fds].map(([fd, file]) => [fd, file.hold()])),
       closeOnExec: new Set(parent.closeOnExec),
@@ -440,7 +443,7 @@ export class Kernel {
       startedAt: this.turns.now,
       endings: [],
     };
-    if (parent.childPids.init === null) parent.childPids.init = child;
+    pids.init ??= child;
     return child;
   }
 

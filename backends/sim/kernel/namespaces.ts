@@ -3,7 +3,7 @@
  * new mount namespace is a copy of the maker's table; a new network namespace has a lo that is down;
  * a cgroup namespace's root is the maker's group at that moment.
  */
-import type { Namespace } from "../../../core/runtime/plan.ts";
+import type { IdMaps, Namespace } from "../../../core/runtime/plan.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import { capabilityNumbers, type Capability } from "../../../core/runtime/capabilities.ts";
 import { Stack } from "../net/stack.ts";
@@ -11,6 +11,7 @@ import { UnixNames } from "../net/unix-socket.ts";
 import type { Kernel } from "./kernel.ts";
 import { rootOf } from "./mounts.ts";
 import type { NetworkNamespace, PidNamespace, Process, UserNamespace } from "./process.ts";
+import type { Sys } from "./sys.ts";
 
 export function unshareNamespaces(kernel: Kernel, process: Process, namespaces: readonly Namespace[]): void {
   // The user namespace comes first: it owns the others made with it.
@@ -56,7 +57,36 @@ export function networkNamespace(kernel: Kernel, number: number, owner: UserName
   return { number, owner, stack: new Stack(kernel.network, number), abstractNames: new UnixNames() };
 }
 
-export function childPidNamespace(kernel: Kernel, parent: PidNamespace, owner: UserNamespace): PidNamespace {
+export interface CloneFlags {
+  readonly namespaces: readonly Namespace[];
+  /** The pid namespace to be born into; null: a new one when it is among the namespaces, else the parent's. */
+  readonly pids: PidNamespace | null;
+  /** Of a new user namespace. */
+  readonly idMaps: IdMaps | null;
+}
+
+/** clone3(2): a child that is born in new namespaces, without asking whether the parent may. */
+export function clone(
+  kernel: Kernel,
+  parent: Process,
+  { namespaces, pids, idMaps }: CloneFlags,
+  body: (sys: Sys) => Promise<number>,
+): Process {
+  const user = namespaces.includes("user") ? childUserNamespace(kernel, parent) : null;
+  if (user !== null && idMaps !== null) Object.assign(user, idMaps);
+  const owner = user ?? parent.namespaces.user;
+  const own = namespaces.includes("pid") ? childPidNamespace(kernel, parent.childPids, owner) : parent.childPids;
+  const child = kernel.fork(parent, body, pids ?? own);
+  if (user !== null) {
+    child.namespaces.user = user;
+    child.capabilities = allCapabilities();
+  }
+  const rest = namespaces.filter((each) => each !== "user" && each !== "pid");
+  unshareNamespaces(kernel, child, rest);
+  return child;
+}
+
+function childPidNamespace(kernel: Kernel, parent: PidNamespace, owner: UserNamespace): PidNamespace {
   return { number: kernel.newNumber(), owner, parent, next: 1, init: null };
 }
 

@@ -30,7 +30,7 @@ import { pathOf } from "./walk.ts";
 
 const ticksPerSecond = 100n;
 const nanosPerSecond = 1_000_000_000n;
-const release = "6.1.0-tsbox";
+export const release = "6.12.0-tsbox";
 
 export function procfs(kernel: Kernel, pids: PidNamespace): Synthetic {
   return new Synthetic(top(kernel, pids), () => kernel.turns.now);

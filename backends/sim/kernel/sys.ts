@@ -99,6 +99,8 @@ export interface TerminalMode {
   readonly signals: boolean;
   /** Output "\n" becomes "\r\n" (OPOST|ONLCR). */
   readonly newlines: boolean;
+  /** A typed "\r" is read as "\n" (ICRNL). */
+  readonly returns: boolean;
 }
 
 export interface Sys {

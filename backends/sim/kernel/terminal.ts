@@ -13,6 +13,8 @@ import type { Pid, TerminalMode } from "./sys.ts";
 
 const screenBytes = 65536;
 const lineBytes = 4096;
+/** What a program has not read yet. */
+const inputBytes = 4096;
 const ctrlC = 3;
 const ctrlD = 4;
 const backspace = 8;
@@ -30,7 +32,7 @@ const signals = new Map([
 ]);
 
 export class Terminal {
-  mode: TerminalMode = { canonical: true, echo: true, signals: true, newlines: true };
+  mode: TerminalMode = { canonical: true, echo: true, signals: true, newlines: true, returns: true };
   rows: number;
   columns: number;
   /** The process group that gets the keys' signals; 0: nobody. */
@@ -52,9 +54,15 @@ export class Terminal {
     this.#signal = signal;
   }
 
-  /** What the user typed. */
-  type(bytes: Uint8Array): void {
-    for (const byte of bytes) this.#key(byte === carriageReturn ? newline : byte);
+  /** What the user typed; how many bytes were taken: fewer than given when nobody reads. */
+  type(bytes: Uint8Array): number {
+    let taken = 0;
+    for (; taken < bytes.length && this.#waiting < inputBytes; taken++) this.#key(bytes[taken] ?? 0);
+    return taken;
+  }
+
+  get #waiting(): number {
+    return this.#input.reduce((sum, { length }) => sum + length, 0);
   }
 
   /** tcsetattr(3): what was typed of a line becomes readable when lines are no longer edited. */
@@ -118,7 +126,8 @@ export class Terminal {
     this.#screenSize += bytes.length;
   }
 
-  #key(byte: number): void {
+  #key(typed: number): void {
+    const byte = typed === carriageReturn && this.mode.returns ? newline : typed;
     const signal = this.mode.signals ? signals.get(byte) : undefined;
     if (signal !== undefined) this.#interrupt(byte, signal);
     else if (this.mode.canonical) this.#edit(byte);

@@ -339,7 +339,7 @@ function nameOf(path: string): string {
 }
 
 /** Leaves a child the descriptors it is given, under their new numbers. */
-function keepOnly(child: Process, given: readonly [Fd, Fd][]): void {
+export function keepOnly(child: Process, given: readonly [Fd, Fd][]): void {
   const kept = given.map(([to, from]) => [to, child.fds.get(from)?.hold()] as const);
   for (const file of child.fds.values()) file.release();
   child.fds.clear();

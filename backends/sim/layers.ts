@@ -1,0 +1,142 @@
+/**
+ * Layers as directories of the simulated host, unions of them by core/unionfs. On its disk:
+ *
+ *   layers/<hex>/diff        a layer's tree, whiteouts and opaque directories in overlayfs's own form
+ *   layers/.<n>              a layer being made: rubbish when the page was closed meanwhile
+ *   containers/<id>/rw/      upper, work, and merged, the mount point
+ */
+import type { ContainerId, HostPath } from "../../core/base/brand.ts";
+import { Errno, errnoText } from "../../core/base/errno.ts";
+import { TsboxError } from "../../core/base/error.ts";
+import type { LayerName, Layers } from "../../core/engine/machine.ts";
+import { type DiffId, hexOf } from "../../core/image/digest.ts";
+import type { Overlay } from "../../core/runtime/plan.ts";
+import { applyChanges } from "../../core/unionfs/apply.ts";
+import type { Change } from "../../core/unionfs/change.ts";
+import { type Branch, Overlay as Union } from "../../core/unionfs/overlay.ts";
+import { Tree } from "../../core/unionfs/tree.ts";
+import type { HostFiles } from "./host-files.ts";
+import { newTable, rootOf } from "./kernel/mounts.ts";
+import { fileSystemAt, locate } from "./kernel/walk.ts";
+
+export class TreeLayers implements Layers {
+  readonly name = "overlay2";
+  readonly #files: HostFiles;
+  readonly #dataRoot: HostPath;
+  #works = 0;
+
+  constructor(files: HostFiles, dataRoot: HostPath) {
+    this.#files = files;
+    this.#dataRoot = dataRoot;
+    files.makeDirectory(this.#layers, 0o700);
+    files.makeDirectory(`${dataRoot}/containers`, 0o711);
+    for (const name of files.list(this.#layers)) if (name.startsWith(".")) files.remove(`${this.#layers}/${name}`);
+  }
+
+  get #layers(): string {
+    return `${this.#dataRoot}/layers`;
+  }
+
+  #layer(layer: DiffId): string {
+    return `${this.#layers}/${hexOf(layer)}`;
+  }
+
+  #rw(container: ContainerId): string {
+    return `${this.#dataRoot}/containers/${container}/rw`;
+  }
+
+  async has(layer: DiffId): Promise<boolean> {
+    return this.#files.find(this.#layer(layer)) !== null;
+  }
+
+  async list(): Promise<DiffId[]> {
+    const names = this.#files.list(this.#layers).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    return names.map((name) => `sha256:${name}` as DiffId);
+  }
+
+  /** Throws TsboxError "corrupt" for changes that contradict each other. */
+  async apply(name: LayerName, changes: AsyncIterable<Change>): Promise<void> {
+    const place = `${this.#layers}/.${++this.#works}`;
+    try {
+      this.#files.makeDirectory(`${place}/diff`);
+      await applyChanges(this.#files.branch(`${place}/diff`), changes);
+      const target = this.#layer(typeof name === "string" ? name : await name());
+      if (this.#files.find(target) === null) this.#files.rename(place, target);
+      else this.#files.remove(place);
+    } catch (thrown) {
+      this.#files.remove(place);
+      throw applyError(name, thrown);
+    }
+  }
+
+  async remove(layer: DiffId): Promise<void> {
+    this.#files.remove(this.#layer(layer));
+  }
+
+  async prepare(container: ContainerId, lowers: readonly DiffId[]): Promise<void> {
+    const place = this.#rw(container);
+    for (const name of ["upper", "work", "merged"]) this.#files.makeDirectory(`${place}/${name}`);
+    const top = lowers.at(-1);
+    if (top === undefined) return;
+    // The union's root shows the upper directory's owner and mode: it takes them from the image.
+    const { tree, root } = this.#files.branch(`${this.#layer(top)}/diff`);
+    const { mode, uid, gid } = tree.stat(root);
+    const upper = this.#files.branch(`${place}/upper`);
+    upper.tree.setAttributes(upper.root, { mode, uid, gid });
+  }
+
+  overlay(container: ContainerId, lowers: readonly DiffId[]): Pick<Overlay, "lowers" | "upper" | "work" | "target"> {
+    const place = this.#rw(container);
+    return {
+      lowers: lowers.map((layer) => `${this.#layer(layer)}/diff` as HostPath),
+      upper: `${place}/upper` as HostPath,
+      work: `${place}/work` as HostPath,
+      target: `${place}/merged` as HostPath,
+    };
+  }
+
+  async readFile(
+    container: ContainerId,
+    lowers: readonly DiffId[],
+    path: string,
+    limit: number,
+  ): Promise<Uint8Array | null> {
+    const union = this.#union(container, lowers);
+    const mount = { fileSystem: union, root: union.root, type: "overlay", source: "overlay", flags: new Set<never>() };
+    const table = newTable({ ...mount, options: "", propagation: "private", idMaps: null }, () => 1);
+    const view = { table, root: rootOf(table), directory: rootOf(table), permit: () => {} };
+    try {
+      const { found } = locate(view, `/${path}`);
+      if (found === null || fileSystemAt(table, found).stat(found.inode).kind !== "file") return null;
+      return union.read(found.inode, 0, limit);
+    } catch (thrown) {
+      if (thrown instanceof Errno) return null;
+      throw thrown;
+    }
+  }
+
+  #union(container: ContainerId, lowers: readonly DiffId[]): Union {
+    const upper = `${this.#rw(container)}/upper`;
+    const top = this.#files.find(upper) === null ? emptyBranch() : this.#files.branch(upper);
+    return new Union(
+      top,
+      lowers.toReversed().map((layer) => this.#files.branch(`${this.#layer(layer)}/diff`)),
+    );
+  }
+
+  async discard(container: ContainerId): Promise<void> {
+    this.#files.remove(this.#rw(container));
+  }
+}
+
+function emptyBranch(): Branch {
+  const tree = new Tree(() => 0n);
+  return { tree, root: tree.root };
+}
+
+function applyError(name: LayerName, thrown: unknown): unknown {
+  if (!(thrown instanceof Errno)) return thrown;
+  const { errno, path } = thrown;
+  const layer = typeof name === "string" ? `layer ${name}` : "a layer";
+  return new TsboxError("corrupt", `${layer}: ${path}: ${errnoText(errno).toLowerCase()}`, { errno, path });
+}
