@@ -6,6 +6,7 @@
  */
 import { Errno } from "../../../core/base/errno.ts";
 import { decodeBytes } from "../../../core/base/bytes.ts";
+import type { FileSystem, Stat } from "../../../core/unionfs/file-system.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Program } from "./sys.ts";
 import { fileSystemAt, resolve, statAt, type View } from "./walk.ts";
@@ -35,13 +36,30 @@ export async function loadProgram(
   const stat = statAt(view.table, location);
   if (stat.kind !== "file") throw new Errno("EACCES", path);
   view.permit(stat, "execute");
-  const bytes = fileSystemAt(view.table, location).read(location.inode, 0, stat.size);
-  if (startsWith(bytes, [0x23, 0x21])) return interpreted(kernel, view, path, argv, bytes, depth);
-  if (startsWith(bytes, [0x00, 0x61, 0x73, 0x6d])) {
+  const fileSystem = fileSystemAt(view.table, location);
+  const head = fileSystem.read(location.inode, 0, firstLineBytes);
+  if (startsWith(head, [0x23, 0x21])) return interpreted(kernel, view, path, argv, head, depth);
+  if (startsWith(head, [0x00, 0x61, 0x73, 0x6d])) {
+    const bytes = fileSystem.read(location.inode, 0, stat.size);
     return { executable: path, program: { body: await kernel.options.loader.webAssembly(bytes), argv } };
   }
-  if (startsWith(bytes, [0x7f, 0x45, 0x4c, 0x46])) return standIn(kernel, path, argv, bytes);
-  throw new Errno("ENOEXEC", path);
+  if (!startsWith(head, [0x7f, 0x45, 0x4c, 0x46])) throw new Errno("ENOEXEC", path);
+  const name = isBusybox(fileSystem, stat) ? appletOf(argv) : standIns.exec(path)?.[1];
+  const body = name === undefined ? null : await kernel.options.loader.standIn(name);
+  if (body === null) throw new Errno("ENOEXEC", path);
+  return { executable: path, program: { body, argv } };
+}
+
+/** Which files hold busybox's banner: a file is searched once, until it changes. */
+const searched = new WeakMap<FileSystem, Map<string, boolean>>();
+
+function isBusybox(fileSystem: FileSystem, { inode, mtime, size }: Stat): boolean {
+  const known = searched.get(fileSystem) ?? new Map<string, boolean>();
+  searched.set(fileSystem, known);
+  const key = `${inode} ${mtime} ${size}`;
+  const found = known.get(key) ?? contains(fileSystem.read(inode, 0, size), banner);
+  known.set(key, found);
+  return found;
 }
 
 async function interpreted(
@@ -58,13 +76,6 @@ async function interpreted(
   const rest = [path, ...argv.slice(1)];
   const whole = argument === "" ? [interpreter, ...rest] : [interpreter, argument, ...rest];
   return loadProgram(kernel, view, interpreter, whole, depth + 1);
-}
-
-async function standIn(kernel: Kernel, path: string, argv: readonly string[], bytes: Uint8Array): Promise<Loaded> {
-  const name = contains(bytes, banner) ? appletOf(argv) : standIns.exec(path)?.[1];
-  const body = name === undefined ? null : await kernel.options.loader.standIn(name);
-  if (body === null) throw new Errno("ENOEXEC", path);
-  return { executable: path, program: { body, argv } };
 }
 
 /** "busybox ls -l" is "ls -l". */
