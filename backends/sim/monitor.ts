@@ -35,7 +35,8 @@ interface Output {
 type Happening =
   | { readonly kind: "output"; readonly stream: Stream; readonly bytes: Uint8Array }
   | { readonly kind: "end of output"; readonly output: Output }
-  | { readonly kind: "end of input" | "executed" | "ended" };
+  | { readonly kind: "end of input" | "executed" }
+  | { readonly kind: "ended" };
 
 export class Monitor {
   readonly start: TaskStart;
@@ -292,6 +293,7 @@ export class Monitor {
 
   #finish(exit: TaskExit | "lost"): void {
     this.hasEnded = true;
+    this.#terminal?.hangUp();
     this.#clients.end();
     this.#performed.reject(new Errno("ESRCH"));
     this.#executed.reject(new Errno("ESRCH"));

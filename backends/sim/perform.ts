@@ -13,6 +13,7 @@ import { PlanError } from "../../core/runtime/plan-error.ts";
 import type { Cgroup, ChildOp, HostOp, Join, Overlay, Spawn } from "../../core/runtime/plan.ts";
 import type { SeccompProfile } from "../../core/runtime/seccomp.ts";
 import { type Branch, Overlay as Union } from "../../core/unionfs/overlay.ts";
+import { Devpts } from "./kernel/devpts.ts";
 import { meantBy } from "./kernel/ids.ts";
 import { enterNamespaces } from "./kernel/namespaces.ts";
 import type { Kernel } from "./kernel/kernel.ts";
@@ -20,8 +21,8 @@ import { addMount, bindMount, changeMount, type Location, mountAt } from "./kern
 import { OpenFile } from "./kernel/open-file.ts";
 import type { Process } from "./kernel/process.ts";
 import type { Sys } from "./kernel/sys.ts";
-import { Terminal, TerminalChannel } from "./kernel/terminal.ts";
-import { resolve, type View } from "./kernel/walk.ts";
+import { type Terminal, TerminalChannel } from "./kernel/terminal.ts";
+import { fileSystemAt, resolve, statAt, type View } from "./kernel/walk.ts";
 
 /** What performing needs to know beside the kernel. */
 export interface Stage {
@@ -294,32 +295,29 @@ function linkUp(process: Process, name: string): void {
   stack.setUp(stack.device(name), true);
 }
 
-async function openTerminal(kernel: Kernel, child: Child, op: Extract<ChildOp, { op: "terminal" }>): Promise<void> {
+function openTerminal(kernel: Kernel, child: Child, op: Extract<ChildOp, { op: "terminal" }>): void {
   const { sys, process } = child;
-  const terminal = new Terminal({ rows: op.rows, columns: op.columns }, (group, signal) =>
-    kernel.signalGroup(group, signal),
-  );
-  const number = freeNumber(kernel.terminals);
-  kernel.terminals.set(number, terminal);
-  sys.makeNode(`/dev/pts/${number}`, "character", 0o620, 136, number);
-  if (op.console) sys.bind(`/dev/pts/${number}`, "/dev/console", { recursive: false, flags: [] });
+  const view = viewOf(process);
+  const devpts = fileSystemAt(view.table, resolve(view, "/dev/pts"));
+  if (!(devpts instanceof Devpts)) throw new Errno("ENODEV", "/dev/pts");
+  const terminal = kernel.newTerminal({ rows: op.rows, columns: op.columns });
+  const path = `/dev/pts/${devpts.add(terminal, process)}`;
+  if (op.console) sys.bind(path, "/dev/console", { recursive: false, flags: [] });
   process.terminal = terminal;
   terminal.session = process.session;
   terminal.foreground = process.group;
-  const stat = sys.stat(`/dev/pts/${number}`);
+  const location = resolve(view, path);
+  const stat = statAt(view.table, location);
   for (const fd of [0, 1, 2]) {
-    const place = { location: null, path: `/dev/pts/${number}` };
-    const file = new OpenFile(new TerminalChannel(terminal, () => stat), { read: true, write: true }, place);
+    const file = new OpenFile(
+      new TerminalChannel(terminal, () => stat),
+      { read: true, write: true },
+      { location, path },
+    );
     if (process.fds.has(fd)) sys.close(fd);
     process.fds.set(fd, file.hold());
   }
   child.terminal(terminal);
-}
-
-function freeNumber(used: ReadonlyMap<number, unknown>): number {
-  let number = 0;
-  while (used.has(number)) number++;
-  return number;
 }
 
 /** The calls of Sys that a profile refuses: those whose first matching rule is not "allow" for any argument. */

@@ -4,6 +4,7 @@ import { Errno } from "../../../core/base/errno.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
 import { memoryTotalBytes } from "./cgroup.ts";
+import { Devpts } from "./devpts.ts";
 import { cgroupfs } from "./cgroupfs.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Process } from "./process.ts";
@@ -34,8 +35,12 @@ function ofType(kernel: Kernel, process: Process, type: string, options: string)
     case "tmpfs":
     case "devtmpfs":
     case "mqueue":
-    case "devpts":
       return memoryTree(kernel, options);
+    case "devpts":
+      return new Devpts(
+        () => kernel.turns.now,
+        Number.parseInt(/(?:^|,)ptmxmode=([0-7]+)/.exec(options)?.[1] ?? "0", 8),
+      );
     default:
       throw new Errno("ENODEV", type);
   }

@@ -40,7 +40,7 @@ import {
   type UserNamespace,
 } from "./process.ts";
 import type { Pid, Program, Sys, WaitStatus } from "./sys.ts";
-import type { Terminal } from "./terminal.ts";
+import { Terminal } from "./terminal.ts";
 import { wouldBlock } from "./open-file.ts";
 import { Turns } from "./turns.ts";
 import type { View } from "./walk.ts";
@@ -87,8 +87,6 @@ export class Kernel {
   readonly processes = new Map<Pid, Process>();
   readonly cgroups: CgroupNode = newCgroup("", null);
   readonly openInodes = new OpenInodes();
-  /** Open ptys by their number in /dev/pts. */
-  readonly terminals = new Map<number, Terminal>();
   readonly network: Network;
   readonly init: Process;
   /** Ends of which groups and sessions are still named, by their numbers in the namespaces. */
@@ -174,6 +172,11 @@ export class Kernel {
   /** A process that is gone and by whose number a group or session is still called. */
   formerLeader(pid: Pid): Process | null {
     return this.#leaders.get(pid) ?? null;
+  }
+
+  /** A pair of terminal ends that has no name yet (devpts.ts gives one). */
+  newTerminal(size: { rows: number; columns: number }): Terminal {
+    return new Terminal(size, (group, signal) => this.signalGroup(group, signal));
   }
 
   /** The pipe behind a fifo's inode. */

@@ -41,6 +41,8 @@ export class Terminal {
   /** Someone holds the slave open; the master is at its end when nobody does any more. */
   slaves = 0;
   hungUp = false;
+  /** Who is told when the master's side closes. */
+  readonly hangUps: (() => void)[] = [];
   readonly #signal: (group: Pid, signal: number) => void;
   /** What the program may read: finished lines, or bytes in raw mode. An empty one is an end of file. */
   #input: Uint8Array[] = [];
@@ -73,7 +75,9 @@ export class Terminal {
 
   /** The master's side closed: the session's foreground is hung up on. */
   hangUp(): void {
+    if (this.hungUp) return;
     this.hungUp = true;
+    for (const tell of this.hangUps) tell();
     if (this.foreground !== 0) this.#signal(this.foreground, 1);
   }
 
@@ -113,12 +117,13 @@ export class Terminal {
     return bytes.length;
   }
 
-  /** All that is on its way to the screen. */
-  takeOutput(): Uint8Array {
+  /** What is on its way to the screen. */
+  takeOutput(length = Number.POSITIVE_INFINITY): Uint8Array {
     const all = concat(this.#screen);
-    this.#screen = [];
-    this.#screenSize = 0;
-    return all;
+    const taken = all.subarray(0, Math.min(length, all.length));
+    this.#screen = taken.length < all.length ? [all.subarray(taken.length)] : [];
+    this.#screenSize = all.length - taken.length;
+    return taken;
   }
 
   #show(bytes: Uint8Array): void {
@@ -173,6 +178,42 @@ export class Terminal {
     if (byte === newline) this.#show(encodeText(this.mode.newlines ? "\r\n" : "\n"));
     else if (byte < 32 && byte !== 9) this.#show(encodeText(`^${String.fromCharCode(byte + 64)}`));
     else this.#show(Uint8Array.of(byte));
+  }
+}
+
+/** The user's end, as a program that opened ptmx has it. */
+export class MasterChannel implements Channel {
+  readonly terminal: Terminal;
+  readonly #stat: Stat;
+
+  constructor(terminal: Terminal, stat: Stat) {
+    this.terminal = terminal;
+    this.#stat = stat;
+  }
+
+  read(length: number): Uint8Array | WouldBlock {
+    return this.terminal.hasOutput ? this.terminal.takeOutput(length) : wouldBlock;
+  }
+
+  write(bytes: Uint8Array): number | WouldBlock {
+    const taken = this.terminal.type(bytes);
+    return taken === 0 && bytes.length > 0 ? wouldBlock : taken;
+  }
+
+  readable(): boolean {
+    return this.terminal.hasOutput;
+  }
+
+  writable(): boolean {
+    return true;
+  }
+
+  stat(): Stat {
+    return this.#stat;
+  }
+
+  close(): void {
+    this.terminal.hangUp();
   }
 }
 

@@ -66,7 +66,7 @@ export class FileCalls extends DescriptorCalls {
   #channel(stat: Stat, location: Location, options: OpenOptions): Channel {
     if (stat.kind === "character" || stat.kind === "block") {
       if (this.mountOf(location).flags.has("nodev")) throw new Errno("EACCES");
-      return openDevice(this.kernel, this.process, stat);
+      return openDevice(this.kernel, this.process, this.fileSystem(location), stat);
     }
     const fileSystem = this.fileSystem(location);
     this.kernel.openInodes.hold(fileSystem, location.inode);
