@@ -9,12 +9,15 @@ import { timeCommand } from "./command.ts";
 export interface BenchEngine {
   /** Runs `bin/tsbox ARGS…` against it; milliseconds. */
   readonly tsbox: (...args: readonly string[]) => number;
+  /** The daemon's. */
+  readonly pid: number;
   readonly close: () => Promise<void>;
 }
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 
-export async function openBenchEngine(directory: string): Promise<BenchEngine> {
+/** `within`: a command line's beginning that runs what follows in another network. */
+export async function openBenchEngine(directory: string, within: readonly string[] = []): Promise<BenchEngine> {
   const host = `unix://${directory}/tsbox.sock`;
   const args = [
     "--host",
@@ -26,11 +29,13 @@ export async function openBenchEngine(directory: string): Promise<BenchEngine> {
     "--cgroup-parent",
     basename(directory),
   ];
-  const daemon = spawn(join(checkout, "bin/tsboxd"), args, { stdio: ["ignore", "ignore", "inherit"] });
+  const program = join(checkout, "bin/tsboxd");
+  const [first = program, ...before] = [...within, program];
+  const daemon = spawn(first, [...before, ...args], { stdio: ["ignore", "ignore", "inherit"] });
   const tsbox = (...command: readonly string[]): number =>
     timeCommand({ program: join(checkout, "bin/tsbox"), args: command, environment: { TSBOX_HOST: host } });
   await untilItAnswers(daemon, tsbox);
-  return { tsbox, close: () => end(daemon) };
+  return { tsbox, pid: daemon.pid ?? 0, close: () => end(daemon) };
 }
 
 async function untilItAnswers(daemon: ChildProcess, tsbox: BenchEngine["tsbox"]): Promise<void> {

@@ -47,6 +47,9 @@ const packages = {
     { anyOf: ["podman"], package: "podman", use: "a peer to compare with" },
     { anyOf: ["skopeo"], package: "skopeo", use: "making images" },
     { anyOf: ["umoci"], package: "umoci", use: "making images" },
+    { anyOf: ["docker-registry"], package: "docker-registry", use: "a registry to pull from" },
+    { anyOf: ["dockerd"], package: "docker.io", use: "a peer to compare with" },
+    { anyOf: ["mmdebstrap"], package: "mmdebstrap", use: "a real Debian image" },
   ],
   vm: [
     compiler,

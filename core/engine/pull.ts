@@ -8,6 +8,7 @@
  * An image that is here as the registry has it costs one request.
  */
 import { TsboxError } from "../base/error.ts";
+import { readAhead } from "../base/read-ahead.ts";
 import { parseConfig } from "../image/config.ts";
 import { corrupt, type Descriptor, isIndexType, isManifestType } from "../image/descriptor.ts";
 import type { DiffId, Digest } from "../image/digest.ts";
@@ -26,6 +27,8 @@ import { inParallel, paced, shortDigest, type Transfer } from "./transfer.ts";
 /** What overlayfs takes: 500 lower directories, one of which is the container's init layer. */
 const layersMax = 499;
 const indexesMax = 2;
+/** The network goes on while a piece of a layer is hashed, written and unpacked. */
+const ahead = { pieceBytes: 256 * 1024, heldBytes: 4 * 1024 * 1024 };
 /** An unfinished pull's bytes are kept so long for the next try. */
 const keepSeconds = 24 * 60 * 60;
 
@@ -290,7 +293,7 @@ class Fetching {
       tell({ kind: "layer", id, status: "Downloading", bytes: { current, total: size } }),
     );
     let current = begun;
-    for await (const chunk of this.#blob(descriptor, begun)) {
+    for await (const chunk of readAhead(this.#blob(descriptor, begun), ahead)) {
       current += chunk.length;
       pace(current);
       yield chunk;
