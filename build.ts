@@ -1,10 +1,11 @@
 /**
- * npm run build: makes dist/ of what is needed to run without starting from sources.
+ * npm run build [-- PART …]: makes dist/ of what is needed to run without starting from sources.
  *
  *   dist/tsbox.cjs, dist/tsbox/   the command line, one chunk a command
  *   dist/tsboxd.mjs               the daemon
  *   dist/images/                  the images tsbox brings along
  *   dist/tsbox-helper             the C helper of the Linux backend
+ *   dist/web/                     the page
  *   dist/manifest.json            a digest of all sources; a test refuses a dist that is older than they are
  *
  * A part whose sources did not change since the last build is left as it is.
@@ -34,6 +35,21 @@ const parts: readonly Part[] = [
     build: buildDaemon,
   },
   { name: "helper", sources: ["backends/linux/native", "backends/linux/helper-binary.ts"], build: writePrebuilt },
+  {
+    name: "web",
+    sources: [
+      "web",
+      "host",
+      "core",
+      "api",
+      "cli",
+      "backends/sim",
+      "scripts/page-server.ts",
+      "build.ts",
+      "package-lock.json",
+    ],
+    build: async () => (await import("./scripts/page-server.ts")).buildPage(),
+  },
   { name: "images", sources: ["images", "core/image"], build: buildImages },
 ];
 
@@ -106,7 +122,8 @@ export function staleParts(): string[] {
 
 async function main(): Promise<void> {
   mkdirSync(dist, { recursive: true });
-  const stale = new Set(staleParts());
+  const asked = process.argv.slice(2);
+  const stale = new Set(staleParts().filter((name) => asked.length === 0 || asked.includes(name)));
   for (const { name, sources, build } of parts) {
     if (!stale.has(name)) continue;
     const digest = sourceDigest(sources);

@@ -1,12 +1,13 @@
 /**
  * The Docker Engine API over a unix socket or TCP. A connection carries one request. node:http
  * would do the same, but its client costs a cold process 13 ms of the 30 that `tsbox run` takes
- * beyond Node's own start, so http-client.ts speaks the little HTTP/1.1 that a daemon's client needs.
+ * beyond Node's own start, so cli/http-client.ts speaks the little HTTP/1.1 that a daemon's client needs.
  */
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 import type { Transport } from "../cli/ports.ts";
 import { TsboxError } from "../core/base/error.ts";
-import { exchange, type Request } from "./http-client.ts";
+import { exchange, type Request } from "../cli/http-client.ts";
+import { connectionOf } from "./socket-connection.ts";
 
 interface Target {
   readonly host: string;
@@ -32,7 +33,7 @@ export function nodeTransport({ host, onRefused }: Target): Transport {
   };
   const send = async (request: Request) => {
     const socket = await open();
-    return exchange(socket, request).catch((thrown: unknown) => {
+    return exchange(connectionOf(socket), request).catch((thrown: unknown) => {
       throw explained(thrown, host);
     });
   };

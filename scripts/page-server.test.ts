@@ -16,7 +16,13 @@ test("the page and its report are served to the loopback name only", async () =>
   const server = await servePage(0, () => Promise.resolve(nothing));
   try {
     const { host, port } = new URL(server.url);
-    assert.match((await get(port, "/", host)).body, /<engine-page>/);
+    const page = await get(port, "/", host);
+    assert.match(page.body, /<tsb-playground>/);
+    assert.match(
+      String(page.headers["content-security-policy"]),
+      /default-src 'none'; script-src 'self' 'wasm-unsafe-eval';/,
+    );
+    assert.match(page.body, /<meta http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;/);
     assert.deepEqual(JSON.parse((await get(port, "/engine.json", host)).body), nothing);
     assert.equal((await get(port, "/engine.json", "evil.example")).status, 403);
     assert.equal((await get(port, "/", "evil.example")).status, 403);

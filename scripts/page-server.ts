@@ -16,9 +16,50 @@ export interface PageServer {
 const root = fileURLToPath(new URL("../web/playground", import.meta.url));
 const outDir = fileURLToPath(new URL("../dist/web", import.meta.url));
 
+/**
+ * What the page may do (CSP level 3), sent as a header and written into the page, so that it holds wherever the page is
+ * served from. WebAssembly is compiled: hashing needs it, and so do programs in images. Images may be fetched from any
+ * server that allows it (https). xterm writes its styles into the document.
+ */
+export const contentSecurityPolicy: string = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "connect-src 'self' https:",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
 export async function buildPage(): Promise<void> {
-  await build({ root, configFile: false, logLevel: "warn", base: "./", build: { outDir, emptyOutDir: true } });
+  await build({
+    root,
+    configFile: false,
+    logLevel: "warn",
+    base: "./",
+    plugins: [policyInPage],
+    worker: { format: "es" },
+    build: { outDir, emptyOutDir: true, target: "es2023", cssTarget: "firefox120", modulePreload: { polyfill: false } },
+  });
 }
+
+const policyInPage: Plugin = {
+  name: "policy-in-page",
+  transformIndexHtml: () => [
+    {
+      tag: "meta",
+      attrs: { "http-equiv": "Content-Security-Policy", content: contentSecurityPolicy },
+      injectTo: "head-prepend",
+    },
+  ],
+};
+
+const headers = {
+  "content-security-policy": `${contentSecurityPolicy}; frame-ancestors 'self'`,
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+};
 
 /** Listens on `port`, or the next free one. */
 export async function servePage(port: number, report: () => Promise<EngineReport>): Promise<PageServer> {
@@ -28,7 +69,7 @@ export async function servePage(port: number, report: () => Promise<EngineReport
     logLevel: "warn",
     appType: "mpa",
     build: { outDir },
-    preview: { host: "127.0.0.1", port, cors: false },
+    preview: { host: "127.0.0.1", port, cors: false, headers },
     plugins: [engineJson(report)],
   });
   const url = server.resolvedUrls?.local[0];

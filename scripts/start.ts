@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { answers, type EngineAddress, engineReport } from "./engine-report.ts";
-import { buildPage, servePage } from "./page-server.ts";
+import { servePage } from "./page-server.ts";
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 
@@ -74,8 +74,7 @@ function whyNoEngine(socket: string, host: string): EngineAddress["absent"] {
 /** The page is built in any case; the programs only where they can run. */
 async function buildEverything({ absent }: EngineAddress): Promise<void> {
   const started = performance.now();
-  if (absent === null) await run(process.execPath, ["build.ts"]);
-  await buildPage();
+  await run(process.execPath, absent === null ? ["build.ts"] : ["build.ts", "web"]);
   say(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 

@@ -35,11 +35,11 @@ const stages: readonly Stage[] = [
   { name: "format", command: [`${bin}/@biomejs/biome/bin/biome`, "format"] },
   { name: "unused", command: [`${bin}/knip/bin/knip.js`] },
   { name: "tidy", files: ["test/tidy/**/*.test.ts"] },
-  { name: "unit", files: ["{core,api,cli,backends,bin,images,bench,scripts}/**/*.test.ts"] },
+  { name: "unit", files: ["{core,api,cli,backends,host,bin,images,bench,scripts}/**/*.test.ts"] },
   { name: "whole", files: ["test/!(tidy|page|vm)/**/*.test.ts"], concurrency: 1 },
   {
     name: "page",
-    command: [`${bin}/@web/test-runner/dist/bin.js`, "--config", "test/page/runner.ts"],
+    command: [`${bin}/@web/test-runner/dist/bin.js`, "--config", "test/browser/runner.ts"],
     needs: "/usr/bin/chromium",
   },
   { name: "vm", command: ["test/vm/run.ts"], asked: !long },

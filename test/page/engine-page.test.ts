@@ -1,6 +1,7 @@
 import { a11ySnapshot, emulateMedia } from "@web/test-runner-commands";
 import type { EnginePage } from "../../web/playground/engine-page.ts";
 import type { EngineReport } from "../../web/playground/report.ts";
+import { until } from "./until.ts";
 import "../../web/playground/engine-page.ts";
 
 // The first page in a real browser, with each answer its server can give.
@@ -42,13 +43,6 @@ async function show(report: EngineReport | null): Promise<string> {
 
 function text(node: Element | null | undefined): string {
   return node?.textContent.replaceAll(/\s+/g, " ").trim() ?? "";
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    if (tries > 100) throw new Error("waited in vain");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 function includes(whole: string, ...parts: readonly string[]): void {

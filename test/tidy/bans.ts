@@ -11,7 +11,7 @@ interface Ban {
 }
 
 const typescript = /\.(ts|js)$/;
-const deterministic = /^(core|backends\/sim|api)\/.*\.ts$/;
+const deterministic = /^(core|backends\/sim|api|host)\/.*\.ts$/;
 const tests = /\.test\.ts$|^test\//;
 
 const bans: readonly Ban[] = [

@@ -1,0 +1,82 @@
+/**
+ * The simulated host, complete: the kernel with its files and programs, tsboxd serving the engine on
+ * /run/tsbox.sock, and a login shell on the console. The page's worker runs it, and so does Node.
+ */
+import { bootHost } from "../backends/sim/host.ts";
+import type { Kernel, Loader } from "../backends/sim/kernel/kernel.ts";
+import type { Pace } from "../backends/sim/kernel/pace.ts";
+import type { Program } from "../backends/sim/kernel/sys.ts";
+import { seededRandom } from "../backends/sim/random.ts";
+import { standIn } from "../backends/sim/userland/programs.ts";
+import { webAssemblyLoader } from "../backends/sim/wasm/loader.ts";
+import type { Hasher } from "../core/base/ports.ts";
+import { Console, type ConsoleSize, type Screen } from "./console.ts";
+import type { Pause } from "./event-loop.ts";
+import { addRootFiles, clientNames, putFile } from "./root-files.ts";
+
+export interface HostOptions {
+  readonly seed: number;
+  /** Nanoseconds since the epoch at boot. */
+  readonly now: bigint;
+  readonly pace: Pace;
+  readonly pause: Pause;
+  readonly hasher: Hasher;
+  readonly size: ConsoleSize;
+  readonly screen: Screen;
+  /** Where @wasmer/wasi's own WebAssembly is; not given: Node finds it in the package. */
+  readonly wasmer?: () => Promise<unknown>;
+}
+
+export interface SimulatedHost {
+  readonly kernel: Kernel;
+  readonly console: Console;
+  /** Puts a file into root's home directory; one of that name is replaced. */
+  addFile(name: string, bytes: Uint8Array): void;
+}
+
+const loginEnvironment = [
+  "HOME=/root",
+  "LOGNAME=root",
+  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  "SHELL=/bin/sh",
+  "TERM=xterm-256color",
+  "USER=root",
+];
+
+export function startHost(options: HostOptions): SimulatedHost {
+  const { now, pace, seed, size, screen } = options;
+  let kernel: Kernel | null = null;
+  const loader = loaderOf(options, () => kernel);
+  kernel = bootHost({ now, pace, loader, random: seededRandom(seed) });
+  addRootFiles(kernel.tree);
+  const console = new Console(kernel, size, screen);
+  console.run("login", async (sys) => {
+    sys.changeDirectory("/root");
+    return sys.exec("/bin/sh", ["-sh"], loginEnvironment);
+  });
+  const { tree, turns } = kernel;
+  return {
+    kernel,
+    console,
+    addFile: (name, bytes) => turns.admit(() => putFile(tree, "root", fileName(name), bytes)),
+  };
+}
+
+/** A name a user gave, as one that a directory can have. */
+function fileName(name: string): string {
+  const cleaned = name.replaceAll(/[/\0]/g, "_").slice(0, 200);
+  return cleaned === "" || cleaned === "." || cleaned === ".." ? "file" : cleaned;
+}
+
+/** tsbox and docker come as chunks of their own, loaded when one of them is first run. */
+function loaderOf({ hasher, wasmer, pause }: HostOptions, kernelOf: () => Kernel | null): Loader {
+  const webAssembly = webAssemblyLoader({ hasher, ...(wasmer === undefined ? {} : { wasmer }) });
+  return {
+    webAssembly,
+    standIn: async (name): Promise<Program | null> => {
+      const kernel = kernelOf();
+      if (kernel === null || !(clientNames as readonly string[]).includes(name)) return standIn(name);
+      return (await import("./client.ts")).client(kernel, pause);
+    },
+  };
+}

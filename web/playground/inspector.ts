@@ -1,0 +1,70 @@
+/**
+ * Images to look at, opened in a worker of their own: a huge or hostile one can exhaust or stall that
+ * worker, and neither the page nor the terminal.
+ */
+import { expose } from "comlink";
+import { TsboxError } from "../../core/base/error.ts";
+import type { Hasher } from "../../core/base/ports.ts";
+import type { Origin } from "../../core/unionfs/origin.ts";
+import { wasmHasher } from "../../host/codecs.ts";
+import { type InspectedImage, type OpenedImage, openArchive } from "../../host/inspect.ts";
+
+export interface Inspector {
+  /** The images of an archive; earlier ones are forgotten. Throws with the one sentence that says what is wrong. */
+  open(archive: Blob): Promise<readonly InspectedImage[]>;
+  /** The same for what is at a URL, of this origin or one that lets us read (CORS). */
+  fetch(url: string): Promise<readonly InspectedImage[]>;
+  /** The names in a directory of an image, as of its layers 0…`top`. */
+  list(image: number, path: string, top: number): readonly Origin[];
+}
+
+let hasher: Promise<Hasher> | null = null;
+let opened: readonly OpenedImage[] = [];
+
+async function openStream(stream: AsyncIterable<Uint8Array>): Promise<readonly InspectedImage[]> {
+  opened = [];
+  hasher ??= wasmHasher();
+  opened = await openArchive(stream, await hasher);
+  return opened.map(({ image }) => image);
+}
+
+const pieceBytes = 4 * 1024 * 1024;
+
+/** Larger pieces than a blob's own stream has: it is read twice as fast. */
+async function* piecesOf(archive: Blob): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let at = 0; at < archive.size; at += pieceBytes)
+    yield new Uint8Array(await archive.slice(at, at + pieceBytes).arrayBuffer());
+}
+
+/** Not every browser can iterate over a stream. */
+async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = stream.getReader();
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+  } finally {
+    await reader.cancel();
+  }
+}
+
+async function fetched(url: string): Promise<ReadableStream<Uint8Array>> {
+  const response = await fetch(url, { credentials: "omit", referrerPolicy: "no-referrer" }).catch(() => {
+    throw new TsboxError(
+      "unavailable",
+      `${url} cannot be read: nobody answers, or it does not let other pages read it (CORS)`,
+    );
+  });
+  if (!response.ok || response.body === null)
+    throw new TsboxError(
+      "unavailable",
+      `${url} cannot be read: the server answers ${response.status} ${response.statusText}`,
+    );
+  return response.body;
+}
+
+const inspector: Inspector = {
+  open: (archive) => openStream(piecesOf(archive)),
+  fetch: async (url) => openStream(chunksOf(await fetched(url))),
+  list: (image, path, top) => opened[image]?.origins.list(path, top) ?? [],
+};
+
+expose(inspector);

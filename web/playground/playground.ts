@@ -1,0 +1,162 @@
+/**
+ * The playground: a terminal of the simulated host, and panes that show what is in there. Panes only
+ * look; whoever wants something done types it, and buttons type for him.
+ */
+import { css, html, LitElement, type TemplateResult } from "lit";
+import "./image-pane.ts";
+import type { ImagePane } from "./image-pane.ts";
+import "./terminal-pane.ts";
+import type { TerminalPane } from "./terminal-pane.ts";
+import "./tab-set.ts";
+import type { Tab, TabSet } from "./tab-set.ts";
+
+const tabs: readonly Tab[] = [
+  { key: "image", label: "Image" },
+  { key: "machine", label: "This machine" },
+];
+
+const suggestions = [
+  { label: "images", command: "tsbox images" },
+  { label: "run", command: "tsbox run --rm busybox sh -c 'hostname; ps; ls -l /'" },
+  { label: "shell in a container", command: "tsbox run -it --name box busybox sh" },
+  { label: "diff", command: "tsbox diff box" },
+] as const;
+
+export class TsbPlayground extends LitElement {
+  static override styles = css`
+    :host {
+      --ink: light-dark(#1b2330, #e4e9f0);
+      --faint: light-dark(#53606f, #a3afbd);
+      --paper: light-dark(#ffffff, #1a212b);
+      --line: light-dark(#d5dce4, #323c4a);
+      --accent: light-dark(#0b5bb5, #7cb8ff);
+      --good: light-dark(#17703a, #6bd08d);
+      --bad: light-dark(#a63214, #ff9d80);
+      display: flex;
+      flex-direction: column;
+      box-sizing: border-box;
+      height: 100dvh;
+      padding: 0.6rem 1rem;
+      color: var(--ink);
+    }
+    :host([dropping]) {
+      outline: 4px dashed var(--accent);
+      outline-offset: -8px;
+    }
+    header {
+      display: flex;
+      flex-wrap: wrap;
+      align-items: baseline;
+      gap: 0.2rem 1rem;
+    }
+    h1 {
+      margin: 0;
+      font-size: 1.4rem;
+      letter-spacing: -0.02em;
+    }
+    header p {
+      margin: 0;
+      color: var(--faint);
+    }
+    main {
+      display: grid;
+      flex: 1;
+      min-height: 0;
+      margin-top: 0.5rem;
+      gap: 1rem;
+      grid-template: minmax(0, 1fr) / minmax(0, 3fr) minmax(0, 2fr);
+    }
+    @media (max-width: 60rem) {
+      :host {
+        height: auto;
+        min-height: 100dvh;
+      }
+      main {
+        grid-template: 70dvh auto / minmax(0, 1fr);
+      }
+    }
+  `;
+  static override properties = { dropping: { type: Boolean, reflect: true } };
+
+  declare dropping: boolean;
+
+  constructor() {
+    super();
+    this.dropping = false;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    window.addEventListener("dragover", this.#dragged);
+    window.addEventListener("dragleave", this.#left);
+    window.addEventListener("drop", this.#dropped);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.removeEventListener("dragover", this.#dragged);
+    window.removeEventListener("dragleave", this.#left);
+    window.removeEventListener("drop", this.#dropped);
+  }
+
+  override render(): TemplateResult {
+    return html`
+      <header>
+        <h1>tsbox</h1>
+        <p>Containers you can see through.</p>
+      </header>
+      <main>
+        <terminal-pane
+          role="region"
+          aria-label="Terminal"
+          .suggestions=${suggestions}
+          @terminal-left=${this.#leaveTerminal}
+        ></terminal-pane>
+        <tab-set .tabs=${tabs} .selected=${"image"} @tab-selected=${this.#selected}>
+          <image-pane slot="image"></image-pane>
+          <engine-page slot="machine"></engine-page>
+        </tab-set>
+      </main>
+    `;
+  }
+
+  readonly #selected = ({ detail }: CustomEvent<string>): void => {
+    if (detail === "machine") void import("./engine-page.ts");
+  };
+
+  readonly #dragged = (event: DragEvent): void => {
+    event.preventDefault();
+    this.dropping = true;
+  };
+
+  readonly #left = (): void => {
+    this.dropping = false;
+  };
+
+  readonly #dropped = (event: DragEvent): void => {
+    event.preventDefault();
+    this.dropping = false;
+    const [file] = event.dataTransfer?.files ?? [];
+    if (file !== undefined) this.open(file);
+  };
+
+  readonly #leaveTerminal = (): void => {
+    this.renderRoot.querySelector<TabSet>("tab-set")?.focus();
+  };
+
+  /** Shows an image archive, and loads it into the machine's engine. */
+  open(file: File): void {
+    this.renderRoot.querySelector<TabSet>("tab-set")?.select("image");
+    void this.renderRoot.querySelector<ImagePane>("image-pane")?.open(file, file.name);
+    const command = `tsbox load -i ${quoted(file.name)}`;
+    void this.renderRoot.querySelector<TerminalPane>("terminal-pane")?.give(file, command);
+  }
+}
+
+/** A word for the shell; a name that could be taken for a flag is a path. */
+function quoted(name: string): string {
+  const path = name.startsWith("-") ? `./${name}` : name;
+  return /^[\w./:-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+customElements.define("tsb-playground", TsbPlayground);
