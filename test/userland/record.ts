@@ -1,6 +1,6 @@
 /**
- * Records what dash and busybox say to the cases, each in a fresh sandbox on tmpfs: a chroot in a pid
- * and mount namespace of its own. Needs root, dash and busybox-static (Debian's).
+ * Records what dash and busybox say to the cases, each in a fresh sandbox on tmpfs: a chroot in a pid,
+ * mount and network namespace of its own. Needs root, dash and busybox-static (Debian's).
  *
  *   node test/userland/record.ts [TOOL…]
  */
@@ -54,7 +54,7 @@ function runReally(line: string, base: string): Recorded {
     'mount -t tmpfs none "$0/dev" && for d in null:3 zero:5 full:7 urandom:9; do mknod -m 666 "$0/dev/${d%:*}" c 1 ${d#*:}; done; mount -t proc proc "$0/proc" && cd "$0" && shift 0; exec 3>&2 2>/dev/null; (exec chroot "$0" /bin/cdsh "$1" 2>&3 3>&-); exit $?';
   const result = spawnSync(
     "unshare",
-    ["-fpm", "--propagation", "private", "--kill-child", "sh", "-c", script, root, line],
+    ["-fpmn", "--propagation", "private", "--kill-child", "sh", "-c", script, root, line],
     {
       env: Object.fromEntries([
         ...environment.map((entry) => entry.split("=")),

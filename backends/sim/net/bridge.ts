@@ -20,14 +20,16 @@ const crossingsMax = 32;
 export class Bridge extends Device {
   readonly kind = "bridge";
   readonly #ports = new Set<Device>();
+  #hadPorts = false;
   readonly #learnt = new Map<Mac, Learnt>();
 
   get ports(): readonly Device[] {
     return [...this.#ports];
   }
 
+  /** Until it gets its first port a bridge does not know better. */
   get carrier(): boolean {
-    return this.ports.some((port) => port.up && port.carrier);
+    return !this.#hadPorts || this.ports.some((port) => port.up && port.carrier);
   }
 
   /** Which MACs are known to be behind which ports (bridge(8) fdb). */
@@ -38,6 +40,7 @@ export class Bridge extends Device {
   plug(port: Device): void {
     port.master?.unplug(port);
     this.#ports.add(port);
+    this.#hadPorts = true;
     port.master = this;
   }
 

@@ -195,12 +195,13 @@ function setMtu(device: Device, mtu: number): void {
   device.mtu = mtu;
 }
 
-/** ELOOP for a bridge in itself or in another one, EINVAL for what is no bridge (br_add_if()). */
+/** EOPNOTSUPP for a master that is no bridge, ELOOP for a bridge in a bridge, EINVAL for lo (br_add_if()). */
 function setMaster(device: Device, name: string | null): void {
   device.master?.unplug(device);
   if (name === null) return;
   const bridge = device.stack.device(name);
-  if (!(bridge instanceof Bridge) || device instanceof Loopback) throw new Errno("EINVAL", device.name);
+  if (!(bridge instanceof Bridge)) throw new Errno("EOPNOTSUPP", bridge.name);
+  if (device instanceof Loopback) throw new Errno("EINVAL", device.name);
   if (device instanceof Bridge) throw new Errno("ELOOP", device.name);
   bridge.plug(device);
 }

@@ -29,7 +29,9 @@ const routeFlags = { up: 1, gateway: 2, host: 4 };
 
 export function routeText(stack: Stack): string {
   const header = [...routeColumns, "Window", "IRTT"].join("\t");
-  return lines([header.padEnd(routeBytes), ...stack.routes.list().map((route) => routeLine(route).padEnd(routeBytes))]);
+  const routes = stack.routes.list();
+  if (routes.length === 0) return "";
+  return lines([header.padEnd(routeBytes), ...routes.map((route) => routeLine(route).padEnd(routeBytes))]);
 }
 
 function routeLine({ device, destination, gateway, metric }: Route): string {

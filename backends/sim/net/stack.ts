@@ -7,6 +7,7 @@
  *
  * A new namespace has a loopback device that is down and nothing else (network_namespaces(7)).
  */
+import { assert } from "../../../core/base/assert.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import {
   broadcastMac,
@@ -170,10 +171,11 @@ export class Stack {
     }
   }
 
-  /** Whether an address is this namespace's own. All of 127/8 is, while lo is up. */
+  /** Whether an address is this namespace's own: of a device that is up. All of 127/8 is lo's. */
   isLocal(address: Ipv4): boolean {
-    return this.#devices.some(({ up, addresses }) =>
-      addresses.some((own) => own.address === address || (up && isLoopback(own.address) && contains(own, address))),
+    return this.#devices.some(
+      ({ up, addresses }) =>
+        up && addresses.some((own) => own.address === address || (isLoopback(own.address) && contains(own, address))),
     );
   }
 
@@ -194,9 +196,10 @@ export class Stack {
     return { device, nextHop: gateway ?? destination, source: route.source ?? this.#sourceFor(route) };
   }
 
+  /** By the loopback device, even when that is down: then nothing arrives. */
   #localWay(destination: Ipv4): Way {
     const loopback = this.#devices.find((device) => device instanceof Loopback);
-    if (loopback?.up !== true) throw new Errno("ENETUNREACH", formatIpv4(destination));
+    assert(loopback !== undefined, "every namespace has a loopback device");
     return { device: loopback, nextHop: destination, source: destination };
   }
 

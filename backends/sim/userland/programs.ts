@@ -18,9 +18,15 @@ const families: readonly (readonly [Family, string])[] = [
   ],
   [() => import("./programs/find.ts"), "find"],
   [() => import("./programs/grep.ts"), "egrep fgrep grep"],
+  [() => import("./programs/httpd.ts"), "httpd"],
   [() => import("./programs/identity.ts"), "cal date getent groups hostname id nproc uname whoami"],
+  [() => import("./programs/ip.ts"), "ip"],
   [() => import("./programs/ls.ts"), "ls stat"],
   [() => import("./programs/mounts.ts"), "df dmesg du lsns mount mountpoint umount"],
+  [() => import("./programs/nc.ts"), "nc"],
+  [() => import("./programs/netstat.ts"), "arp ifconfig netstat route"],
+  [() => import("./programs/nslookup.ts"), "nslookup"],
+  [() => import("./programs/ping.ts"), "ping"],
   [() => import("./programs/processes.ts"), "free kill killall pgrep pidof pkill ps pwdx top uptime"],
   [
     () => import("./programs/run.ts"),
@@ -32,6 +38,7 @@ const families: readonly (readonly [Family, string])[] = [
     () => import("./programs/small.ts"),
     "[ basename clear dirname echo false printenv printf pwd reset seq sleep sync test true tty usleep yes",
   ],
+  [() => import("./programs/wget.ts"), "wget"],
 ];
 
 const byName = new Map(families.flatMap(([family, names]) => names.split(" ").map((name) => [name, family] as const)));

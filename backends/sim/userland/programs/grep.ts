@@ -216,6 +216,7 @@ class Printing {
   }
 
   #parts(line: string, number: number): void {
+    this.#matcher.lastIndex = 0;
     for (const [match] of line.matchAll(this.#matcher)) if (match !== "") this.#put(match, number, ":");
     this.#last = number;
   }
