@@ -13,7 +13,7 @@ import { Checked } from "../image/checked.ts";
 import { type ImageConfig, parseConfig } from "../image/config.ts";
 import { bare, corrupt, type Descriptor } from "../image/descriptor.ts";
 import { type DiffId, type Digest, digestOf, hexOf, type ImageId } from "../image/digest.ts";
-import type { StoredImage } from "../image/layout.ts";
+import { blobsOf, type StoredImage } from "../image/layout.ts";
 import { type Manifest, parseManifest } from "../image/manifest.ts";
 import type { ImageTable } from "../image/store.ts";
 import { summarise } from "../image/summary.ts";
@@ -195,6 +195,10 @@ export class Intake {
       const config = parseConfig(await blobs.document(id, `configuration ${id}`), `configuration ${id}`);
       const sizes = await this.#layerSizes(manifest, config);
       const summary = summarise(manifest, config, sizes);
+      const known = table.byId(id);
+      // It may now be kept as it comes from here, and then what it came in before is rubbish.
+      if (known !== null && known.manifest.digest !== descriptor.digest)
+        await this.#parts.leases.disown(blobsOf(known).map((digest) => thing("blob", digest)));
       return table.add({ id, manifest: bare(descriptor), index, names, digests, summary });
     });
   }

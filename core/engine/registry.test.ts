@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { directory, entry, tarOf } from "../../test/images/forge.ts";
 import { digestOfBytes, digestOfText, HurriedClock, registryInMemory, seeing } from "../../test/registry/in-memory.ts";
-import type { ByteStream } from "../base/bytes.ts";
+import { type ByteStream, concat } from "../base/bytes.ts";
 import { TsboxError } from "../base/error.ts";
 import { mediaTypes } from "../image/descriptor.ts";
 import type { Digest } from "../image/digest.ts";
@@ -461,6 +461,30 @@ test("plain layers are compressed on their way, to the same bytes each time", as
     );
   }
   assert.equal(pushed[0], pushed[1]);
+});
+
+test("an image that an archive brought is kept as the registry has it once it was pulled", async () => {
+  const { fetch, store } = await registryInMemory();
+  await stocked(store, { compress: false });
+  const plain = await house(fetch);
+  await pull(plain);
+  await plain.images.tag(name, "registry.test/team/packed:1");
+  await push(plain, "registry.test/team/packed:1");
+  const packed = await store.tag("team/packed", "1");
+  const saved: Uint8Array[] = [];
+  for await (const chunk of await plain.images.save([name])) saved.push(chunk.slice());
+  const here = await house(fetch);
+  for await (const _ of here.images.load(one(concat(saved))));
+  const [loaded] = await here.images.list();
+  await pull(here, "registry.test/team/packed:1");
+  const stored = await here.images.stored("registry.test/team/packed:1");
+  assert.equal(stored.id, loaded?.id);
+  assert.equal(stored.manifest.digest, packed);
+  const { layers } = JSON.parse(new TextDecoder().decode(await here.images.document(stored.manifest.digest, "m"))) as {
+    layers: object[];
+  };
+  const blobs = [...here.machine.world.files.keys()].filter((path) => path.includes("/blobs/sha256/"));
+  assert.equal(blobs.length, layers.length + 2, "what the archive brought it in is gone");
 });
 
 test("a push without a tag pushes all tags, and one of nothing says so", async () => {

@@ -7,7 +7,14 @@ import { type Descriptor, isIndexType, isManifestType } from "../image/descripto
 import { parseIndex } from "../image/index.ts";
 import { parseManifest } from "../image/manifest.ts";
 import type { Platform } from "../image/platform.ts";
-import { formatReference, parseReference, type Reference, withDefaultTag } from "../image/reference.ts";
+import {
+  familiarName,
+  formatFamiliar,
+  formatReference,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from "../image/reference.ts";
 import { type Asker, RegistryClient, type SearchResult } from "../image/registry/client.ts";
 import { defaultRegistryConfig, type RegistryConfig } from "../image/registry/endpoints.ts";
 import { documentFrom } from "../image/registry/download.ts";
@@ -107,9 +114,12 @@ class Registries implements Registry {
     if (reference.digest !== null) throw new TsboxError("invalid", "cannot push a digest reference");
     return told(async (tell) => {
       tell({ kind: "status", status: `The push refers to repository [${reference.domain}/${reference.path}]` });
-      const references = (await this.#tagsHere(reference)).filter(({ tag }) => tag === (reference.tag ?? tag));
+      const here = await this.#tagsHere(reference);
+      const references = here.filter(({ tag }) => tag === (reference.tag ?? tag));
+      if (here.length === 0)
+        throw new TsboxError("not-found", `An image does not exist locally with the tag: ${familiarName(reference)}`);
       if (references.length === 0)
-        throw new TsboxError("not-found", `An image does not exist locally with the tag: ${name}`);
+        throw new TsboxError("not-found", `tag does not exist: ${formatFamiliar(reference)}`);
       const pushed = (each: string): void => this.#emit("push", each);
       await new Push({ images, client: this.#client, disk, ports, tell, pushed }, asker).run(references);
     });

@@ -77,7 +77,9 @@ export class ImageTable {
   /** Adds an image, or its names to the one there is; a name goes from whoever has it. Its blobs and layers are there. */
   async add(stored: StoredImage): Promise<StoredImage> {
     const known = this.#images.get(stored.id);
-    const added = withNames(known ?? stored, [
+    // What a registry has of an image is kept as it came from there last: so it goes on by the digest it has there.
+    const kept = known === undefined || stored.digests.length > 0 ? stored : known;
+    const added = withNames(kept, [
       [...(known?.names ?? []), ...stored.names],
       [...(known?.digests ?? []), ...stored.digests],
     ]);
@@ -86,7 +88,7 @@ export class ImageTable {
       .filter(({ id }) => id !== added.id)
       .map((other) => withoutNames(other, taken));
     await this.#replace([...others, added]);
-    if (known === undefined) await this.layout.saveSummaries(this.list());
+    if (kept.manifest.digest !== known?.manifest.digest) await this.layout.saveSummaries(this.list());
     await this.layout.records.write(layerRecords(this.#hasher, layersOf(added.summary), added.summary.sizes));
     return added;
   }

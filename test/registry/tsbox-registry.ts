@@ -36,11 +36,14 @@ export interface Recorder {
   stop(): Promise<void>;
 }
 
-export async function startRecorder(target: string, within: readonly string[] = []): Promise<Recorder> {
+export async function startRecorder(
+  target: string,
+  options: { within?: readonly string[]; port?: number } = {},
+): Promise<Recorder> {
   const directory = mkdtempSync("/dev/shm/tsbox-recorder-");
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const file = join(directory, "notes");
-  const server = await started(within, [path("recorder.ts"), String(port), target, file]);
+  const server = await started(options.within ?? [], [path("recorder.ts"), String(port), target, file]);
   const notes = (): Note[] => {
     if (!existsSync(file)) return [];
     const lines = readFileSync(file, "utf8").trim().split("\n");
