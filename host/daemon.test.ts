@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import test from "node:test";
 import type { Answer, Api } from "../api/http.ts";
 import { encodeText, readAll } from "../core/base/bytes.ts";
-import { daemon } from "./daemon.ts";
+import { listening } from "./daemon.ts";
 import { Session } from "./testing/session.ts";
 
 // The command line in the simulated shell and a daemon behind the simulated socket, with an API that only answers.
@@ -20,14 +20,15 @@ function json(value: unknown): Answer {
 }
 
 async function sessionWith(api: Api): Promise<Session> {
-  const session = await Session.begin(pause);
-  session.host.kernel.launch("tsboxd", daemon(session.host.kernel, api, pause));
-  await session.host.kernel.turns.run();
+  const session = await Session.begin(pause, { serves: false });
+  const { kernel } = session.host;
+  kernel.launch("tsboxd", (sys) => listening(kernel, sys, api, pause));
+  await kernel.turns.run();
   return session;
 }
 
 test("without a daemon the command line says so, and its exit code too", async () => {
-  const session = await Session.begin(pause);
+  const session = await Session.begin(pause, { serves: false });
   assert.equal(
     await session.run("tsbox ps; echo $?"),
     "Cannot connect to the tsbox daemon at unix:///run/tsbox.sock. Is it running?\n1",

@@ -2,6 +2,7 @@
  * The simulated host, complete: the kernel with its files and programs, tsboxd serving the engine on
  * /run/tsbox.sock, and a login shell on the console. The page's worker runs it, and so does Node.
  */
+import { HostFiles } from "../backends/sim/host-files.ts";
 import { bootHost } from "../backends/sim/host.ts";
 import type { Kernel, Loader } from "../backends/sim/kernel/kernel.ts";
 import type { Pace } from "../backends/sim/kernel/pace.ts";
@@ -12,7 +13,8 @@ import { webAssemblyLoader } from "../backends/sim/wasm/loader.ts";
 import type { Hasher } from "../core/base/ports.ts";
 import { Console, type ConsoleSize, type Screen } from "./console.ts";
 import type { Pause } from "./event-loop.ts";
-import { addRootFiles, clientNames, putFile } from "./root-files.ts";
+import { daemon } from "./daemon.ts";
+import { addRootFiles, clientNames } from "./root-files.ts";
 
 export interface HostOptions {
   readonly seed: number;
@@ -21,6 +23,10 @@ export interface HostOptions {
   readonly pace: Pace;
   readonly pause: Pause;
   readonly hasher: Hasher;
+  /** The tar of an image that comes with tsbox, by its familiar name; null for any other. */
+  readonly embedded: (name: string) => Promise<Uint8Array> | null;
+  /** Whether tsboxd runs; true if not given. */
+  readonly serves?: boolean;
   readonly size: ConsoleSize;
   readonly screen: Screen;
   /** Where @wasmer/wasi's own WebAssembly is; not given: Node finds it in the package. */
@@ -48,17 +54,19 @@ export function startHost(options: HostOptions): SimulatedHost {
   let kernel: Kernel | null = null;
   const loader = loaderOf(options, () => kernel);
   kernel = bootHost({ now, pace, loader, random: seededRandom(seed) });
-  addRootFiles(kernel.tree);
+  const files = new HostFiles(kernel);
+  addRootFiles(files);
   const console = new Console(kernel, size, screen);
   console.run("login", async (sys) => {
     sys.changeDirectory("/root");
     return sys.exec("/bin/sh", ["-sh"], loginEnvironment);
   });
-  const { tree, turns } = kernel;
+  if (options.serves !== false) kernel.launch("tsboxd", daemon(kernel, files, options));
+  const { turns } = kernel;
   return {
     kernel,
     console,
-    addFile: (name, bytes) => turns.admit(() => putFile(tree, "root", fileName(name), bytes)),
+    addFile: (name, bytes) => turns.admit(() => files.replace(`/root/${fileName(name)}`, bytes, 0o644)),
   };
 }
 
@@ -75,7 +83,7 @@ function loaderOf({ hasher, wasmer, pause }: HostOptions, kernelOf: () => Kernel
     webAssembly,
     standIn: async (name): Promise<Program | null> => {
       const kernel = kernelOf();
-      if (kernel === null || !(clientNames as readonly string[]).includes(name)) return standIn(name);
+      if (kernel === null || !clientNames.includes(name)) return standIn(name);
       return (await import("./client.ts")).client(kernel, pause);
     },
   };

@@ -25,6 +25,7 @@ export class Session {
       pace: jumping(pause),
       pause,
       hasher: await wasmHasher(),
+      embedded: () => null,
       size: { rows: 24, columns: 200 },
       screen: (bytes) => {
         printed += decodeBytes(bytes);

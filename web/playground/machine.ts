@@ -49,6 +49,13 @@ function pause(): Promise<void> {
 
 let host: SimulatedHost | null = null;
 
+/** A file that is served beside the page. */
+async function fetched(path: string): Promise<Uint8Array> {
+  const response = await fetch(new URL(`../${path}`, import.meta.url));
+  if (!response.ok) throw new Error(`${path} is not served beside the page: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
 async function boot(size: ConsoleSize, screen: Remote<Screen>): Promise<void> {
   const now = clock.now();
   const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
@@ -58,6 +65,7 @@ async function boot(size: ConsoleSize, screen: Remote<Screen>): Promise<void> {
     pace: real(pause, clock, now),
     pause,
     hasher: await wasmHasher(),
+    embedded: (name) => (name === "hello" ? fetched("images/hello.tar") : null),
     size,
     screen: (bytes) => screen(bytes),
   });
