@@ -2,7 +2,7 @@
 import { concat } from "../../core/base/bytes.ts";
 import { Errno } from "../../core/base/errno.ts";
 import type { FileSystem, Inode, NewNode, Stat } from "../../core/unionfs/file-system.ts";
-import type { Branch } from "../../core/unionfs/overlay.ts";
+import type { Branch } from "../../core/unionfs/marks.ts";
 import { Tree } from "../../core/unionfs/tree.ts";
 import type { Kernel } from "./kernel/kernel.ts";
 import { fileSystemAt, locate, resolve } from "./kernel/walk.ts";
@@ -67,7 +67,8 @@ export class HostFiles {
     const inode = fileSystem.create(directory, temporary, { kind: "file", mode, uid: 0, gid: 0 });
     if (fileSystem instanceof Tree) fileSystem.setContent(inode, bytes);
     else fileSystem.write(inode, 0, bytes);
-    fileSystem.rename(directory, temporary, directory, name);
+    const replaced = fileSystem.rename(directory, temporary, directory, name);
+    if (replaced !== null && !this.#kernel.openInodes.isHeld(fileSystem, replaced)) fileSystem.forget(replaced);
   }
 
   /** Adds bytes to a file, made when it is not there. */
@@ -112,7 +113,7 @@ export class HostFiles {
     const inode = fileSystem.lookup(directory, name);
     if (fileSystem.stat(inode).kind === "directory") {
       for (const entry of fileSystem.list(inode)) this.#removeEntry(fileSystem, inode, entry.name);
-      fileSystem.removeDirectory(directory, name);
+      fileSystem.forget(fileSystem.removeDirectory(directory, name));
     } else {
       const removed = fileSystem.unlink(directory, name);
       if (!this.#kernel.openInodes.isHeld(fileSystem, removed)) fileSystem.forget(removed);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { streamOf } from "../base/bytes.ts";
 import { applyChanges, changesOf } from "./apply.ts";
 import type { Change, Meta, TreePath } from "./change.ts";
-import type { Branch } from "./overlay.ts";
+import type { Branch } from "./marks.ts";
 import { Tree } from "./tree.ts";
 
 const meta: Meta = { mode: 0o755, uid: 1, gid: 2, mtime: 3n, xattrs: new Map() };

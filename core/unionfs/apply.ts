@@ -10,10 +10,11 @@ import { concat, streamOf } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
 import type { Change, Meta, TreePath } from "./change.ts";
 import type { Inode, NewNode } from "./file-system.ts";
-import { readContent } from "./content.ts";
-import { type Branch, isOpaque, isWhiteout, opaqueXattr } from "./overlay.ts";
-import type { Node, Tree } from "./tree.ts";
+import { type Branch, isOpaque, isWhiteout, yes } from "./marks.ts";
+import { contentOf, deviceOf, type Node, noXattrs, targetOf } from "./node.ts";
+import type { Tree } from "./tree.ts";
 
+const marks = "trusted.overlay.";
 const symlinksMax = 40;
 const missingParent = { kind: "directory", mode: 0o755, uid: 0, gid: 0 } as const;
 
@@ -39,35 +40,33 @@ function* changesBelow(tree: Tree, directory: Inode, path: TreePath, links: Map<
   for (const { name, inode } of tree.list(directory)) {
     const at = (path === "" ? name : `${path}/${name}`) as TreePath;
     const known = links.get(inode);
-    if (known !== undefined) yield { kind: "hardlink", path: at, target: known };
-    else yield changeOf(tree, inode, at);
-    const node = tree.node(inode);
-    if (node.kind !== "directory") links.set(inode, at);
-    else {
-      if (isOpaque(tree, inode)) yield { kind: "opaque", path: at };
-      yield* changesBelow(tree, inode, at, links);
+    if (known !== undefined) {
+      yield { kind: "hardlink", path: at, target: known };
+      continue;
     }
+    const node = tree.node(inode);
+    yield isWhiteout(node, tree.node(directory), marks) ? { kind: "whiteout", path: at } : changeOf(node, at);
+    if (node.kind !== "directory") {
+      if (node.links > 1) links.set(inode, at);
+      continue;
+    }
+    if (isOpaque(node, marks)) yield { kind: "opaque", path: at };
+    yield* changesBelow(tree, inode, at, links);
   }
 }
 
-function changeOf(tree: Tree, inode: Inode, path: TreePath): Change {
-  const node = tree.node(inode);
+function changeOf(node: Readonly<Node>, path: TreePath): Change {
   const meta = metaOf(node);
-  if (isWhiteout(tree, inode)) return { kind: "whiteout", path };
   switch (node.kind) {
-    case "file":
-      return {
-        kind: "file",
-        path,
-        meta,
-        size: node.content.size,
-        content: streamOf(readContent(node.content, 0, node.content.size)),
-      };
+    case "file": {
+      const content = contentOf(node);
+      return { kind: "file", path, meta, size: content.size, content: streamOf(content.read(0, content.size)) };
+    }
     case "symlink":
-      return { kind: "symlink", path, meta, target: node.target };
+      return { kind: "symlink", path, meta, target: targetOf(node) };
     case "character":
     case "block":
-      return { kind: node.kind, path, meta, major: node.major, minor: node.minor };
+      return { kind: node.kind, path, meta, ...deviceOf(node) };
     case "directory":
       return { kind: "directory", path, meta };
     case "fifo":
@@ -76,9 +75,12 @@ function changeOf(tree: Tree, inode: Inode, path: TreePath): Change {
   }
 }
 
-function metaOf(node: Node): Meta {
-  const xattrs = new Map([...node.xattrs].filter(([name]) => name !== opaqueXattr));
-  return { mode: node.mode, uid: node.uid, gid: node.gid, mtime: node.mtime, xattrs };
+function metaOf({ mode, uid, gid, mtime, xattrs }: Readonly<Node>): Meta {
+  return { mode, uid, gid, mtime, xattrs: xattrs.size === 0 ? noXattrs : withoutMarks(xattrs) };
+}
+
+function withoutMarks(xattrs: Meta["xattrs"]): Meta["xattrs"] {
+  return new Map([...xattrs].filter(([name]) => !name.startsWith(marks)));
 }
 
 function applyChange(tree: Tree, root: Inode, change: Change): Inode {
@@ -89,7 +91,7 @@ function applyChange(tree: Tree, root: Inode, change: Change): Inode {
       return replace(tree, directory, name, { kind: "character", major: 0, minor: 0, mode: 0, uid: 0, gid: 0 });
     case "opaque": {
       const inode = existingDirectory(tree, directory, name) ?? replace(tree, directory, name, missingParent);
-      tree.setXattr(inode, opaqueXattr, Uint8Array.of(0x79));
+      tree.setXattr(inode, `${marks}opaque`, yes);
       return inode;
     }
     case "hardlink":
@@ -126,15 +128,15 @@ function stamp(tree: Tree, inode: Inode, meta: Meta): void {
 
 function relink(tree: Tree, directory: Inode, name: string, place: { directory: Inode; name: string }): Inode {
   const target = tree.lookup(place.directory, place.name);
-  const taken = entry(tree, directory, name);
+  const taken = tree.find(directory, name);
   if (taken === target) return target;
-  if (taken !== null) removeAll(tree, directory, name);
+  if (taken !== 0) removeAll(tree, directory, name);
   tree.link(directory, name, target);
   return target;
 }
 
 function replace(tree: Tree, directory: Inode, name: string, node: NewNode): Inode {
-  if (entry(tree, directory, name) !== null) removeAll(tree, directory, name);
+  if (tree.find(directory, name) !== 0) removeAll(tree, directory, name);
   return tree.create(directory, name, node);
 }
 
@@ -142,17 +144,12 @@ function removeAll(tree: Tree, directory: Inode, name: string): void {
   const inode = tree.lookup(directory, name);
   if (tree.node(inode).kind !== "directory") return tree.forget(tree.unlink(directory, name));
   for (const child of tree.list(inode)) removeAll(tree, inode, child.name);
-  tree.removeDirectory(directory, name);
-}
-
-function entry(tree: Tree, directory: Inode, name: string): Inode | null {
-  const node = tree.node(directory);
-  return node.kind === "directory" ? (node.entries.get(name) ?? null) : null;
+  tree.forget(tree.removeDirectory(directory, name));
 }
 
 function existingDirectory(tree: Tree, directory: Inode, name: string): Inode | null {
-  const inode = entry(tree, directory, name);
-  return inode !== null && tree.node(inode).kind === "directory" ? inode : null;
+  const inode = tree.find(directory, name);
+  return inode !== 0 && tree.node(inode).kind === "directory" ? inode : null;
 }
 
 /** Walks to a path's parent inside the tree, making what is missing. */
@@ -169,23 +166,25 @@ function parentOf(tree: Tree, root: Inode, path: TreePath): { directory: Inode; 
       at = at.slice(0, Math.max(1, at.length - 1));
       continue;
     }
-    const inode = entry(tree, directory, next) ?? tree.create(directory, next, missingParent);
+    const inode = tree.find(directory, next) || tree.create(directory, next, missingParent);
     const node = tree.node(inode);
     if (node.kind === "directory") at.push(inode);
     else if (node.kind !== "symlink") throw new Errno("ENOTDIR", path);
     else {
       if (++symlinks > symlinksMax) throw new Errno("ELOOP", path);
-      if (node.target.startsWith("/")) at = [root];
-      queue.unshift(...node.target.split("/"));
+      const target = targetOf(node);
+      if (target.startsWith("/")) at = [root];
+      queue.unshift(...target.split("/"));
     }
   }
   return { directory: at.at(-1) ?? root, name };
 }
 
+/** One chunk stays the slice of the layer that it is. */
 async function collect(content: AsyncIterable<Uint8Array>, size: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of content) chunks.push(chunk.slice());
-  const bytes = concat(chunks);
+  for await (const chunk of content) chunks.push(chunk);
+  const bytes = chunks.length === 1 ? (chunks[0] as Uint8Array) : concat(chunks);
   if (bytes.length !== size) throw new Errno("EIO");
   return bytes;
 }

@@ -1,7 +1,7 @@
 /**
  * FileSystem: what a mounted file system does, seen from the kernel above it. It speaks of inodes,
- * not of paths: walking a path, following symlinks, checking permissions and crossing mounts is the
- * kernel's business. Every method is synchronous and throws Errno.
+ * not of paths: walking a path (walk.ts), permissions (access.ts) and crossing mounts are the
+ * business of whoever is above. Every method is synchronous and throws Errno.
  *
  * A tree in memory (tree.ts) and a union of trees (overlay.ts) implement it.
  */
@@ -22,7 +22,10 @@ export interface Stat {
   readonly links: number;
   /** Bytes of a file, length of a symlink's target, 0 for the rest. */
   readonly size: number;
+  /** Units of 512 bytes that a file's content takes; holes take none. */
+  readonly blocks: number;
   /** Nanoseconds since the epoch. */
+  readonly atime: bigint;
   readonly mtime: bigint;
   readonly ctime: bigint;
   /** Of a character or block device, 0 otherwise. */
@@ -42,6 +45,7 @@ export interface Attributes {
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
+  readonly atime?: bigint;
   readonly mtime?: bigint;
 }
 
@@ -51,6 +55,9 @@ export interface DirectoryEntry {
   readonly kind: NodeKind;
 }
 
+/** What renameat2(2) does when the new name is taken. */
+export type RenameFlag = "replace" | "no-replace" | "exchange";
+
 export interface FileSystem {
   readonly root: Inode;
   stat(inode: Inode): Stat;
@@ -59,20 +66,27 @@ export interface FileSystem {
   /** The directory that holds a directory; the root's is the root. */
   parent(directory: Inode): Inode;
   /** Sorted by name, without "." and "..". */
-  list(directory: Inode): DirectoryEntry[];
-  /** EEXIST when the name is taken. */
+  list(directory: Inode): readonly DirectoryEntry[];
+  /** EEXIST when the name is taken; ENOENT in a directory that was removed; ENOSPC, EDQUOT. */
   create(directory: Inode, name: string, node: NewNode): Inode;
+  /** A file without a name (O_TMPFILE), which `link` may give it one. */
+  createUnnamed(directory: Inode, node: NewNode): Inode;
   /** EPERM for a directory. */
   link(directory: Inode, name: string, target: Inode): void;
   /** EISDIR for a directory. The inode stays until `forget`. */
   unlink(directory: Inode, name: string): Inode;
-  /** ENOTEMPTY, ENOTDIR. */
-  removeDirectory(directory: Inode, name: string): void;
-  /** Replaces what is at the new name as rename(2) does. */
-  rename(from: Inode, name: string, to: Inode, newName: string): void;
+  /** ENOTEMPTY, ENOTDIR. The inode stays until `forget`. */
+  removeDirectory(directory: Inode, name: string): Inode;
+  /** rename(2), renameat2(2). What it replaced stays until `forget`; null: nothing was. */
+  rename(from: Inode, name: string, to: Inode, newName: string, flag?: RenameFlag): Inode | null;
+  /** Not to be written to: it may be a view of the file's bytes. */
   read(file: Inode, offset: number, length: number): Uint8Array;
+  /** Fills `target`; how many bytes there were. */
+  readInto(file: Inode, offset: number, target: Uint8Array): number;
   write(file: Inode, offset: number, bytes: Uint8Array): void;
   truncate(file: Inode, size: number): void;
+  /** lseek(2)'s SEEK_DATA and SEEK_HOLE; ENXIO behind the end. */
+  seek(file: Inode, offset: number, wanted: "data" | "hole"): number;
   readlink(symlink: Inode): string;
   setAttributes(inode: Inode, attributes: Attributes): void;
   listXattrs(inode: Inode): string[];
@@ -80,6 +94,6 @@ export interface FileSystem {
   getXattr(inode: Inode, name: string): Uint8Array;
   setXattr(inode: Inode, name: string, value: Uint8Array): void;
   removeXattr(inode: Inode, name: string): void;
-  /** The last descriptor of an unlinked inode is gone. */
+  /** The last descriptor is gone: an inode that has no name any more goes. */
   forget(inode: Inode): void;
 }

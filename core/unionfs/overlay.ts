@@ -2,156 +2,270 @@
  * The union of trees, as Linux's overlayfs makes it (Documentation/filesystems/overlayfs.rst):
  * read-only *lower* trees, top one first, and one *upper* tree that takes every write.
  *
- *   lookup     the upper entry wins; directories of the same name merge, until an opaque one ends
- *              the merge or a file hides what is below
+ *   lookup     the upper entry wins; directories of the same name merge (overlay-lookup.ts)
  *   copy-up    the first write to a lower file copies it, and its parents, to the upper tree
  *   whiteout   a removed lower name is a character device 0:0 in the upper tree
- *   opaque     a directory with xattr trusted.overlay.opaque=y shows nothing from below
+ *   opaque, redirect, metacopy   as marks.ts tells
  *
- * Invariant: no method changes a lower tree. An inode of the union keeps its number through
- * copy-up, so a descriptor that was opened before sees what is written after.
+ * Invariants: no method changes a lower tree. An inode of the union keeps its number through
+ * copy-up, so a descriptor that was opened before sees what is written after. What a directory's
+ * names were found to be is kept with the directory, so the number of layers costs once a name.
  *
- * As with the kernel's defaults (index=off, redirect_dir=off): copying up one name of a lower hard
- * link breaks the link, and renaming a directory that has a lower part is EXDEV.
+ * As with the kernel's default index=off, copying up one name of a lower hard link breaks the link.
+ * Without redirects, renaming a directory that has a lower part is EXDEV.
  */
 import { assert } from "../base/assert.ts";
+import { encodeText } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
-import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, Stat } from "./file-system.ts";
-import type { Node, Tree } from "./tree.ts";
+import { Content } from "./content.ts";
+import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
+import { type Branch, isOpaque, isWhiteout, type MarkPrefix, yes } from "./marks.ts";
+import { getName, type NameMap, noNames, removeName, setName } from "./name-map.ts";
+import { contentOf, deviceOf, type Node } from "./node.ts";
+import { type Found, isBelow, type Layers, type Lower, lookUp, namesBelow } from "./overlay-lookup.ts";
+import { Owner } from "./owner.ts";
+import { checkRename } from "./rename.ts";
+import { SparseArray } from "./sparse-array.ts";
+import type { Tree, TreeSnapshot } from "./tree.ts";
 
-export const opaqueXattr = "trusted.overlay.opaque";
-const privateXattrs = "trusted.overlay.";
-const yes = Uint8Array.of(0x79);
+export interface OverlayOptions {
+  /** redirect_dir=on makes redirects, follow and off obey them, nofollow refuses them. */
+  readonly redirects?: "on" | "follow" | "nofollow";
+  /** Copy attributes up without data. Needs redirects "on" or "follow". */
+  readonly metacopy?: boolean;
+  /** Marks are user.overlay.*; redirects and metacopy are off. */
+  readonly userXattrs?: boolean;
+  /** Layer's numbers in the high bits of inode numbers, one device for all. */
+  readonly xino?: boolean;
+}
+
+/** What stat(2) tells of where a file is. */
+export interface Identity {
+  /** 0: the union's own device; else that of a group of layers, upper's being 1. */
+  readonly device: number;
+  readonly number: number;
+}
 
 /** Where one inode of the union really is. */
 interface Entry {
+  readonly owner: Owner;
   readonly parent: Inode;
   readonly name: string;
-  readonly upper: Inode | null;
-  /** The same file, or the directories merged beneath, top first. */
+  readonly upper: Inode | 0;
   readonly lowers: readonly Lower[];
+  readonly metacopy: boolean;
+  readonly redirect: string | null;
+  /** It has no name any more. */
+  readonly gone: boolean;
+  /** A file's origin below, whose number it keeps. */
+  readonly origin: Lower | null;
 }
 
-interface Lower {
-  readonly layer: number;
+/** What is known of a directory's names: a cache, shared by snapshots. */
+interface Known {
+  readonly owner: Owner;
+  names: NameMap;
+  listed: readonly DirectoryEntry[] | null;
+  /** In which lower parts a name is; made when there are many. */
+  below: ReadonlyMap<string, readonly Lower[]> | null;
+}
+
+export interface OverlaySnapshot {
+  readonly upper: TreeSnapshot;
+  readonly entries: SparseArray<Entry>;
+  readonly known: SparseArray<Known>;
+  readonly links: SparseArray<Link>;
+  readonly next: number;
+}
+
+/** The union's inode of an upper file that has several names. */
+interface Link {
   readonly inode: Inode;
 }
 
-/** A directory of a tree that takes part in a union. */
-export interface Branch {
-  readonly tree: Tree;
-  readonly root: Inode;
-}
-
 const rootInode = 1 as Inode;
+/** With more lower parts than this, a directory gets a list of who has which name. */
+const partsMax = 4;
+/** Longer redirects are not made (the kernel's redirect_max). */
+const redirectBytesMax = 256;
 
 export class Overlay implements FileSystem {
   readonly root: Inode = rootInode;
   readonly #upper: Tree;
-  readonly #lowers: readonly Tree[];
-  readonly #entries = new Map<Inode, Entry>();
-  /** Inodes by what they really are, so that one file has one number. */
-  readonly #known = new Map<string, Inode>();
+  readonly #layers: Layers;
+  readonly #options: OverlayOptions;
+  readonly #prefix: MarkPrefix;
+  #owner = new Owner();
+  #entries = SparseArray.empty<Entry>();
+  #known = SparseArray.empty<Known>();
+  #links = SparseArray.empty<Link>();
   #next = rootInode + 1;
 
   /** `lowers` top first, as in the mount option. */
-  constructor(upper: Branch, lowers: readonly Branch[]) {
+  constructor(upper: Branch, lowers: readonly Branch[], options: OverlayOptions = {}) {
     this.#upper = upper.tree;
-    this.#lowers = lowers.map(({ tree }) => tree);
-    this.#entries.set(rootInode, { parent: rootInode, name: "", upper: upper.root, lowers: untilOpaque(lowers) });
+    this.#options = options;
+    this.#prefix = options.userXattrs === true ? "user.overlay." : "trusted.overlay.";
+    this.#layers = layersOf(upper, lowers, options, this.#prefix);
+    const place = { owner: this.#owner, parent: rootInode, name: "", redirect: null, metacopy: false, gone: false };
+    const roots = untilOpaque(lowers, this.#prefix);
+    this.#entries.set(this.#owner, rootInode, { ...place, upper: upper.root, lowers: roots, origin: null });
+  }
+
+  /** The union, its upper tree included, as it is now. Costs nothing. */
+  snapshot(): OverlaySnapshot {
+    this.#owner = new Owner();
+    const [entries, known, links] = [this.#entries.copy(), this.#known.copy(), this.#links.copy()];
+    return { upper: this.#upper.snapshot(), entries, known, links, next: this.#next };
+  }
+
+  restore(snapshot: OverlaySnapshot): void {
+    this.#owner = new Owner();
+    this.#upper.restore(snapshot.upper);
+    this.#entries = snapshot.entries.copy();
+    this.#known = snapshot.known.copy();
+    this.#links = snapshot.links.copy();
+    this.#next = snapshot.next;
   }
 
   stat(inode: Inode): Stat {
-    const { tree, real } = this.#real(inode);
-    const stat = tree.stat(real);
-    return { ...stat, inode, links: stat.kind === "directory" ? 1 : stat.links };
+    const entry = this.#entry(inode);
+    const top = this.#top(entry);
+    const stat = top.tree.stat(top.inode);
+    const isMerged = stat.kind === "directory" && isMerge(entry);
+    if (!isMerged && stat.inode === inode && !entry.metacopy) return stat;
+    const blocks = entry.metacopy ? this.#data(entry).pages * 8 : stat.blocks;
+    return { ...stat, inode, blocks, links: isMerged ? 1 : stat.links };
+  }
+
+  /** Where stat(2) says a file is (overlayfs.rst, "Inode properties"). */
+  identity(inode: Inode): Identity {
+    const entry = this.#entry(inode);
+    const { tree, inode: real, layer } = this.#identified(entry);
+    const group = this.#groupOf(tree);
+    const isSame = this.#layers.lowers.every((lower) => lower.tree === this.#upper);
+    if (isSame) return { device: 0, number: real };
+    if (this.#options.xino === true) return { device: 0, number: real + group * 2 ** 48 };
+    if (tree.node(real).kind === "directory") return { device: 0, number: inode };
+    return { device: layer === null ? 1 : group + 1, number: real };
   }
 
   lookup(directory: Inode, name: string): Inode {
-    const found = this.#find(directory, name);
-    if (found === null) throw new Errno("ENOENT", name);
-    return this.#remember(directory, name, found);
+    const found = this.find(directory, name);
+    if (found === 0) throw new Errno("ENOENT", name);
+    return found;
+  }
+
+  /** As `lookup`, but 0 when the directory shows no such name. */
+  find(directory: Inode, name: string): Inode | 0 {
+    const known = this.#known.get(directory);
+    const inode = known === undefined ? 0 : getName(known.names, name);
+    return inode !== 0 ? (inode as Inode) : this.#search(directory, name);
   }
 
   parent(directory: Inode): Inode {
     return this.#directory(directory).parent;
   }
 
-  list(directory: Inode): DirectoryEntry[] {
-    const names = new Set<string>();
-    for (const { tree, inode } of this.#parts(this.#directory(directory))) {
-      for (const entry of tree.list(inode)) names.add(entry.name);
-    }
-    return [...names].sort().flatMap((name) => this.#listed(directory, name));
+  list(directory: Inode): readonly DirectoryEntry[] {
+    const entry = this.#directory(directory);
+    const known = this.#own(directory);
+    return (known.listed ??= this.#merged(directory, entry));
   }
 
   create(directory: Inode, name: string, node: NewNode): Inode {
-    if (this.#find(directory, name) !== null) throw new Errno("EEXIST", name);
-    const parent = this.#copyUp(directory);
+    if (this.find(directory, name) !== 0) throw new Errno("EEXIST", name);
+    const parent = this.#copyUp(this.#alive(directory));
     const hidden = this.#clearWhiteout(parent, name);
     const upper = this.#upper.create(parent, name, node);
-    if (node.kind === "directory" && hidden) this.#upper.setXattr(upper, opaqueXattr, yes);
-    return this.#remember(directory, name, { upper, lowers: [] });
+    if (node.kind === "directory" && (hidden || isMerge(this.#entry(directory)))) this.#mark(upper, "opaque", yes);
+    return this.#remember(directory, name, pure(upper));
+  }
+
+  createUnnamed(directory: Inode, node: NewNode): Inode {
+    const upper = this.#upper.createUnnamed(this.#copyUp(this.#alive(directory)), node);
+    return this.#add({ parent: directory, name: "", ...pure(upper), gone: true });
   }
 
   link(directory: Inode, name: string, target: Inode): void {
-    if (this.#find(directory, name) !== null) throw new Errno("EEXIST", name);
     if (this.stat(target).kind === "directory") throw new Errno("EPERM", name);
+    if (this.find(directory, name) !== 0) throw new Errno("EEXIST", name);
     const upper = this.#copyUp(target);
-    const parent = this.#copyUp(directory);
+    const parent = this.#copyUp(this.#alive(directory));
+    const entry = this.#entry(target);
+    if (entry.metacopy) this.#redirect(target, entry, true);
     this.#clearWhiteout(parent, name);
     this.#upper.link(parent, name, upper);
+    if (entry.gone) this.#change(target, { gone: false, parent: directory, name });
+    this.#links.set(this.#owner, upper, { inode: target });
+    this.#setName(directory, name, target);
   }
 
   unlink(directory: Inode, name: string): Inode {
     const inode = this.lookup(directory, name);
     if (this.stat(inode).kind === "directory") throw new Errno("EISDIR", name);
-    this.#hide(directory, name, inode, (parent) => this.#upper.unlink(parent, name));
+    this.#hide(directory, name, inode, (parent) => void this.#upper.unlink(parent, name));
     return inode;
   }
 
-  removeDirectory(directory: Inode, name: string): void {
+  removeDirectory(directory: Inode, name: string): Inode {
     const inode = this.lookup(directory, name);
     if (this.stat(inode).kind !== "directory") throw new Errno("ENOTDIR", name);
     if (this.list(inode).length > 0) throw new Errno("ENOTEMPTY", name);
     this.#hide(directory, name, inode, (parent) => this.#removeUpperDirectory(parent, name));
-    this.forget(inode);
+    return inode;
   }
 
-  rename(from: Inode, name: string, to: Inode, newName: string): void {
+  rename(from: Inode, name: string, to: Inode, newName: string, flag: RenameFlag = "replace"): Inode | null {
     const inode = this.lookup(from, name);
-    const replaced = this.#find(to, newName);
-    if (replaced !== null && this.#remember(to, newName, replaced) === inode) return;
-    this.#checkRename(inode, to, newName, replaced);
+    const taken = this.find(to, newName);
+    checkRename(this, { from, inode, to, taken, newName }, flag);
+    if (taken === inode) return null;
+    this.#checkMovable(inode, newName);
+    if (flag === "exchange")
+      return this.#exchange({ from, name, inode }, { from: to, name: newName, inode: taken as Inode });
+    if (taken !== 0 && this.stat(taken).kind === "directory" && this.list(taken).length > 0)
+      throw new Errno("ENOTEMPTY", newName);
+    const whitesOut = isBelow(this.#layers, this.#parts(from), name);
     const source = this.#copyUp(from);
     const upper = this.#copyUp(inode);
-    const target = this.#copyUp(to);
-    if (replaced !== null) this.#removeReplaced(to, newName);
-    const hidden = this.#clearWhiteout(target, newName);
-    this.#upper.rename(source, name, target, newName);
-    if (hidden && this.#upper.stat(upper).kind === "directory") this.#upper.setXattr(upper, opaqueXattr, yes);
-    if (this.#isBelow(from, name)) this.#whiteout(source, name);
-    this.#entries.set(inode, { parent: to, name: newName, upper, lowers: [] });
+    const target = this.#copyUp(this.#alive(to));
+    this.#markMoved({ from, name, inode }, to, taken === 0 && this.#hasWhiteout(target, newName));
+    if (taken === 0) this.#clearWhiteout(target, newName);
+    else this.#emptyUpper(target, newName);
+    const lost = this.#upper.rename(source, name, target, newName);
+    if (lost !== null && taken === 0) this.#upper.forget(lost);
+    if (whitesOut) this.#whiteout(source, name);
+    if (taken !== 0) this.#loseName(taken);
+    this.#moved({ from, name, inode }, to, newName, upper);
+    return taken === 0 ? null : taken;
   }
 
   read(file: Inode, offset: number, length: number): Uint8Array {
-    const { tree, real } = this.#real(file);
-    return tree.read(real, offset, length);
+    return this.#data(this.#entry(file)).read(offset, length);
+  }
+
+  readInto(file: Inode, offset: number, target: Uint8Array): number {
+    return this.#data(this.#entry(file)).readInto(offset, target);
   }
 
   write(file: Inode, offset: number, bytes: Uint8Array): void {
-    this.#checkFile(file);
-    this.#upper.write(this.#copyUp(file), offset, bytes);
+    this.#data(this.#entry(file));
+    this.#upper.write(this.#copyUp(file, true), offset, bytes);
   }
 
   truncate(file: Inode, size: number): void {
-    this.#checkFile(file);
-    this.#upper.truncate(this.#copyUp(file), size);
+    this.#data(this.#entry(file));
+    this.#upper.truncate(this.#copyUp(file, true), size);
+  }
+
+  seek(file: Inode, offset: number, wanted: "data" | "hole"): number {
+    return this.#data(this.#entry(file)).seek(offset, wanted);
   }
 
   readlink(symlink: Inode): string {
-    const { tree, real } = this.#real(symlink);
-    return tree.readlink(real);
+    const { tree, inode } = this.#top(this.#entry(symlink));
+    return tree.readlink(inode);
   }
 
   setAttributes(inode: Inode, attributes: Attributes): void {
@@ -159,238 +273,379 @@ export class Overlay implements FileSystem {
   }
 
   listXattrs(inode: Inode): string[] {
-    const { tree, real } = this.#real(inode);
-    return tree.listXattrs(real).filter((name) => !name.startsWith(privateXattrs));
+    const { tree, inode: real } = this.#top(this.#entry(inode));
+    return tree.listXattrs(real).flatMap((name) => this.#shown(name));
   }
 
   getXattr(inode: Inode, name: string): Uint8Array {
-    if (name.startsWith(privateXattrs)) throw new Errno("EOPNOTSUPP", name);
-    const { tree, real } = this.#real(inode);
-    return tree.getXattr(real, name);
+    const { tree, inode: real } = this.#top(this.#entry(inode));
+    return tree.getXattr(real, this.#stored(name));
   }
 
   setXattr(inode: Inode, name: string, value: Uint8Array): void {
-    if (name.startsWith(privateXattrs)) throw new Errno("EOPNOTSUPP", name);
-    this.#upper.setXattr(this.#copyUp(inode), name, value);
+    this.#upper.setXattr(this.#copyUp(inode), this.#stored(name), value);
   }
 
   removeXattr(inode: Inode, name: string): void {
     this.getXattr(inode, name);
-    this.#upper.removeXattr(this.#copyUp(inode), name);
+    this.#upper.removeXattr(this.#copyUp(inode), this.#stored(name));
   }
 
   forget(inode: Inode): void {
-    const { upper } = this.#entry(inode);
-    if (upper !== null) this.#upper.forget(upper);
+    const entry = this.#entries.get(inode);
+    if (entry === undefined || !entry.gone) return;
+    if (entry.upper !== 0) this.#upper.forget(entry.upper);
+    this.#entries.set(this.#owner, inode, undefined);
+    this.#known.set(this.#owner, inode, undefined);
   }
+
+  // Looking
 
   #entry(inode: Inode): Entry {
     const entry = this.#entries.get(inode);
-    assert(entry !== undefined, `inode ${inode} of the union is known`);
+    if (entry === undefined) throw new Errno("ENOENT");
     return entry;
   }
 
-  /** The tree and inode that answer for an inode of the union: the topmost part. */
-  #real(inode: Inode): { tree: Tree; real: Inode } {
-    const top = this.#parts(this.#entry(inode))[0];
-    assert(top !== undefined, `inode ${inode} of the union exists somewhere`);
-    return { tree: top.tree, real: top.inode };
+  /** The tree and inode that answer for an inode of the union: its topmost part. */
+  #top({ upper, lowers }: Pick<Entry, "upper" | "lowers">): { tree: Tree; inode: Inode } {
+    if (upper !== 0) return { tree: this.#upper, inode: upper };
+    const lower = lowers[0] as Lower;
+    return { tree: this.#lower(lower), inode: lower.inode };
   }
 
-  #parts(entry: Pick<Entry, "upper" | "lowers">): { tree: Tree; inode: Inode }[] {
-    const lowers = entry.lowers.map(({ layer, inode }) => ({ tree: this.#lower(layer), inode }));
-    return entry.upper === null ? lowers : [{ tree: this.#upper, inode: entry.upper }, ...lowers];
+  #lower({ layer }: Lower): Tree {
+    return (this.#layers.lowers[layer] as Branch).tree;
   }
 
-  #lower(layer: number): Tree {
-    const tree = this.#lowers[layer];
-    assert(tree !== undefined, `layer ${layer} exists`);
-    return tree;
+  #node(entry: Pick<Entry, "upper" | "lowers">): Readonly<Node> {
+    const { tree, inode } = this.#top(entry);
+    return tree.node(inode);
+  }
+
+  /** A file's bytes: those of its last part when the others have none. Throws Errno EISDIR, EINVAL. */
+  #data(entry: Entry): Content {
+    const last = entry.lowers.at(-1);
+    if (!entry.metacopy || last === undefined) return contentOf(this.#node(entry));
+    return contentOf(this.#lower(last).node(last.inode));
+  }
+
+  /** The part that a file has its number from: what it was copied from, as long as that has one name. */
+  #identified(entry: Entry): { tree: Tree; inode: Inode; layer: number | null } {
+    const { origin, upper, lowers } = entry;
+    const lower = origin ?? (upper === 0 ? (lowers[0] as Lower) : null);
+    if (lower === null) return { tree: this.#upper, inode: upper as Inode, layer: null };
+    return { tree: this.#lower(lower), inode: lower.inode, layer: lower.layer };
+  }
+
+  /** 0 for layers that lie in the upper tree, else in the order in which the trees come. */
+  #groupOf(tree: Tree): number {
+    const trees = new Set([this.#upper, ...this.#layers.lowers.map((lower) => lower.tree)]);
+    return [...trees].indexOf(tree);
   }
 
   #directory(inode: Inode): Entry {
-    if (this.stat(inode).kind !== "directory") throw new Errno("ENOTDIR");
-    return this.#entry(inode);
+    const entry = this.#entry(inode);
+    if (this.#node(entry).kind !== "directory") throw new Errno("ENOTDIR");
+    return entry;
   }
 
-  /** Before a copy-up: what cannot be written is not copied. */
-  #checkFile(inode: Inode): void {
-    const { kind } = this.stat(inode);
-    if (kind !== "file") throw new Errno(kind === "directory" ? "EISDIR" : "EINVAL");
+  /** The directory, if names can still be made in it. */
+  #alive(directory: Inode): Inode {
+    if (this.#directory(directory).gone) throw new Errno("ENOENT");
+    return directory;
+  }
+
+  #search(directory: Inode, name: string): Inode | 0 {
+    if (this.#directory(directory).gone) return 0;
+    const found = lookUp(this.#layers, this.#parts(directory), name);
+    return found === null ? 0 : this.#remember(directory, name, found);
+  }
+
+  #parts(directory: Inode): { upper: Inode | 0; lowers: readonly Lower[]; below: Known["below"] } {
+    const { upper, lowers } = this.#entry(directory);
+    if (lowers.length <= partsMax) return { upper, lowers, below: null };
+    const known = this.#own(directory);
+    known.below ??= namesBelow(this.#layers, lowers);
+    return { upper, lowers, below: known.below };
+  }
+
+  #merged(directory: Inode, { upper, lowers, gone }: Entry): DirectoryEntry[] {
+    if (gone) return [];
+    const names = new Set<string>();
+    if (upper !== 0) for (const { name } of this.#upper.list(upper)) names.add(name);
+    for (const lower of lowers) for (const { name } of this.#lower(lower).list(lower.inode)) names.add(name);
+    return [...names].sort().flatMap((name) => this.#listed(directory, name));
   }
 
   #listed(directory: Inode, name: string): DirectoryEntry[] {
-    const found = this.#find(directory, name);
-    if (found === null) return [];
-    const inode = this.#remember(directory, name, found);
-    return [{ name, inode, kind: this.stat(inode).kind }];
+    const inode = this.find(directory, name);
+    return inode === 0 ? [] : [{ name, inode, kind: this.#node(this.#entry(inode)).kind }];
   }
 
-  /** What a name in a directory of the union really is, null if nothing (or a whiteout). */
-  #find(directory: Inode, name: string): Pick<Entry, "upper" | "lowers"> | null {
-    const entry = this.#directory(directory);
-    const upper = entry.upper === null ? null : entryOf(this.#upper, entry.upper, name);
-    if (upper === null) return this.#findBelow(entry.lowers, name);
-    if (isWhiteout(this.#upper, upper)) return null;
-    if (!mergesDown(this.#upper, upper)) return { upper, lowers: [] };
-    const below = this.#findBelow(entry.lowers, name);
-    const merged = below !== null && this.#isDirectory(below.lowers) ? below.lowers : [];
-    return { upper, lowers: merged };
-  }
-
-  #findBelow(parents: readonly Lower[], name: string): { upper: null; lowers: Lower[] } | null {
-    const found: Lower[] = [];
-    for (const { layer, inode: parent } of parents) {
-      const tree = this.#lower(layer);
-      const inode = entryOf(tree, parent, name);
-      if (inode === null) continue;
-      const isDirectory = tree.stat(inode).kind === "directory";
-      if (isWhiteout(tree, inode) || (found.length > 0 && !isDirectory)) break;
-      found.push({ layer, inode });
-      if (!mergesDown(tree, inode)) break;
-    }
-    return found.length === 0 ? null : { upper: null, lowers: found };
-  }
-
-  #isDirectory(lowers: readonly Lower[]): boolean {
-    const top = lowers[0];
-    return top !== undefined && this.#lower(top.layer).stat(top.inode).kind === "directory";
-  }
-
-  /** Whether the name would show from below if the upper tree did not have it. */
-  #isBelow(directory: Inode, name: string): boolean {
-    return this.#findBelow(this.#entry(directory).lowers, name) !== null;
-  }
-
-  #remember(parent: Inode, name: string, found: Pick<Entry, "upper" | "lowers">): Inode {
-    const key = found.upper === null ? `${parent}/${name}` : `upper ${found.upper}`;
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const inode = this.#next++ as Inode;
-    this.#entries.set(inode, { parent, name, ...found });
-    this.#known.set(key, inode);
+  #remember(directory: Inode, name: string, found: Found): Inode {
+    const inode = this.#linked(found) ?? this.#add({ parent: directory, name, ...found, gone: false });
+    const known = this.#own(directory);
+    known.names = setName(known.names, this.#owner, name, inode);
+    if (known.listed !== null && !known.listed.some((entry) => entry.name === name)) known.listed = null;
     return inode;
   }
 
+  /** Another name of an upper file that is known already. */
+  #linked({ upper, lowers }: Found): Inode | null {
+    if (upper === 0) return null;
+    const node = this.#upper.node(upper);
+    if (node.kind === "directory" || node.links < 2) return null;
+    const link = this.#links.get(upper);
+    if (link !== undefined) return link.inode;
+    assert(lowers.length === 0 || node.kind === "file", "only files without data have a lower part");
+    return null;
+  }
+
+  #add(entry: Found & Pick<Entry, "parent" | "name" | "gone">): Inode {
+    const inode = this.#next++ as Inode;
+    const { upper } = entry;
+    this.#entries.set(this.#owner, inode, { ...entry, owner: this.#owner, origin: null });
+    if (upper !== 0 && this.#upper.node(upper).links > 1) this.#links.set(this.#owner, upper, { inode });
+    return inode;
+  }
+
+  #own(directory: Inode): Known {
+    const known = this.#known.get(directory);
+    if (known?.owner === this.#owner) return known;
+    const { names, listed, below } = known ?? { names: noNames, listed: null, below: null };
+    const own = { owner: this.#owner, names, listed, below };
+    this.#known.set(this.#owner, directory, own);
+    return own;
+  }
+
+  // Changing
+
+  #change(inode: Inode, change: Partial<Entry>): void {
+    this.#entries.set(this.#owner, inode, { ...this.#entry(inode), ...change });
+  }
+
+  #setName(directory: Inode, name: string, inode: Inode | 0): void {
+    const known = this.#own(directory);
+    known.listed = null;
+    known.names =
+      inode === 0 ? removeName(known.names, this.#owner, name) : setName(known.names, this.#owner, name, inode);
+  }
+
   /** The inode in the upper tree, copied there with its parents when it was only below. */
-  #copyUp(inode: Inode): Inode {
+  #copyUp(inode: Inode, withData = false): Inode {
     const entry = this.#entry(inode);
-    if (entry.upper !== null) return entry.upper;
-    const parent = this.#copyUp(entry.parent);
-    const { tree, real } = this.#real(inode);
-    const upper = this.#copyNode(parent, entry.name, tree.node(real));
-    const isDirectory = tree.stat(real).kind === "directory";
-    this.#entries.set(inode, { ...entry, upper, lowers: isDirectory ? entry.lowers : [] });
-    this.#known.delete(`${entry.parent}/${entry.name}`);
-    this.#known.set(`upper ${upper}`, inode);
+    if (entry.upper !== 0) return withData && entry.metacopy ? this.#copyData(inode, entry) : entry.upper;
+    const node = this.#node(entry);
+    const metacopy = this.#options.metacopy === true && node.kind === "file" && !withData;
+    const upper = entry.gone ? this.#copyGone(node) : this.#copyNode(this.#copyUp(entry.parent), entry.name, node);
+    this.#copyAttributes(upper, node);
+    if (metacopy) this.#mark(upper, "metacopy", new Uint8Array(0));
+    if (node.kind === "file")
+      this.#upper.shareContent(upper, metacopy ? Content.hole(contentOf(node).size) : this.#data(entry));
+    this.#upper.setAttributes(upper, { mtime: node.mtime, atime: node.atime });
+    const keepsLowers = node.kind === "directory" || metacopy;
+    const origin = node.kind === "directory" || node.links > 1 ? null : (entry.lowers[0] ?? null);
+    this.#change(inode, { upper, lowers: keepsLowers ? entry.lowers : [], metacopy, origin });
     return upper;
   }
 
-  #copyNode(parent: Inode, name: string, node: Node): Inode {
-    const stamp = this.#upper.stat(parent).mtime;
-    const upper = this.#upper.create(parent, name, asNew(node));
-    if (node.kind === "file") this.#upper.shareContent(upper, node.content);
-    for (const [xattr, value] of node.xattrs) {
-      if (!xattr.startsWith(privateXattrs)) this.#upper.setXattr(upper, xattr, value);
-    }
-    this.#upper.setAttributes(upper, { mtime: node.mtime });
-    this.#upper.setAttributes(parent, { mtime: stamp });
+  /** What is below a file that had only its attributes in the upper tree. */
+  #copyData(inode: Inode, entry: Entry): Inode {
+    const upper = entry.upper as Inode;
+    const { mtime, atime } = this.#upper.node(upper);
+    this.#upper.shareContent(upper, this.#data(entry));
+    this.#upper.removeXattr(upper, `${this.#prefix}metacopy`);
+    this.#upper.setAttributes(upper, { mtime, atime });
+    this.#change(inode, { metacopy: false, lowers: [] });
     return upper;
+  }
+
+  /** A copy-up does not touch the parent's times. */
+  #copyNode(parent: Inode, name: string, node: Readonly<Node>): Inode {
+    const { mtime, atime } = this.#upper.node(parent);
+    const upper = this.#upper.create(parent, name, asNew(node));
+    this.#upper.setAttributes(parent, { mtime, atime });
+    return upper;
+  }
+
+  #copyGone(node: Readonly<Node>): Inode {
+    return this.#upper.createUnnamed(this.#entry(this.root).upper as Inode, asNew(node));
+  }
+
+  #copyAttributes(upper: Inode, { xattrs }: Readonly<Node>): void {
+    for (const [name, value] of xattrs) {
+      const isOwn = name.startsWith(this.#prefix) && !name.startsWith(`${this.#prefix}overlay.`);
+      if (!isOwn) this.#upper.setXattr(upper, name, value);
+    }
+  }
+
+  #mark(upper: Inode, mark: "opaque" | "redirect" | "metacopy", value: Uint8Array): void {
+    this.#upper.setXattr(upper, `${this.#prefix}${mark}`, value);
   }
 
   /** Takes a name away: from the upper tree if it is there, by a whiteout if it shows from below. */
   #hide(directory: Inode, name: string, inode: Inode, remove: (parent: Inode) => void): void {
+    const whitesOut = isBelow(this.#layers, this.#parts(directory), name);
     const parent = this.#copyUp(directory);
-    if (this.#entry(inode).upper !== null) remove(parent);
-    this.#known.delete(`${directory}/${name}`);
-    if (this.#isBelow(directory, name)) this.#whiteout(parent, name);
+    if (this.#entry(inode).upper !== 0) remove(parent);
+    this.#setName(directory, name, 0);
+    this.#loseName(inode);
+    if (whitesOut) this.#whiteout(parent, name);
+  }
+
+  #loseName(inode: Inode): void {
+    const { upper } = this.#entry(inode);
+    const left = upper === 0 ? 0 : this.#upper.node(upper).links;
+    if (left === 0) this.#change(inode, { gone: true });
   }
 
   #whiteout(parent: Inode, name: string): void {
     this.#upper.create(parent, name, { kind: "character", major: 0, minor: 0, mode: 0, uid: 0, gid: 0 });
   }
 
+  #hasWhiteout(parent: Inode, name: string): boolean {
+    const inode = this.#upper.find(parent, name);
+    return inode !== 0 && isWhiteout(this.#upper.node(inode), this.#upper.node(parent), this.#prefix);
+  }
+
   /** Whether there was one: then something below is hidden. */
   #clearWhiteout(parent: Inode, name: string): boolean {
-    const inode = entryOf(this.#upper, parent, name);
-    if (inode === null) return false;
-    assert(isWhiteout(this.#upper, inode), `${name} in the upper tree is a whiteout`);
+    if (this.#upper.find(parent, name) === 0) return false;
+    assert(this.#hasWhiteout(parent, name), `${name} in the upper tree is a whiteout`);
     this.#upper.forget(this.#upper.unlink(parent, name));
     return true;
   }
 
   /** A directory that looks empty may hold whiteouts. */
+  #emptyUpper(parent: Inode, name: string): void {
+    const inode = this.#upper.find(parent, name);
+    if (inode === 0 || this.#upper.node(inode).kind !== "directory") return;
+    for (const entry of this.#upper.list(inode)) this.#clearWhiteout(inode, entry.name);
+  }
+
   #removeUpperDirectory(parent: Inode, name: string): void {
-    const directory = this.#upper.lookup(parent, name);
-    for (const entry of this.#upper.list(directory)) this.#clearWhiteout(directory, entry.name);
+    this.#emptyUpper(parent, name);
     this.#upper.removeDirectory(parent, name);
   }
 
-  #checkRename(inode: Inode, to: Inode, newName: string, replaced: Pick<Entry, "upper" | "lowers"> | null): void {
-    const isDirectory = this.stat(inode).kind === "directory";
-    if (isDirectory && this.#isWithin(to, inode)) throw new Errno("EINVAL", newName);
-    if (replaced !== null) this.#checkReplace(isDirectory, this.#remember(to, newName, replaced), newName);
-    if (isDirectory && this.#entry(inode).lowers.length > 0) throw new Errno("EXDEV", newName);
+  // Renaming
+
+  #checkMovable(inode: Inode, newName: string): void {
+    const entry = this.#entry(inode);
+    if (this.#options.redirects === "on" || this.#node(entry).kind !== "directory") return;
+    if (isMerge(entry) || entry.upper === 0) throw new Errno("EXDEV", newName);
   }
 
-  #checkReplace(isDirectory: boolean, replaced: Inode, newName: string): void {
-    const replacesDirectory = this.stat(replaced).kind === "directory";
-    if (isDirectory && !replacesDirectory) throw new Errno("ENOTDIR", newName);
-    if (!isDirectory && replacesDirectory) throw new Errno("EISDIR", newName);
-    if (replacesDirectory && this.list(replaced).length > 0) throw new Errno("ENOTEMPTY", newName);
+  /** Where it goes, a directory must not merge with what is below there, and must find what is below here. */
+  #markMoved({ from, inode }: Moved, to: Inode, overWhiteout: boolean): void {
+    const entry = this.#entry(inode);
+    const upper = entry.upper as Inode;
+    const isDirectory = this.#node(entry).kind === "directory";
+    if (isMerge(entry) || entry.metacopy) this.#redirect(inode, entry, from !== to);
+    else if (
+      isDirectory &&
+      !isOpaque(this.#upper.node(upper), this.#prefix) &&
+      (overWhiteout || isMerge(this.#entry(to)))
+    )
+      this.#mark(upper, "opaque", yes);
   }
 
-  #removeReplaced(to: Inode, newName: string): void {
-    const replaced = this.lookup(to, newName);
-    if (this.stat(replaced).kind === "directory") this.removeDirectory(to, newName);
-    else this.forget(this.unlink(to, newName));
-  }
-
-  #isWithin(directory: Inode, ancestor: Inode): boolean {
-    for (let at = directory; ; at = this.#entry(at).parent) {
-      if (at === ancestor) return true;
-      if (at === this.root) return false;
+  #exchange(one: Moved, other: Moved): null {
+    this.#checkMovable(other.inode, other.name);
+    for (const { from, inode } of [one, other]) {
+      this.#copyUp(from);
+      this.#copyUp(inode);
     }
+    this.#markMoved(one, other.from, false);
+    this.#markMoved(other, one.from, false);
+    const [source, target] = [this.#entry(one.from).upper as Inode, this.#entry(other.from).upper as Inode];
+    this.#upper.rename(source, one.name, target, other.name, "exchange");
+    this.#place(one.inode, other.from, other.name);
+    this.#place(other.inode, one.from, one.name);
+    return null;
+  }
+
+  #moved({ from, name, inode }: Moved, to: Inode, newName: string, upper: Inode): void {
+    this.#setName(from, name, 0);
+    this.#place(inode, to, newName);
+    if (this.#upper.node(upper).kind !== "directory" && this.#upper.node(upper).links > 1)
+      this.#links.set(this.#owner, upper, { inode });
+  }
+
+  #place(inode: Inode, parent: Inode, name: string): void {
+    this.#change(inode, { parent, name });
+    this.#setName(parent, name, inode);
+  }
+
+  /** Notes where the layers below know it; from another directory, or for a file of several names, as a path from the root. */
+  #redirect(inode: Inode, entry: Entry, toOtherDirectory: boolean): void {
+    const lower = entry.lowers[0] as Lower;
+    const { kind, links } = this.#lower(lower).node(lower.inode);
+    const isAbsolute = toOtherDirectory || (kind !== "directory" && links > 1);
+    if (entry.redirect !== null && (!isAbsolute || entry.redirect.startsWith("/"))) return;
+    const redirect = isAbsolute ? this.#pathBelow(inode) : entry.name;
+    const bytes = encodeText(redirect);
+    if (bytes.length >= redirectBytesMax) throw new Errno("EXDEV", entry.name);
+    this.#mark(entry.upper as Inode, "redirect", bytes);
+    this.#change(inode, { redirect });
+  }
+
+  #pathBelow(inode: Inode): string {
+    let path = "";
+    for (let at = inode; at !== this.root && !path.startsWith("//"); ) {
+      const { parent, name, redirect } = this.#entry(at);
+      const part = redirect ?? name;
+      if (part.startsWith("/")) return `${part}${path}`;
+      path = `/${part}${path}`;
+      at = parent;
+    }
+    return path;
+  }
+
+  // Attributes that overlayfs keeps for itself: those of a union within the union have "overlay." put in.
+
+  #stored(name: string): string {
+    return name.startsWith(this.#prefix) ? `${this.#prefix}overlay.${name.slice(this.#prefix.length)}` : name;
+  }
+
+  #shown(name: string): string[] {
+    if (!name.startsWith(this.#prefix)) return [name];
+    const inner = `${this.#prefix}overlay.`;
+    return name.startsWith(inner) ? [`${this.#prefix}${name.slice(inner.length)}`] : [];
   }
 }
 
-function entryOf(tree: Tree, directory: Inode, name: string): Inode | null {
-  const node = tree.node(directory);
-  return node.kind === "directory" ? (node.entries.get(name) ?? null) : null;
+interface Moved {
+  readonly from: Inode;
+  readonly name: string;
+  readonly inode: Inode;
 }
 
-export function isWhiteout(tree: Tree, inode: Inode): boolean {
-  const node = tree.node(inode);
-  return node.kind === "character" && node.major === 0 && node.minor === 0;
+function pure(upper: Inode): Found {
+  return { upper, lowers: [], metacopy: false, redirect: null };
 }
 
-export function isOpaque(tree: Tree, directory: Inode): boolean {
-  return tree.node(directory).xattrs.get(opaqueXattr)?.[0] === yes[0];
+/** Whether it shows more than one part. */
+function isMerge({ upper, lowers, metacopy }: Entry): boolean {
+  return !metacopy && (upper === 0 ? lowers.length > 1 : lowers.length > 0);
 }
 
-/** Whether what lies below under the same name shows through: only for directories that are not opaque. */
-function mergesDown(tree: Tree, inode: Inode): boolean {
-  return tree.stat(inode).kind === "directory" && !isOpaque(tree, inode);
+function layersOf(upper: Branch, lowers: readonly Branch[], options: OverlayOptions, prefix: MarkPrefix): Layers {
+  const { redirects = "follow", metacopy = false, userXattrs = false } = options;
+  const followsRedirects = redirects !== "nofollow" && !userXattrs;
+  return { upper: upper.tree, lowers, prefix, followsRedirects, metacopy: metacopy && !userXattrs };
 }
 
-function untilOpaque(lowers: readonly Branch[]): Lower[] {
+function untilOpaque(lowers: readonly Branch[], prefix: MarkPrefix): Lower[] {
   const roots = lowers.map(({ root }, layer) => ({ layer, inode: root }));
-  const last = lowers.findIndex(({ tree, root }) => isOpaque(tree, root));
+  const last = lowers.findIndex(({ tree, root }) => isOpaque(tree.node(root), prefix));
   return last === -1 ? roots : roots.slice(0, last + 1);
 }
 
-function asNew(node: Node): NewNode {
-  const { mode, uid, gid } = node;
-  switch (node.kind) {
-    case "symlink":
-      return { kind: "symlink", target: node.target, mode, uid, gid };
-    case "character":
-    case "block":
-      return { kind: node.kind, major: node.major, minor: node.minor, mode, uid, gid };
-    case "file":
-    case "directory":
-    case "fifo":
-    case "socket":
-      return { kind: node.kind, mode, uid, gid };
-  }
+function asNew(node: Readonly<Node>): NewNode {
+  const { kind, mode, uid, gid, body } = node;
+  if (kind === "symlink") return { kind, target: body as string, mode, uid, gid };
+  if (kind === "character" || kind === "block") return { kind, ...deviceOf(node), mode, uid, gid };
+  return { kind, mode, uid, gid };
 }

@@ -1,315 +1,410 @@
 /**
- * A POSIX file system in memory: an inode table, directories mapping names to inodes. The whole
- * state is one immutable value, so a snapshot is keeping it and going back is putting it there.
+ * A POSIX file system in memory: a table of inodes, directories mapping names to inode numbers. The
+ * table and the directories are persistent (sparse-array.ts, name-map.ts): a snapshot, a fork and
+ * the comparison of two cost nothing, and until the next one every change is made in place.
  *
  * Invariants (check.ts proves them after every step of the tests):
- *   every inode but the root and the orphans is reachable from the root;
- *   a directory has exactly one parent; `links` counts the names (and, for directories, the dots).
+ *   every inode but the root and the unlinked is reachable from the root;
+ *   a directory has exactly one name; `links` counts the names (and, for directories, the dots).
  */
-import { Map as PersistentMap } from "immutable";
 import { assert } from "../base/assert.ts";
+import { encodeText } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
-import { contentOf, emptyContent, readContent, resizeContent, writeContent, type Content } from "./content.ts";
-import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, NodeKind, Stat } from "./file-system.ts";
+import { Content } from "./content.ts";
+import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
+import { eachName, getName, removeName, setName } from "./name-map.ts";
+import { contentOf, deviceOf, type Directory, namesOf, newNode, type Node, noXattrs, targetOf } from "./node.ts";
+import { Owner } from "./owner.ts";
+import { checkRename } from "./rename.ts";
+import { SparseArray } from "./sparse-array.ts";
+import { Accounts, type Limits, type Usage } from "./usage.ts";
 
-interface Common {
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly links: number;
-  readonly mtime: bigint;
-  readonly ctime: bigint;
-  readonly xattrs: PersistentMap<string, Uint8Array>;
-}
-
-export type DirectoryNode = Common & {
-  readonly kind: "directory";
-  readonly parent: Inode;
-  readonly entries: PersistentMap<string, Inode>;
-};
-export type FileNode = Common & { readonly kind: "file"; readonly content: Content };
-type SymlinkNode = Common & { readonly kind: "symlink"; readonly target: string };
-type DeviceNode = Common & { readonly kind: "character" | "block"; readonly major: number; readonly minor: number };
-type OtherNode = Common & { readonly kind: "fifo" | "socket" };
-
-export type Node = DirectoryNode | FileNode | SymlinkNode | DeviceNode | OtherNode;
-
-export interface TreeState {
-  readonly nodes: PersistentMap<Inode, Node>;
+/** A whole tree at one moment. */
+export interface TreeSnapshot {
+  readonly nodes: SparseArray<Node>;
   readonly next: number;
+  readonly accounts: Accounts;
 }
 
 const rootInode = 1 as Inode;
-const namesMax = 255;
+const nameBytesMax = 255;
 
 export class Tree implements FileSystem {
   readonly root: Inode = rootInode;
-  #state: TreeState;
   readonly #now: () => bigint;
+  #owner = new Owner();
+  #nodes: SparseArray<Node>;
+  #next: number;
+  #accounts: Accounts;
 
   /** `now` stamps what changes, nanoseconds since the epoch. */
-  constructor(now: () => bigint, state: TreeState = emptyTree(now())) {
+  constructor(now: () => bigint, from: TreeSnapshot | Limits = {}) {
     this.#now = now;
-    this.#state = state;
+    if ("nodes" in from) {
+      this.#nodes = from.nodes.copy();
+      this.#next = from.next;
+      this.#accounts = from.accounts.copy();
+    } else {
+      this.#nodes = SparseArray.empty<Node>();
+      this.#next = rootInode + 1;
+      this.#accounts = new Accounts(from);
+      this.#makeRoot();
+    }
   }
 
-  get state(): TreeState {
-    return this.#state;
+  /** The tree as it is now, whatever changes later. Costs nothing. */
+  snapshot(): TreeSnapshot {
+    this.#owner = new Owner();
+    return { nodes: this.#nodes.copy(), next: this.#next, accounts: this.#accounts.copy() };
   }
 
-  set state(state: TreeState) {
-    this.#state = state;
+  /** Makes the tree what it was then. */
+  restore(snapshot: TreeSnapshot): void {
+    this.#owner = new Owner();
+    this.#nodes = snapshot.nodes.copy();
+    this.#next = snapshot.next;
+    this.#accounts = snapshot.accounts.copy();
   }
 
-  node(inode: Inode): Node {
-    const node = this.#state.nodes.get(inode);
-    if (node === undefined) throw new Errno("ENOENT");
-    return node;
+  get usage(): Usage {
+    return this.#accounts.usage;
+  }
+
+  /** To be read only; it changes with the tree. */
+  node(inode: Inode): Readonly<Node> {
+    return this.#node(inode);
+  }
+
+  /** Every inode there is, the unlinked ones too. */
+  inodes(): Iterable<[inode: number, node: Readonly<Node>]> {
+    return this.#nodes.entries();
   }
 
   stat(inode: Inode): Stat {
-    const node = this.node(inode);
-    const { kind, mode, uid, gid, links, mtime, ctime } = node;
-    const device = node.kind === "character" || node.kind === "block" ? node : { major: 0, minor: 0 };
-    return {
-      inode,
-      kind,
-      mode,
-      uid,
-      gid,
-      links,
-      size: sizeOf(node),
-      mtime,
-      ctime,
-      major: device.major,
-      minor: device.minor,
-    };
+    return statOf(inode, this.#node(inode));
   }
 
   lookup(directory: Inode, name: string): Inode {
-    const found = this.#directory(directory).entries.get(name);
-    if (found === undefined) throw new Errno("ENOENT", name);
+    const found = this.find(directory, name);
+    if (found === 0) throw new Errno("ENOENT", name);
     return found;
   }
 
-  parent(directory: Inode): Inode {
-    return this.#directory(directory).parent;
+  /** As `lookup`, but 0 when the directory has no such name. */
+  find(directory: Inode, name: string): Inode | 0 {
+    return getName(namesOf(this.#node(directory)).names, name) as Inode | 0;
   }
 
-  list(directory: Inode): DirectoryEntry[] {
-    const entries = [...this.#directory(directory).entries].map(([name, inode]) => ({
-      name,
-      inode,
-      kind: this.node(inode).kind,
-    }));
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  parent(directory: Inode): Inode {
+    const node = this.#node(directory);
+    namesOf(node);
+    return node.parent;
+  }
+
+  list(directory: Inode): readonly DirectoryEntry[] {
+    const body = namesOf(this.#node(directory));
+    return (body.listed ??= this.#sorted(body));
   }
 
   create(directory: Inode, name: string, node: NewNode): Inode {
-    checkName(name);
-    const parent = this.#directory(directory);
-    if (parent.entries.has(name)) throw new Errno("EEXIST", name);
-    const inode = this.#state.next as Inode;
-    this.#put(inode, newNode(node, directory, this.#now()));
-    this.#state = { ...this.#state, next: inode + 1 };
-    this.#enter(directory, name, inode, node.kind);
+    this.#checkFree(directory, name);
+    const inode = this.#add(node);
+    this.#enter(directory, name, inode, this.#node(inode));
+    return inode;
+  }
+
+  createUnnamed(directory: Inode, node: NewNode): Inode {
+    assert(node.kind !== "directory", "a directory has a name");
+    this.#checkAlive(directory);
+    const inode = this.#add(node);
+    this.#own(inode).links = 0;
     return inode;
   }
 
   link(directory: Inode, name: string, target: Inode): void {
-    checkName(name);
-    const node = this.node(target);
-    if (this.#directory(directory).entries.has(name)) throw new Errno("EEXIST", name);
-    if (node.kind === "directory") throw new Errno("EPERM", name);
-    this.#put(target, { ...node, links: node.links + 1, ctime: this.#now() });
-    this.#enter(directory, name, target, node.kind);
+    if (this.#node(target).kind === "directory") throw new Errno("EPERM", name);
+    this.#checkFree(directory, name);
+    const node = this.#own(target);
+    node.links++;
+    node.ctime = this.#now();
+    this.#enter(directory, name, target, node);
   }
 
   unlink(directory: Inode, name: string): Inode {
     const inode = this.lookup(directory, name);
-    const node = this.node(inode);
-    if (node.kind === "directory") throw new Errno("EISDIR", name);
-    this.#leave(directory, name, node.kind);
-    this.#put(inode, { ...node, links: node.links - 1, ctime: this.#now() });
+    if (this.#node(inode).kind === "directory") throw new Errno("EISDIR", name);
+    this.#leave(directory, name, inode);
+    const node = this.#own(inode);
+    node.links--;
+    node.ctime = this.#now();
     return inode;
   }
 
-  removeDirectory(directory: Inode, name: string): void {
+  removeDirectory(directory: Inode, name: string): Inode {
     const inode = this.lookup(directory, name);
-    if (this.#directory(inode).entries.size > 0) throw new Errno("ENOTEMPTY", name);
-    this.#leave(directory, name, "directory");
-    this.#drop(inode);
+    if (namesOf(this.#node(inode)).names.size > 0) throw new Errno("ENOTEMPTY", name);
+    this.#leave(directory, name, inode);
+    const node = this.#own(inode);
+    node.links = 0;
+    node.ctime = this.#now();
+    return inode;
   }
 
-  rename(from: Inode, name: string, to: Inode, newName: string): void {
-    checkName(newName);
+  rename(from: Inode, name: string, to: Inode, newName: string, flag: RenameFlag = "replace"): Inode | null {
     const inode = this.lookup(from, name);
-    const node = this.node(inode);
-    const replaced = this.#directory(to).entries.get(newName);
-    if (replaced === inode) return;
-    if (node.kind === "directory" && this.#isWithin(to, inode)) throw new Errno("EINVAL", newName);
-    if (replaced !== undefined) this.#replace(node.kind, to, newName, this.node(replaced).kind);
-    this.#leave(from, name, node.kind);
-    if (node.kind === "directory") this.#put(inode, { ...node, parent: to, ctime: this.#now() });
-    else this.#put(inode, { ...this.node(inode), ctime: this.#now() });
-    this.#enter(to, newName, inode, node.kind);
+    const taken = this.find(to, newName);
+    checkRename(this, { from, inode, to, taken, newName }, flag);
+    if (taken === inode) return null;
+    if (flag === "exchange") return this.#exchange(from, name, inode, to, newName, taken as Inode);
+    if (taken === 0) this.#checkFree(to, newName);
+    else this.#checkReplace(inode, taken, newName);
+    this.#enter(to, newName, inode, this.#own(inode));
+    this.#leave(from, name, inode);
+    if (taken !== 0) this.#lose(to, taken);
+    this.#own(inode).ctime = this.#now();
+    return taken === 0 ? null : taken;
   }
 
   read(file: Inode, offset: number, length: number): Uint8Array {
-    return readContent(this.#file(file).content, offset, length);
+    return contentOf(this.#node(file)).read(offset, length);
+  }
+
+  readInto(file: Inode, offset: number, target: Uint8Array): number {
+    return contentOf(this.#node(file)).readInto(offset, target);
   }
 
   write(file: Inode, offset: number, bytes: Uint8Array): void {
-    const node = this.#file(file);
-    this.#modify(file, { ...node, content: writeContent(node.content, offset, bytes) });
+    const node = this.#node(file);
+    const content = contentOf(node);
+    if (this.#accounts.isLimited) this.#checkRoom(node, content, offset, bytes.length);
+    this.#setContent(file, content, content.pages, content.write(this.#owner, offset, bytes));
   }
 
   truncate(file: Inode, size: number): void {
-    const node = this.#file(file);
-    this.#modify(file, { ...node, content: resizeContent(node.content, size) });
+    const content = contentOf(this.#node(file));
+    const { pages } = content;
+    this.#setContent(file, content, pages, content.resize(this.#owner, size));
+  }
+
+  seek(file: Inode, offset: number, wanted: "data" | "hole"): number {
+    return contentOf(this.#node(file)).seek(offset, wanted);
   }
 
   /** Makes `bytes`, taken over without a copy, a file's whole content. */
   setContent(file: Inode, bytes: Uint8Array): void {
-    this.#modify(file, { ...this.#file(file), content: contentOf(bytes) });
+    this.shareContent(file, Content.of(bytes));
   }
 
-  /** Shares another file's content: how a copy-up costs nothing. */
+  /** Gives a file the content of another one, of this or another tree. */
   shareContent(file: Inode, content: Content): void {
-    this.#modify(file, { ...this.#file(file), content });
+    if (content.owner === this.#owner) this.#owner = new Owner(); // two files share it now: neither changes it in place
+    const old = contentOf(this.#node(file));
+    this.#setContent(file, old, old.pages, content);
   }
 
   readlink(symlink: Inode): string {
-    const node = this.node(symlink);
-    if (node.kind !== "symlink") throw new Errno("EINVAL");
-    return node.target;
+    return targetOf(this.#node(symlink));
   }
 
   setAttributes(inode: Inode, attributes: Attributes): void {
-    this.#put(inode, { ...this.node(inode), ...attributes, ctime: this.#now() });
+    const { uid } = attributes;
+    const old = this.#node(inode);
+    if (uid !== undefined && uid !== old.uid) this.#changeOwner(old, uid);
+    const node = this.#own(inode);
+    node.mode = attributes.mode ?? node.mode;
+    node.uid = uid ?? node.uid;
+    node.gid = attributes.gid ?? node.gid;
+    node.atime = attributes.atime ?? node.atime;
+    node.mtime = attributes.mtime ?? node.mtime;
+    node.ctime = this.#now();
   }
 
   listXattrs(inode: Inode): string[] {
-    return [...this.node(inode).xattrs.keys()].sort();
+    return [...this.#node(inode).xattrs.keys()].sort();
   }
 
   getXattr(inode: Inode, name: string): Uint8Array {
-    const value = this.node(inode).xattrs.get(name);
+    const value = this.#node(inode).xattrs.get(name);
     if (value === undefined) throw new Errno("ENODATA", name);
     return value;
   }
 
   setXattr(inode: Inode, name: string, value: Uint8Array): void {
-    const node = this.node(inode);
-    this.#put(inode, { ...node, xattrs: node.xattrs.set(name, value), ctime: this.#now() });
+    const node = this.#own(inode);
+    node.xattrs = new Map(node.xattrs).set(name, value.slice());
+    node.ctime = this.#now();
   }
 
   removeXattr(inode: Inode, name: string): void {
-    const node = this.node(inode);
-    if (!node.xattrs.has(name)) throw new Errno("ENODATA", name);
-    this.#put(inode, { ...node, xattrs: node.xattrs.remove(name), ctime: this.#now() });
+    if (!this.#node(inode).xattrs.has(name)) throw new Errno("ENODATA", name);
+    const node = this.#own(inode);
+    const left = new Map(node.xattrs);
+    left.delete(name);
+    node.xattrs = left.size === 0 ? noXattrs : left;
+    node.ctime = this.#now();
   }
 
   forget(inode: Inode): void {
-    const node = this.#state.nodes.get(inode);
-    if (node !== undefined && node.links === 0) this.#drop(inode);
+    const node = this.#nodes.get(inode);
+    if (node === undefined || node.links > 0) return;
+    this.#accounts.count(node.uid, node.body instanceof Content ? -node.body.pages : 0, -1);
+    this.#nodes.set(this.#owner, inode, undefined);
   }
 
-  #directory(inode: Inode): DirectoryNode {
-    const node = this.node(inode);
-    if (node.kind !== "directory") throw new Errno("ENOTDIR");
+  #makeRoot(): void {
+    const root = newNode(this.#owner, { kind: "directory", mode: 0o755, uid: 0, gid: 0 }, this.#now());
+    root.parent = rootInode;
+    this.#nodes.set(this.#owner, rootInode, root);
+    this.#accounts.count(0, 0, 1);
+  }
+
+  #node(inode: Inode): Node {
+    const node = this.#nodes.get(inode);
+    if (node === undefined) throw new Errno("ENOENT");
     return node;
   }
 
-  #file(inode: Inode): FileNode {
-    const node = this.node(inode);
-    if (node.kind === "directory") throw new Errno("EISDIR");
-    if (node.kind !== "file") throw new Errno("EINVAL");
+  /** The node to be changed in place. */
+  #own(inode: Inode): Node {
+    const node = this.#node(inode);
+    if (node.owner === this.#owner) return node;
+    const copy = node.copyFor(this.#owner);
+    this.#nodes.set(this.#owner, inode, copy);
+    return copy;
+  }
+
+  #add(node: NewNode): Inode {
+    this.#accounts.count(node.uid, 0, 1);
+    const inode = this.#next++ as Inode;
+    this.#nodes.set(this.#owner, inode, newNode(this.#owner, node, this.#now()));
+    return inode;
+  }
+
+  #sorted({ names }: Directory): DirectoryEntry[] {
+    const entries: DirectoryEntry[] = [];
+    eachName(names, (name, inode) => {
+      entries.push({ name, inode: inode as Inode, kind: this.#node(inode as Inode).kind });
+    });
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  #checkAlive(directory: Inode): Node {
+    const node = this.#node(directory);
+    namesOf(node);
+    if (node.links === 0) throw new Errno("ENOENT");
     return node;
   }
 
-  #put(inode: Inode, node: Node): void {
-    this.#state = { ...this.#state, nodes: this.#state.nodes.set(inode, node) };
+  #checkFree(directory: Inode, name: string): void {
+    checkName(name);
+    const node = this.#checkAlive(directory);
+    if (getName(namesOf(node).names, name) !== 0) throw new Errno("EEXIST", name);
   }
 
-  #drop(inode: Inode): void {
-    this.#state = { ...this.#state, nodes: this.#state.nodes.remove(inode) };
-  }
-
-  /** Stamps a change of content: mtime and ctime. */
-  #modify(inode: Inode, node: Node): void {
+  #setContent(file: Inode, old: Content, pagesBefore: number, content: Content): void {
+    const node = this.#own(file);
+    if (content.pages !== pagesBefore) this.#accounts.count(node.uid, content.pages - pagesBefore, 0);
+    if (content !== old) node.body = content;
     const now = this.#now();
-    this.#put(inode, { ...node, mtime: now, ctime: now });
+    node.mtime = now;
+    node.ctime = now;
   }
 
-  #enter(directory: Inode, name: string, inode: Inode, kind: NodeKind): void {
-    const node = this.#directory(directory);
-    const links = node.links + (kind === "directory" ? 1 : 0);
-    this.#modify(directory, { ...node, links, entries: node.entries.set(name, inode) });
+  /** Before a write changes anything: a write for which there is no room writes nothing. */
+  #checkRoom(node: Node, content: Content, offset: number, length: number): void {
+    const missing = content.missingPages(offset, length);
+    this.#accounts.count(node.uid, missing, 0);
+    this.#accounts.count(node.uid, -missing, 0);
   }
 
-  #leave(directory: Inode, name: string, kind: NodeKind): void {
-    const node = this.#directory(directory);
-    const links = node.links - (kind === "directory" ? 1 : 0);
-    this.#modify(directory, { ...node, links, entries: node.entries.remove(name) });
-  }
-
-  /** rename(2): a directory replaces an empty directory only, anything else replaces no directory. */
-  #replace(kind: NodeKind, to: Inode, name: string, replaced: NodeKind): void {
-    if (kind === "directory" && replaced !== "directory") throw new Errno("ENOTDIR", name);
-    if (kind !== "directory" && replaced === "directory") throw new Errno("EISDIR", name);
-    if (kind === "directory") this.removeDirectory(to, name);
-    else this.forget(this.unlink(to, name));
-  }
-
-  #isWithin(directory: Inode, ancestor: Inode): boolean {
-    for (let at = directory; ; at = this.#directory(at).parent) {
-      if (at === ancestor) return true;
-      if (at === this.root) return false;
+  #changeOwner(node: Node, uid: number): void {
+    const pages = node.body instanceof Content ? node.body.pages : 0;
+    this.#accounts.count(node.uid, -pages, -1);
+    try {
+      this.#accounts.count(uid, pages, 1);
+    } catch (refused) {
+      this.#accounts.count(node.uid, pages, 1);
+      throw refused;
     }
   }
-}
 
-export function emptyTree(now: bigint): TreeState {
-  const root: DirectoryNode = {
-    ...stamped({ mode: 0o755, uid: 0, gid: 0 }, now),
-    kind: "directory",
-    links: 2,
-    parent: rootInode,
-    entries: PersistentMap(),
-  };
-  return { nodes: PersistentMap<Inode, Node>([[rootInode, root]]), next: rootInode + 1 };
-}
+  #enter(directory: Inode, name: string, inode: Inode, node: Node): void {
+    const parent = this.#own(directory);
+    if (node.kind === "directory") parent.links++;
+    this.#setNames(parent, setName(namesOf(parent).names, this.#owner, name, inode));
+    node.parent = directory;
+    node.name = name;
+  }
 
-function newNode(node: NewNode, parent: Inode, now: bigint): Node {
-  const common = stamped(node, now);
-  switch (node.kind) {
-    case "directory":
-      return { ...common, kind: "directory", links: 2, parent, entries: PersistentMap() };
-    case "file":
-      return { ...common, kind: "file", content: emptyContent };
-    case "symlink":
-      return { ...common, mode: 0o777, kind: "symlink", target: node.target };
-    case "character":
-    case "block":
-      return { ...common, kind: node.kind, major: node.major, minor: node.minor };
-    case "fifo":
-    case "socket":
-      return { ...common, kind: node.kind };
+  #leave(directory: Inode, name: string, inode: Inode): void {
+    const parent = this.#own(directory);
+    if (this.#node(inode).kind === "directory") parent.links--;
+    this.#setNames(parent, removeName(namesOf(parent).names, this.#owner, name));
+  }
+
+  #setNames(directory: Node, names: Directory["names"]): void {
+    const body = namesOf(directory);
+    body.names = names;
+    body.listed = null;
+    const now = this.#now();
+    directory.mtime = now;
+    directory.ctime = now;
+  }
+
+  /** An inode whose name in a directory now stands for another one. */
+  #lose(directory: Inode, inode: Inode): void {
+    const node = this.#own(inode);
+    const isDirectory = node.kind === "directory";
+    if (isDirectory) this.#own(directory).links--;
+    node.links = isDirectory ? 0 : node.links - 1;
+    node.ctime = this.#now();
+  }
+
+  #exchange(from: Inode, name: string, inode: Inode, to: Inode, newName: string, other: Inode): null {
+    this.#leave(from, name, inode);
+    this.#leave(to, newName, other);
+    this.#enter(to, newName, inode, this.#own(inode));
+    this.#enter(from, name, other, this.#own(other));
+    const now = this.#now();
+    this.#own(inode).ctime = now;
+    this.#own(other).ctime = now;
+    return null;
+  }
+
+  #checkReplace(inode: Inode, replaced: Inode, newName: string): void {
+    const { body } = this.#node(replaced);
+    if (this.#node(inode).kind === "directory" && namesOf({ body }).names.size > 0)
+      throw new Errno("ENOTEMPTY", newName);
   }
 }
 
-function stamped(owner: { mode: number; uid: number; gid: number }, now: bigint): Common {
-  const { mode, uid, gid } = owner;
-  return { mode, uid, gid, links: 1, mtime: now, ctime: now, xattrs: PersistentMap() };
+function statOf(inode: Inode, node: Node): Stat {
+  const { kind, mode, uid, gid, links, atime, mtime, ctime, body } = node;
+  const device = deviceOf(node);
+  const isFile = body instanceof Content;
+  return {
+    inode,
+    kind,
+    mode,
+    uid,
+    gid,
+    links,
+    size: isFile ? body.size : typeof body === "string" ? encodedLength(body) : 0,
+    blocks: isFile ? body.pages * 8 : 0,
+    atime,
+    mtime,
+    ctime,
+    major: device.major,
+    minor: device.minor,
+  };
 }
 
-function sizeOf(node: Node): number {
-  if (node.kind === "file") return node.content.size;
-  return node.kind === "symlink" ? node.target.length : 0;
+function encodedLength(text: string): number {
+  // oxlint-disable-next-line no-control-regex -- ASCII is the question
+  return /^[\x00-\x7f]*$/.test(text) ? text.length : encodeText(text).length;
 }
 
 function checkName(name: string): void {
   assert(name !== "" && name !== "." && name !== ".." && !name.includes("/"), `${name} is a file name`);
-  if (name.length > namesMax) throw new Errno("ENAMETOOLONG", name);
+  if (name.length * 3 > nameBytesMax && encodedLength(name) > nameBytesMax) throw new Errno("ENAMETOOLONG", name);
 }

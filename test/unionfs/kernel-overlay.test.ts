@@ -10,7 +10,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Errno } from "../../core/base/errno.ts";
 import type { FileSystem, Inode } from "../../core/unionfs/file-system.ts";
-import { type Branch, Overlay } from "../../core/unionfs/overlay.ts";
+import type { Branch } from "../../core/unionfs/marks.ts";
+import { Overlay } from "../../core/unionfs/overlay.ts";
 import { Tree } from "../../core/unionfs/tree.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -177,7 +178,7 @@ function perform(tree: FileSystem, action: Action): void {
       tree.create(directory, name, { kind: "directory", mode: 0o755, ...owner });
       return;
     case "rmdir":
-      return tree.removeDirectory(directory, name);
+      return tree.forget(tree.removeDirectory(directory, name));
     case "unlink":
       return tree.forget(tree.unlink(directory, name));
     case "write": {
@@ -195,7 +196,8 @@ function perform(tree: FileSystem, action: Action): void {
       return tree.setAttributes(tree.lookup(directory, name), { mode: action.number });
     case "rename": {
       const to = parentOf(tree, action.to);
-      return tree.rename(directory, name, to.directory, to.name);
+      tree.rename(directory, name, to.directory, to.name);
+      return;
     }
     case "link": {
       const target = tree.lookup(directory, name);

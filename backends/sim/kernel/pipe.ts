@@ -130,6 +130,8 @@ export function pipeStat(inode: number, now: bigint): Stat {
     gid: 0,
     links: 1,
     size: 0,
+    blocks: 0,
+    atime: now,
     mtime: now,
     ctime: now,
     major: 0,

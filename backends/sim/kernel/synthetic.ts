@@ -61,8 +61,8 @@ export class Synthetic implements FileSystem {
   stat(inode: Inode): Stat {
     const node = this.#node(inode);
     const now = this.#now();
-    const common = { inode, uid: 0, gid: 0, links: 1, size: 0, mtime: now, ctime: now, major: 0, minor: 0 };
-    return { ...common, kind: node.kind, mode: modeOf(node) };
+    const common = { inode, uid: 0, gid: 0, links: 1, size: 0, blocks: 0, major: 0, minor: 0 };
+    return { ...common, atime: now, mtime: now, ctime: now, kind: node.kind, mode: modeOf(node) };
   }
 
   lookup(directory: Inode, name: string): Inode {
@@ -89,10 +89,16 @@ export class Synthetic implements FileSystem {
     return this.lookup(directory, name);
   }
 
-  removeDirectory(directory: Inode, name: string): void {
+  createUnnamed(): never {
+    throw new Errno("EOPNOTSUPP");
+  }
+
+  removeDirectory(directory: Inode, name: string): Inode {
     const { remove } = this.#directory(directory);
     if (remove === undefined) throw new Errno("EPERM", name);
+    const inode = this.lookup(directory, name);
     remove(name);
+    return inode;
   }
 
   link(): never {
@@ -109,6 +115,16 @@ export class Synthetic implements FileSystem {
 
   read(file: Inode, offset: number, length: number): Uint8Array {
     return encodeText(this.#file(file).read()).subarray(offset, offset + length);
+  }
+
+  readInto(file: Inode, offset: number, target: Uint8Array): number {
+    const bytes = this.read(file, offset, target.length);
+    target.set(bytes);
+    return bytes.length;
+  }
+
+  seek(): never {
+    throw new Errno("ESPIPE");
   }
 
   write(file: Inode, _offset: number, bytes: Uint8Array): void {

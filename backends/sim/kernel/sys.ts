@@ -179,7 +179,7 @@ export interface Sys {
   statFileSystem(path: string): FileSystemStat;
   /** The number of the mount a path is on (st_dev), without following a final symlink. */
   device(path: string): number;
-  list(path: string): DirectoryEntry[];
+  list(path: string): readonly DirectoryEntry[];
   readlink(path: string): string;
   directory(): string;
   changeDirectory(path: string): void;

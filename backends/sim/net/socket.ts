@@ -64,6 +64,8 @@ abstract class InetSocket {
       kind: "socket",
       ...owner,
       size: 0,
+      blocks: 0,
+      atime: now,
       mtime: now,
       ctime: now,
       major: 0,

@@ -62,7 +62,7 @@ export class UnixSocket implements Channel {
     this.#newInode = newInode;
     this.#stat = {
       ...{ inode: newInode() as Inode, kind: "socket", mode: 0o777, uid: owner.uid, gid: owner.gid },
-      ...{ links: 1, size: 0, mtime: now, ctime: now, major: 0, minor: 0 },
+      ...{ links: 1, size: 0, blocks: 0, atime: now, mtime: now, ctime: now, major: 0, minor: 0 },
     };
   }
 

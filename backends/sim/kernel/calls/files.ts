@@ -75,8 +75,7 @@ export class FileCalls extends DescriptorCalls {
   }
 
   #closed(fileSystem: FileSystem, inode: Inode): void {
-    if (this.kernel.openInodes.release(fileSystem, inode) && fileSystem.stat(inode).links === 0)
-      fileSystem.forget(inode);
+    if (this.kernel.openInodes.release(fileSystem, inode)) fileSystem.forget(inode);
   }
 
   /** fifo(7): opening waits for the other end; a writer that will not wait gets ENXIO. */
@@ -122,7 +121,7 @@ export class FileCalls extends DescriptorCalls {
     return this.locationOf(path, true).mount;
   }
 
-  list(path: string): DirectoryEntry[] {
+  list(path: string): readonly DirectoryEntry[] {
     const location = this.locationOf(path);
     const stat = this.statAt(location);
     if (stat.kind !== "directory") throw new Errno("ENOTDIR", path);
@@ -174,7 +173,8 @@ export class FileCalls extends DescriptorCalls {
 
   removeDirectory(path: string): void {
     const { directory, name } = this.#removable(path);
-    this.fileSystem(directory).removeDirectory(directory.inode, name);
+    const fileSystem = this.fileSystem(directory);
+    fileSystem.forget(fileSystem.removeDirectory(directory.inode, name));
   }
 
   unlink(path: string): void {
@@ -191,7 +191,10 @@ export class FileCalls extends DescriptorCalls {
     if (isBusy(target)) throw new Errno("EBUSY", to);
     this.writeTo(target.directory, to);
     if (target.found !== null) this.#permitRemoval(target.directory, target.found);
-    this.fileSystem(source.directory).rename(source.directory.inode, source.name, target.directory.inode, target.name);
+    const fileSystem = this.fileSystem(source.directory);
+    const { inode } = source.directory;
+    const replaced = fileSystem.rename(inode, source.name, target.directory.inode, target.name);
+    if (replaced !== null && !this.kernel.openInodes.isHeld(fileSystem, replaced)) fileSystem.forget(replaced);
   }
 
   link(target: string, path: string): void {

@@ -1,0 +1,118 @@
+/** What a tree keeps of one inode. Its owner changes it in place; anybody else copies it first (owner.ts). */
+import { Errno } from "../base/errno.ts";
+import { Content } from "./content.ts";
+import type { DirectoryEntry, Inode, NewNode, NodeKind } from "./file-system.ts";
+import { type NameMap, noNames } from "./name-map.ts";
+import type { Owner } from "./owner.ts";
+
+export type Xattrs = ReadonlyMap<string, Uint8Array>;
+export const noXattrs: Xattrs = new Map();
+
+export class Directory {
+  names: NameMap;
+  /** `list`'s answer, until a name comes or goes. */
+  listed: readonly DirectoryEntry[] | null = null;
+
+  constructor(names: NameMap) {
+    this.names = names;
+  }
+}
+
+export interface Device {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** By kind: a file's Content, a directory's names, a symlink's target, a device's numbers. */
+type Body = Content | Directory | Device | string | null;
+
+export class Node {
+  readonly owner: Owner;
+  readonly kind: NodeKind;
+  mode: number;
+  uid: number;
+  gid: number;
+  links: number;
+  atime: bigint;
+  mtime: bigint;
+  ctime: bigint;
+  xattrs: Xattrs;
+  body: Body;
+  /** The directory, and the name in it, that the inode was last given. */
+  parent: Inode;
+  name: string;
+
+  constructor(owner: Owner, node: Omit<Node, "owner" | "copyFor">) {
+    this.owner = owner;
+    this.kind = node.kind;
+    this.mode = node.mode;
+    this.uid = node.uid;
+    this.gid = node.gid;
+    this.links = node.links;
+    this.atime = node.atime;
+    this.mtime = node.mtime;
+    this.ctime = node.ctime;
+    this.xattrs = node.xattrs;
+    this.body = node.body;
+    this.parent = node.parent;
+    this.name = node.name;
+  }
+
+  copyFor(owner: Owner): Node {
+    const copy = new Node(owner, this);
+    if (this.body instanceof Directory)
+      copy.body = Object.assign(new Directory(this.body.names), { listed: this.body.listed });
+    return copy;
+  }
+}
+
+/** A node without a name yet. A directory counts its own "." and its name. */
+export function newNode(owner: Owner, node: NewNode, now: bigint): Node {
+  const { kind, uid, gid } = node;
+  const mode = kind === "symlink" ? 0o777 : node.mode;
+  const links = kind === "directory" ? 2 : 1;
+  const times = { atime: now, mtime: now, ctime: now };
+  const place = { parent: 0 as Inode, name: "" };
+  return new Node(owner, { kind, mode, uid, gid, links, ...times, xattrs: noXattrs, body: newBody(node), ...place });
+}
+
+function newBody(node: NewNode): Body {
+  switch (node.kind) {
+    case "directory":
+      return new Directory(noNames);
+    case "file":
+      return Content.empty;
+    case "symlink":
+      return node.target;
+    case "character":
+    case "block":
+      return { major: node.major, minor: node.minor };
+    case "fifo":
+    case "socket":
+      return null;
+  }
+}
+
+/** Throws Errno ENOTDIR. */
+export function namesOf({ body }: Pick<Node, "body">): Directory {
+  if (!(body instanceof Directory)) throw new Errno("ENOTDIR");
+  return body;
+}
+
+/** Throws Errno EISDIR for a directory, EINVAL for what else has no content. */
+export function contentOf(node: Pick<Node, "kind" | "body">): Content {
+  if (node.body instanceof Content) return node.body;
+  throw new Errno(node.kind === "directory" ? "EISDIR" : "EINVAL");
+}
+
+/** A symlink's target. Throws Errno EINVAL for anything else. */
+export function targetOf(node: Node): string {
+  if (typeof node.body !== "string") throw new Errno("EINVAL");
+  return node.body;
+}
+
+const noDevice: Device = { major: 0, minor: 0 };
+
+export function deviceOf({ kind, body }: Node): Device {
+  return kind === "character" || kind === "block" ? (body as Device) : noDevice;
+}
