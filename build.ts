@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { writePrebuilt } from "./backends/linux/helper-binary.ts";
+import { buildHello } from "./images/hello/build.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const dist = join(root, "dist");
@@ -84,7 +85,7 @@ async function buildDaemon(): Promise<void> {
 }
 
 async function buildImages(): Promise<void> {
-  if (!existsSync(join(root, "images/hello/build.ts"))) return;
+  await buildHello(join(dist, "images/hello.tar"));
 }
 
 /** The digest of a part's sources. */

@@ -4,7 +4,8 @@ import { availableParallelism, release, userInfo } from "node:os";
 import type { HostPath } from "../../core/base/brand.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import { type Capability, capabilityNumbers } from "../../core/runtime/capabilities.ts";
-import type { CgroupController, CgroupHierarchy, HostTraits, IdRange } from "../../core/runtime/traits.ts";
+import type { CgroupController, CgroupHierarchy, HostTraits, IdRange, WasiRunner } from "../../core/runtime/traits.ts";
+import { wasiRunner } from "./wasi-files.ts";
 
 /** The texts the traits are found in; tests give those of other hosts. */
 export interface HostTexts {
@@ -20,6 +21,8 @@ export interface TraitsOptions {
   readonly dataRoot: string;
   readonly cgroupParent: string;
 }
+
+let runner: { readonly found: WasiRunner | null } | null = null;
 
 export function probeTraits({ dataRoot, cgroupParent }: TraitsOptions): HostTraits {
   const kernel = release();
@@ -39,6 +42,10 @@ export function probeTraits({ dataRoot, cgroupParent }: TraitsOptions): HostTrai
     idmappedMounts: mayBeIdMapped(kernel, statfsSync(dataRoot).type),
     subordinate: subordinateIds(),
     timeNamespaces: readable("/proc/self/ns/time"),
+    // Found out when it is first asked for: few containers do.
+    get wasi() {
+      return (runner ??= { found: wasiRunner() }).found;
+    },
     seccomp: /^Seccomp:/m.test(status),
     capabilities: capabilitiesOf(status),
     hardLimits: mayRaiseLimits(status) ? null : hardLimits(text("/proc/self/limits")),

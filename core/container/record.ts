@@ -28,6 +28,8 @@ export interface ContainerRecord {
   readonly createdAt: string;
   readonly image: ImageId;
   readonly layers: readonly DiffId[];
+  /** "linux/amd64", of the image. Records of earlier versions have none. */
+  readonly platform?: string;
   /** The image's configuration and the request, merged: what the container is. */
   readonly config: Config;
   readonly hostConfig: HostConfig;

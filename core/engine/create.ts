@@ -18,6 +18,7 @@ import { checkRestartPolicy } from "../container/restart.ts";
 import { parseSecurity } from "../container/security.ts";
 import { parseSignal } from "../container/signal.ts";
 import type { Image } from "../image/image.ts";
+import { formatPlatform, parsePlatform } from "../image/platform.ts";
 import { capabilitySet } from "../runtime/capability-set.ts";
 import { workingDirectory } from "../runtime/spec-for.ts";
 import { type Context, emit } from "./context.ts";
@@ -32,7 +33,7 @@ export async function create(
   request: CreateRequest,
 ): Promise<{ id: ContainerId; warnings: string[] }> {
   const asked = request.name === null || request.name === "" ? null : parseName(request.name);
-  const image = await context.images.resolve(request.config.image);
+  const image = await context.images.resolve(request.config.image, parsePlatform(request.platform ?? ""));
   checkPlatform(request, image);
   const draft = draftOf(context, request, image);
   const name = asked ?? makeUpName(context.ports.random, (taken) => context.containers.isTaken(taken));
@@ -88,6 +89,7 @@ function draftOf(context: Context, { config: asked, hostConfig }: CreateRequest,
     createdAt: formatTime(context.ports.clock.now()),
     image: image.id,
     layers: image.layers,
+    platform: formatPlatform(image),
     config,
     hostConfig: { ...hostConfig, networkMode: networkMode(hostConfig.networkMode) },
     path,

@@ -17,6 +17,7 @@ import {
   tarOf,
 } from "../../test/images/forge.ts";
 import type { Image } from "../image/image.ts";
+import { platformOf } from "../image/platform.ts";
 import { type ImagesDependencies, type ImageStore, type ImageUser, openImages } from "./images.ts";
 import { MemoryMachine } from "./testing/memory-machine.ts";
 
@@ -361,7 +362,7 @@ test("an index for several platforms gives the image for ours", async () => {
   });
   const { images } = await house();
   assert.deepEqual(await load(images, forPlatforms), ["forged:latest"]);
-  const arm = await house({ architecture: "arm64" });
+  const arm = await house({ platform: platformOf("arm64", undefined) });
   assert.match(await said(load(arm.images, forPlatforms)), /^corrupt: manifest sha256:0+ is not in the archive/);
 });
 

@@ -10,7 +10,7 @@ import { chainIds, type DiffId, type Digest, hexOf, type ImageId } from "../imag
 import { type Explanation, explainImage } from "../image/explain.ts";
 import { type Image, listed, type ListedImage, type RemovedImage } from "../image/image.ts";
 import { blobsOf, type StoredImage } from "../image/layout.ts";
-import type { Platform } from "../image/platform.ts";
+import { matches, type Platform, platformOf, type Wanted } from "../image/platform.ts";
 import {
   defaultTag,
   familiarName,
@@ -42,8 +42,8 @@ export interface ImagesDependencies {
   readonly disk: Disk;
   readonly layers: Layers;
   readonly ports: Ports;
-  /** The architecture to take out of an image for several; "amd64" if not given. */
-  readonly architecture?: string;
+  /** What to take out of an image for several platforms; linux/amd64 if not given. */
+  readonly platform?: Wanted;
   /** The tar of an image that comes with tsbox, null for other names; such a one is loaded at its first `resolve`. */
   readonly embedded?: (name: string) => ByteStream | null;
   /** The containers there are, running or not. */
@@ -64,7 +64,7 @@ export interface ImageUser {
 
 export interface ImageStore extends Images {
   /** As `get`, and an image that comes with tsbox is loaded when its name is not there. */
-  resolve(ref: string): Promise<Image>;
+  resolve(ref: string, platform?: Platform | null): Promise<Image>;
   /** Removes what only a container held on to; to be called when one was removed. Cheap when there is nothing. */
   collect(): Promise<void>;
   /** As the store keeps it: with its manifest, and all its full names. */
@@ -175,14 +175,19 @@ class LocalImages implements ImageStore {
     return new Intake({ ...parts, changes: this.#changes, collect }, keepSeconds);
   }
 
-  async resolve(ref: string): Promise<Image> {
+  async resolve(ref: string, platform: Platform | null = null): Promise<Image> {
+    const load = async (tar: ByteStream): Promise<Image> => {
+      for await (const _ of this.load(tar, { platform }));
+      return this.get(ref);
+    };
     try {
-      return await this.get(ref);
+      const image = await this.get(ref);
+      const tar = platform === null || matches(platform, image) ? null : this.#embedded(ref);
+      return tar === null ? image : await load(tar);
     } catch (thrown) {
       const tar = isNotFound(thrown) ? this.#embedded(ref) : null;
       if (tar === null) throw thrown;
-      for await (const _ of this.load(tar));
-      return this.get(ref);
+      return load(tar);
     }
   }
 
@@ -211,14 +216,18 @@ class LocalImages implements ImageStore {
   }
 
   #read(tar: ByteStream, intake: Intake, platform: Platform | null): Promise<ArchiveContents> {
-    const { ports, architecture = "amd64" } = this.#dependencies;
+    const { ports } = this.#dependencies;
     return readArchive(tar, {
       spool: new Spool(ports.hasher, (content, claimed) => intake.file(content, claimed)),
       hasher: ports.hasher,
       inflate: ports.inflate,
-      platform: platform ?? { os: "linux", architecture, variant: "" },
+      platform: platform ?? this.#machinePlatform(),
       stored: (digest) => this.document(digest, `blob ${digest}`),
     });
+  }
+
+  #machinePlatform(): Wanted {
+    return this.#dependencies.platform ?? platformOf("amd64", undefined);
   }
 
   /** All of an image becomes part of the store, or nothing of it. */
@@ -255,8 +264,8 @@ class LocalImages implements ImageStore {
   }
 
   async import(tar: ByteStream, options: ImportRequest): Promise<Image> {
-    const { ports, architecture = "amd64" } = this.#dependencies;
-    const platform = options.platform ?? { os: "linux", architecture, variant: "" };
+    const { ports } = this.#dependencies;
+    const platform = options.platform ?? this.#machinePlatform();
     const name = options.name === null ? null : formatReference(tagOf(options.name));
     const intake = this.intake();
     try {

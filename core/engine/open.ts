@@ -5,6 +5,8 @@ import type { Ports } from "../base/ports.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { Records } from "../container/records.ts";
 import { isUp } from "../container/state.ts";
+import { platformOf, type Wanted } from "../image/platform.ts";
+import type { HostTraits } from "../runtime/traits.ts";
 import { openVolumes } from "../volume/volumes.ts";
 import { containersOf } from "./containers.ts";
 import type { Context } from "./context.ts";
@@ -73,7 +75,12 @@ export async function openEngineOver(
 
 function registryFor({ images, events }: Context, { machine, ports, registry }: EngineDependencies): Registry {
   const { disk, traits } = machine;
-  return registryOf({ images, events, disk, ports, architecture: traits.architecture }, registry ?? { fetch: null });
+  return registryOf({ images, events, disk, ports, platform: platformFor(traits) }, registry ?? { fetch: null });
+}
+
+/** A kernel that runs programs for WASI itself runs both kinds alike; a runner is for images that have nothing else. */
+function platformFor({ architecture, wasi }: HostTraits): Wanted {
+  return platformOf(architecture, wasi === null ? undefined : wasi === "kernel" ? "as listed" : "last");
 }
 
 function engineOf(context: Context, registry: Registry, close: () => Promise<void>): Engine {
@@ -98,7 +105,7 @@ function imagesDependencies(
     disk: machine.disk,
     layers: machine.layers,
     ports,
-    architecture: machine.traits.architecture,
+    platform: platformFor(machine.traits),
     embedded,
     users,
     emit: (action, id, name) => events.emit("image", action, id, { name }),

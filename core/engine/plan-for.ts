@@ -9,6 +9,7 @@ import { parseSecurity } from "../container/security.ts";
 import { isUp } from "../container/state.ts";
 import { type AccountFiles, resolveUser } from "../container/user.ts";
 import type { DiffId } from "../image/digest.ts";
+import { isWasi, parsePlatform } from "../image/platform.ts";
 import { checkPlan } from "../runtime/check.ts";
 import { compile } from "../runtime/compile.ts";
 import type { IdMaps, Plan } from "../runtime/plan.ts";
@@ -112,8 +113,11 @@ function specInput(
     },
     userMaps: userMaps(context, hostConfig),
     cgroupParent: hostConfig.cgroupParent,
+    wasm: isWasi(parsePlatform(record.platform ?? "") ?? anyLinux),
   };
 }
+
+const anyLinux = { os: "linux", architecture: "" };
 
 /** "", "private", "shareable", "host", "container:<ref>". */
 function namespaceMode(context: Context, what: string, mode: string): NamespaceMode {

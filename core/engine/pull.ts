@@ -15,7 +15,7 @@ import type { DiffId, Digest } from "../image/digest.ts";
 import { parseIndex } from "../image/index.ts";
 import type { StoredImage } from "../image/layout.ts";
 import { parseManifest } from "../image/manifest.ts";
-import { choose, formatPlatform, matches, type Platform } from "../image/platform.ts";
+import { choose, fits, formatPlatform, type Wanted } from "../image/platform.ts";
 import { familiarName, formatFamiliar, formatReference, type Reference } from "../image/reference.ts";
 import type { Asker, RegistryClient } from "../image/registry/client.ts";
 import { blobFrom, documentFrom } from "../image/registry/download.ts";
@@ -35,7 +35,7 @@ const keepSeconds = 24 * 60 * 60;
 export interface PullParts {
   readonly images: ImageStore;
   readonly client: RegistryClient;
-  readonly platform: Platform;
+  readonly platform: Wanted;
   /** Layers that are being fetched, by anybody: the second one waits for the first. */
   readonly arriving: Map<Digest, Promise<void>>;
   readonly tell: (transfer: Transfer) => void;
@@ -103,7 +103,7 @@ export class Pull {
 
   /** Whether it is for the platform that is wanted now. */
   async #fits({ id }: StoredImage): Promise<boolean> {
-    return matches(this.#parts.platform, await this.#parts.images.get(id));
+    return fits(this.#parts.platform, await this.#parts.images.get(id));
   }
 
   #at(digest: Digest): string {

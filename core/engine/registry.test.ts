@@ -12,6 +12,7 @@ import { anonymous } from "../image/registry/credentials.ts";
 import { defaultRegistryConfig, type RegistryConfig } from "../image/registry/endpoints.ts";
 import { type Fetch, networkError } from "../image/registry/http.ts";
 import type { RegistryStore } from "../image/registry/server-store.ts";
+import { platformOf } from "../image/platform.ts";
 import { EventLog } from "./event-log.ts";
 import { type ImageStore, openImages } from "./images.ts";
 import { type Registry, registryOf } from "./registry.ts";
@@ -39,7 +40,7 @@ async function house(
   const ports = { ...linuxPorts, clock };
   const { disk, layers } = machine;
   const images = await openImages({ disk, layers, ports });
-  const parts = { images, disk, ports, architecture: "amd64", events: new EventLog(clock) };
+  const parts = { images, disk, ports, platform: platformOf("amd64", undefined), events: new EventLog(clock) };
   const registry = registryOf(parts, { fetch, config: { ...defaultRegistryConfig, ...config } });
   return { machine, images, registry, clock };
 }
@@ -519,7 +520,7 @@ test("a machine without a network says so", async () => {
     images,
     disk: machine.disk,
     ports: { ...linuxPorts, clock },
-    architecture: "amd64",
+    platform: platformOf("amd64", undefined),
     events: new EventLog(clock),
   };
   await assert.rejects(

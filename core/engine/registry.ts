@@ -6,7 +6,7 @@ import { parseConfig } from "../image/config.ts";
 import { type Descriptor, isIndexType, isManifestType } from "../image/descriptor.ts";
 import { parseIndex } from "../image/index.ts";
 import { parseManifest } from "../image/manifest.ts";
-import type { Platform } from "../image/platform.ts";
+import type { Platform, Wanted } from "../image/platform.ts";
 import {
   familiarName,
   formatFamiliar,
@@ -59,7 +59,8 @@ interface Parts {
   readonly images: ImageStore;
   readonly disk: Disk;
   readonly ports: Ports;
-  readonly architecture: string;
+  /** What the machine takes. */
+  readonly platform: Wanted;
   readonly events: EventLog;
 }
 
@@ -86,13 +87,13 @@ class Registries implements Registry {
   }
 
   pull(name: string, options: { all: boolean; platform: Platform | null }, asker: Asker): AsyncIterable<Transfer> {
-    const { images, architecture } = this.#parts;
+    const { images, platform } = this.#parts;
     const reference = parseReference(name);
     return told(async (tell) => {
       const parts = {
         images,
         client: this.#client,
-        platform: options.platform ?? { os: "linux", architecture, variant: "" },
+        platform: options.platform ?? platform,
         arriving: this.#arriving,
         tell,
         pulled: (pulled: string) => this.#emit("pull", pulled),

@@ -28,7 +28,7 @@ import { checkLayout, imageNameAnnotation, type IndexEntry, parseIndex, refNameA
 import { cleanPath } from "./layer.ts";
 import { formatManifest, isImageManifest, parseManifest, partsOf } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
-import { choose, formatPlatform, isAttestation, type Platform } from "./platform.ts";
+import { choose, formatPlatform, isAttestation, type Wanted } from "./platform.ts";
 import { formatReference, parseReference, tryParseReference, withDefaultTag } from "./reference.ts";
 import type { Spool, Spooled } from "./spool.ts";
 import { readTar, type TarEntry } from "./tar.ts";
@@ -69,7 +69,7 @@ export interface ArchiveOptions {
   readonly hasher: Hasher;
   readonly inflate: Inflate;
   /** What to take out of an index for several platforms. */
-  readonly platform: Platform;
+  readonly platform: Wanted;
   /** Reads a blob that is stored already. */
   readonly stored: (digest: Digest) => Promise<Uint8Array>;
 }

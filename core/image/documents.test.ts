@@ -7,7 +7,7 @@ import { type Descriptor, mediaTypes } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import { formatIndex, parseIndex } from "./index.ts";
 import { formatManifest, parseManifest } from "./manifest.ts";
-import { choose, formatPlatform, matches, parsePlatform } from "./platform.ts";
+import { choose, fits, formatPlatform, matches, parsePlatform, platformOf } from "./platform.ts";
 
 const digest = (digit: string): Digest => `sha256:${digit.repeat(64)}` as Digest;
 const json = (value: unknown): Uint8Array => encodeText(JSON.stringify(value));
@@ -164,4 +164,20 @@ test("of several manifests the one of the same variant is chosen, else one of th
     ),
     [list[2]?.platform, list[1]?.platform, null],
   );
+});
+
+test("wasi/wasm is taken where nothing else fits, or by its place in the list, or not at all", () => {
+  const of = (name: string): Descriptor => {
+    const platform = parsePlatform(name);
+    assert.ok(platform !== null);
+    return { mediaType: mediaTypes.manifest, digest: digest("0"), size: 1, platform };
+  };
+  const [wasm, linux, other] = [of("wasi/wasm"), of("linux/amd64"), of("linux/s390x")];
+  const taken = (list: readonly Descriptor[]): (Descriptor | null)[] =>
+    ([undefined, "last", "as listed"] as const).map((wasi) => choose(list, platformOf("amd64", wasi)));
+  assert.deepEqual(taken([wasm, linux]), [linux, linux, wasm]);
+  assert.deepEqual(taken([linux, wasm]), [linux, linux, linux]);
+  assert.deepEqual(taken([other, wasm]), [null, wasm, wasm]);
+  assert.equal(fits(platformOf("amd64", "last"), { os: "wasi", architecture: "wasm", variant: "" }), true);
+  assert.equal(fits(platformOf("amd64", undefined), { os: "wasi", architecture: "wasm", variant: "" }), false);
 });

@@ -19,6 +19,17 @@ export function parsePlatform(text: string): Platform | null {
   return { os, architecture: aliases[architecture] ?? architecture, variant };
 }
 
+/** What is wanted of an image for several platforms: one that was named, or what a machine takes by itself. */
+export interface Wanted extends Platform {
+  /** Whether wasi/wasm will do as well: where nothing else fits, or by the place the list gives it. Absent: it will not. */
+  readonly wasi?: "last" | "as listed";
+}
+
+/** What a machine takes by itself. */
+export function platformOf(architecture: string, wasi: Wanted["wasi"]): Wanted {
+  return { os: "linux", architecture, variant: "", ...(wasi !== undefined && { wasi }) };
+}
+
 export function formatPlatform({ os, architecture, variant }: Platform): string {
   return [os, architecture, ...(variant === "" ? [] : [variant])].join("/");
 }
@@ -38,9 +49,28 @@ function variantOf({ architecture, variant }: Platform): string {
  * The manifest of a list that fits best, as Docker chooses (moby: distribution/pull_v2.go filterManifests;
  * containerd: platforms.Only): the platform itself, then what its processors run as well, newest
  * first; then the same architecture in any variant; then one that says no platform. Null when none fits.
+ * wasi/wasm comes last, or where two fit equally well the first of the list is taken, as OCI's image-spec has it (image-index.md).
  */
-export function choose(manifests: readonly Descriptor[], wanted: Platform): Descriptor | null {
+export function choose(manifests: readonly Descriptor[], wanted: Wanted): Descriptor | null {
   const images = manifests.filter((manifest) => !isAttestation(manifest));
+  const own = chooseOwn(images, wanted);
+  const wasi =
+    wanted.wasi === undefined ? -1 : images.findIndex(({ platform }) => platform !== undefined && isWasi(platform));
+  if (wasi < 0 || (own !== null && wanted.wasi === "last")) return own;
+  return own !== null && images.indexOf(own) < wasi ? own : (images[wasi] ?? null);
+}
+
+/** Whether an image is for what is wanted. */
+export function fits(wanted: Wanted, offered: Platform): boolean {
+  return matches(wanted, offered) || (wanted.wasi !== undefined && isWasi(offered));
+}
+
+/** WebAssembly programs for WASI: the platform's name is the one Docker, Podman and crun use. */
+export function isWasi({ os, architecture }: Omit<Platform, "variant">): boolean {
+  return os === "wasi" && architecture === "wasm";
+}
+
+function chooseOwn(images: readonly Descriptor[], wanted: Platform): Descriptor | null {
   for (const runs of alsoRun(wanted)) {
     const found = images.find(({ platform }) => platform !== undefined && matches(runs, { variant: "", ...platform }));
     if (found !== undefined) return found;

@@ -10,6 +10,7 @@ import type { ChildOp, Namespace, Plan, Spawn } from "./plan.ts";
 import { capabilitiesFor, environmentFor, type ProcessUser, type TerminalSize, workingDirectory } from "./spec-for.ts";
 import type { SpecRlimit } from "./spec.ts";
 import type { HostTraits } from "./traits.ts";
+import { isByRunner, runnerOf } from "./wasi-runner.ts";
 
 export interface CompileExecInput {
   readonly argv: readonly [string, ...string[]];
@@ -67,7 +68,12 @@ function childOps(input: CompileExecInput, init: Spawn, shared: readonly Namespa
     { op: "enter", join: { container: input.container, namespaces } },
     { op: "session" },
     ...(input.terminal === null ? [] : [{ op: "terminal", ...input.terminal, console: false } satisfies ChildOp]),
-    ...finishOps({ process: processOf(input, init.child), seccomp: seccompOf(init.child), traits: input.traits }),
+    ...finishOps({
+      process: processOf(input, init.child),
+      seccomp: seccompOf(init.child),
+      traits: input.traits,
+      runner: isByRunner(init.child) ? runnerOf(input.traits) : null,
+    }),
   ];
 }
 

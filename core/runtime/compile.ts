@@ -17,7 +17,8 @@ import type { Capability } from "./capabilities.ts";
 import type { ChildOp, IdMapping, IdMaps, Namespace, Overlay, Plan, Spawn } from "./plan.ts";
 import type { CapabilitySets, Process, Spec, SpecIdMapping, SpecRlimit } from "./spec.ts";
 import type { SeccompProfile } from "./seccomp.ts";
-import type { HostTraits } from "./traits.ts";
+import type { HostTraits, WasiRunner } from "./traits.ts";
+import { handlerAnnotation, runnerExec, runnerMounts, runnerOf, wasmHandler } from "./wasi-runner.ts";
 
 export interface CompileInput {
   readonly spec: Spec;
@@ -83,8 +84,18 @@ function childOps(input: CompileInput, cgroups: ContainerCgroups): ChildOp[] {
     { op: "session" },
     ...terminalOps(spec.process),
     ...hideOps(spec, cgroups),
-    ...finishOps({ process: spec.process, seccomp: seccompOn(spec.linux.seccomp, traits), traits }),
+    ...finishOps({
+      process: spec.process,
+      seccomp: seccompOn(spec.linux.seccomp, traits),
+      traits,
+      runner: runnerFor(input),
+    }),
   ];
+}
+
+/** What runs a program for WASI; null when the kernel runs the program itself. */
+function runnerFor({ spec, traits }: CompileInput): WasiRunner | null {
+  return spec.annotations[handlerAnnotation] === wasmHandler ? runnerOf(traits) : null;
 }
 
 /** Other containers' namespaces; a pid namespace is the spawn's to join. */
@@ -97,6 +108,8 @@ function enterOps({ linux }: Spec): ChildOp[] {
 function rootOps(input: CompileInput, { own, hierarchies }: ContainerCgroups): ChildOp[] {
   const { spec, mounts, root, traits } = input;
   const makesDevices = hasDeviceFilter(traits) && !makes(spec, "user");
+  const runner = runnerFor(input);
+  const replaced = mounts.map(({ target }) => target);
   return [
     { op: "propagation", path: "/" as Overlay["target"], mode: "rslave" },
     {
@@ -107,6 +120,7 @@ function rootOps(input: CompileInput, { own, hierarchies }: ContainerCgroups): C
       flags: makesDevices ? [] : ["nodev"],
     },
     ...mountOps({ spec, mounts, hierarchies, cgroup: own[0]?.path ?? "", makesDevices }),
+    ...(runner === null ? [] : runnerMounts(runner, replaced)),
     ...(spec.process.terminal ? [emptyFile("/dev/console")] : []),
     ...(spec.process.cwd === "/" ? [] : [emptyDirectory(spec.process.cwd)]),
   ];
@@ -158,6 +172,7 @@ export interface Finish {
   readonly process: Omit<Process, "terminal" | "consoleSize" | "oomScoreAdj">;
   readonly seccomp: SeccompProfile | null;
   readonly traits: HostTraits;
+  readonly runner: WasiRunner | null;
 }
 
 /**
@@ -166,7 +181,7 @@ export interface Finish {
  * without it while the capability is still there. The working directory is entered as root, which
  * docker's users rely on: `-u nobody -w /root` works.
  */
-export function finishOps({ process, seccomp, traits }: Finish): ChildOp[] {
+export function finishOps({ process, seccomp, traits, runner }: Finish): ChildOp[] {
   const { uid, gid, additionalGids: groups, umask } = process.user;
   const filter: ChildOp[] = seccomp === null ? [] : [{ op: "seccomp", profile: seccomp }];
   return [
@@ -179,7 +194,7 @@ export function finishOps({ process, seccomp, traits }: Finish): ChildOp[] {
     { op: "capabilities", ...clampCapabilities(process.capabilities, traits) },
     ...(process.noNewPrivileges ? [{ op: "no.new.privileges" } satisfies ChildOp, ...filter] : []),
     { op: "gate" },
-    execOp(process),
+    runner === null ? execOp(process) : runnerExec(runner, process),
   ];
 }
 

@@ -25,6 +25,7 @@ import type { Resources, Ulimit } from "./resources.ts";
 import type { SeccompProfile } from "./seccomp.ts";
 import type { CapabilitySets, LinuxResources, Process, Spec, SpecDevice, SpecMount, SpecNamespace } from "./spec.ts";
 import type { HostTraits } from "./traits.ts";
+import { handlerAnnotation, wasmHandler } from "./wasi-runner.ts";
 
 /** A namespace of its own, the host's, or another container's. */
 export type NamespaceMode = "private" | "host" | { readonly container: ContainerId };
@@ -88,6 +89,8 @@ export interface SpecInput {
   readonly userMaps: IdMaps | null;
   /** --cgroup-parent; "" is the machine's own (HostTraits.cgroupParent). */
   readonly cgroupParent: string;
+  /** Its programs are for WASI, not for the machine's processor. */
+  readonly wasm?: boolean;
 }
 
 /**
@@ -103,6 +106,7 @@ export function specFor(input: SpecInput): Spec {
     hostname: input.namespaces.uts === "private" ? input.hostname : "",
     domainname: input.namespaces.uts === "private" ? input.domainname : "",
     mounts: mountsFor(input),
+    annotations: input.wasm === true ? { [handlerAnnotation]: wasmHandler } : {},
     linux: {
       namespaces: namespacesFor(input),
       uidMappings: (input.userMaps?.uids ?? []).map(idMapping),

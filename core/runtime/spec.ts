@@ -17,6 +17,7 @@ export interface Spec {
   readonly hostname: string;
   readonly domainname: string;
   readonly mounts: readonly SpecMount[];
+  readonly annotations: Readonly<Record<string, string>>;
   readonly linux: LinuxSpec;
 }
 

@@ -30,6 +30,14 @@ export interface IdRange {
   readonly count: number;
 }
 
+/** A program of the host that runs programs for WASI: what has to be bound into a container for it, and how it is called. */
+export interface WasiRunner {
+  /** Files of the host, and the names they get in the container (wasi-runner.ts says where). */
+  readonly files: readonly { readonly source: HostPath; readonly name: string }[];
+  /** Its words, "./name" for such a file; behind them come the number of hidden variables, these, and the program's own words. */
+  readonly argv: readonly [string, ...string[]];
+}
+
 export interface HostTraits {
   readonly kernel: string;
   readonly architecture: "amd64" | "arm64";
@@ -44,6 +52,8 @@ export interface HostTraits {
   /** The host ids a user namespace of ours may map, from /etc/subuid and /etc/subgid. */
   readonly subordinate: { readonly uids: IdRange; readonly gids: IdRange } | null;
   readonly timeNamespaces: boolean;
+  /** How programs for WASI run: the kernel executes them itself, a runner does, or (null) not at all. */
+  readonly wasi: "kernel" | WasiRunner | null;
   readonly seccomp: boolean;
   /** The bounding set of the engine itself: nothing outside it can be given to a container. */
   readonly capabilities: readonly Capability[];

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { decodeBytes, readAll, streamOf } from "../../core/base/bytes.ts";
 import { openImages } from "../../core/engine/images.ts";
 import { MemoryMachine } from "../../core/engine/testing/memory-machine.ts";
+import { platformOf } from "../../core/image/platform.ts";
 import { readTar } from "../../core/image/tar.ts";
 import { buildHello } from "./build.ts";
 
@@ -34,7 +36,7 @@ test("the hello image is the same bytes every time, and loads under its name", {
       disk,
       layers,
       ports: linuxPorts,
-      architecture: process.arch === "x64" ? "amd64" : process.arch,
+      platform: platformOf(process.arch === "x64" ? "amd64" : process.arch, undefined),
       embedded: (name) => (name === "hello" ? createReadStream(one) : null),
     });
     const { names, defaults } = await images.resolve("hello");
@@ -58,30 +60,43 @@ test("other tools find one image in it, in either of its formats", { skip: noSko
   }),
 );
 
-test("its program tells what the kernel tells, a fact and a word about it on each line", { skip }, () =>
-  inDirectory(async (directory) => {
-    const tar = join(directory, "hello.tar");
-    await buildHello(tar);
-    const program = join(directory, "hello");
-    execFileSync("sh", ["-c", 'cat > "$1" && chmod +x "$1"', "sh", program], { input: await programOf(tar) });
-    const lines = execFileSync(program, { encoding: "utf8" }).split("\n");
-    const facts = new Map(lines.flatMap((line) => factOf(line)));
-    const namespace = (name: string): string =>
-      execFileSync("readlink", [`/proc/self/ns/${name}`], { encoding: "utf8" }).trim();
-    assert.deepEqual(
-      ["hostname", "kernel", "uts ns", "network ns", "user"].map((name) => facts.get(name)),
-      [hostname(), release(), namespace("uts"), namespace("net"), `${process.getuid?.()}:${process.getgid?.()}`],
-    );
-    assert.deepEqual(
-      [...facts.keys()],
-      [
-        ...["hostname", "kernel", "pid", "processes", "user", "uid map", "root", "network", "cgroup"],
-        ...["memory limit", "cpu limit", "pids limit", "capabilities", "seccomp", "no_new_privs"],
-        ...["cgroup ns", "ipc ns", "mount ns", "network ns", "pid ns", "time ns", "user ns", "uts ns"],
-      ],
-    );
-  }),
-);
+const runner = fileURLToPath(new URL("../../backends/linux/wasi-runner.js", import.meta.url));
+interface Kind {
+  readonly what: string;
+  readonly magic: string;
+  readonly command: (program: string) => [string, ...string[]];
+}
+
+const kinds: readonly Kind[] = [
+  { what: "for Linux", magic: "\x7fELF", command: (program) => [program] },
+  { what: "for WASI", magic: "\0asm", command: (program) => [process.execPath, "--no-warnings", runner, "0", program] },
+];
+for (const { what, magic, command } of kinds)
+  test(`its program ${what} tells what the kernel tells, a fact and a word about it on each line`, { skip }, () =>
+    inDirectory(async (directory) => {
+      const tar = join(directory, "hello.tar");
+      await buildHello(tar);
+      const program = join(directory, "hello");
+      writeFileSync(program, await programOf(tar, magic), { mode: 0o755 });
+      const [file, ...words] = command(program);
+      const lines = execFileSync(file, words, { encoding: "utf8" }).split("\n");
+      const facts = new Map(lines.flatMap((line) => factOf(line)));
+      const namespace = (name: string): string =>
+        execFileSync("readlink", [`/proc/self/ns/${name}`], { encoding: "utf8" }).trim();
+      assert.deepEqual(
+        ["hostname", "kernel", "uts ns", "network ns", "user"].map((name) => facts.get(name)),
+        [hostname(), release(), namespace("uts"), namespace("net"), `${process.getuid?.()}:${process.getgid?.()}`],
+      );
+      assert.deepEqual(
+        [...facts.keys()],
+        [
+          ...["hostname", "kernel", "pid", "processes", "user", "uid map", "root", "network", "cgroup"],
+          ...["memory limit", "cpu limit", "pids limit", "capabilities", "seccomp", "no_new_privs"],
+          ...["cgroup ns", "ipc ns", "mount ns", "network ns", "pid ns", "time ns", "user ns", "uts ns"],
+        ],
+      );
+    }),
+  );
 
 /** The name stands in the first 15 columns, the value in the 32 behind them unless it is longer. */
 function factOf(line: string): [name: string, value: string][] {
@@ -89,12 +104,15 @@ function factOf(line: string): [name: string, value: string][] {
   return name === undefined || value === undefined ? [] : [[name.trim(), value.trim()]];
 }
 
-/** The only file of the image's only layer. */
-async function programOf(tar: string): Promise<Uint8Array> {
+/** The only file of the only layer of that one of the images whose program begins so. */
+async function programOf(tar: string, magic: string): Promise<Uint8Array> {
   for await (const { name, content } of readTar(createReadStream(tar), tar)) {
     const bytes = await readAll(content, 1 << 26);
     if (!name.startsWith("blobs/") || decodeBytes(bytes.subarray(0, 6)) !== "hello\0") continue;
-    for await (const entry of readTar(streamOf(bytes), name)) return readAll(entry.content, 1 << 26);
+    for await (const entry of readTar(streamOf(bytes), name)) {
+      const program = await readAll(entry.content, 1 << 26);
+      if (decodeBytes(program.subarray(0, 4)) === magic) return program;
+    }
   }
-  throw new Error("the image holds no program");
+  throw new Error("the image holds no such program");
 }

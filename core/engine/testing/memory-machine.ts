@@ -64,6 +64,7 @@ export const memoryTraits: HostTraits = {
   idmappedMounts: true,
   subordinate: null,
   timeNamespaces: true,
+  wasi: null,
   seccomp: true,
   capabilities: defaultCapabilities,
   hardLimits: null,

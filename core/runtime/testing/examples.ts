@@ -86,6 +86,7 @@ export const hybridTraits: HostTraits = {
   idmappedMounts: true,
   subordinate: { uids: { start: 100_000, count: 65_536 }, gids: { start: 100_000, count: 65_536 } },
   timeNamespaces: true,
+  wasi: null,
   seccomp: true,
   capabilities: Object.keys(capabilityNumbers).filter((name) => name !== "CAP_SYS_RESOURCE") as Capability[],
   hardLimits: { nofile: 4096 },
