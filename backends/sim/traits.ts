@@ -21,6 +21,7 @@ export const simTraits: HostTraits = {
   idmappedMounts: true,
   subordinate: { uids: { start: 100_000, count: 65_536 }, gids: { start: 100_000, count: 65_536 } },
   timeNamespaces: true,
+  wasi: "kernel",
   seccomp: true,
   capabilities: Object.keys(capabilityNumbers) as Capability[],
   hardLimits: null,

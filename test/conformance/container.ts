@@ -4,7 +4,7 @@
  */
 import { concat } from "../../core/base/bytes.ts";
 import type { ContainerId, ExecId, HostPath } from "../../core/base/brand.ts";
-import { hex } from "../../core/base/bytes.ts";
+import { hex, streamOf } from "../../core/base/bytes.ts";
 import type { Attachment, OutputChunk, Stdio, Task, TaskExit } from "../../core/engine/machine.ts";
 import { openImages } from "../../core/engine/images.ts";
 import type { DiffId } from "../../core/image/digest.ts";
@@ -16,6 +16,10 @@ import type { Plan } from "../../core/runtime/plan.ts";
 import type { Resources } from "../../core/runtime/resources.ts";
 import { specFor, type SpecInput } from "../../core/runtime/spec-for.ts";
 import { undo } from "../../core/runtime/undo.ts";
+import { tarOfChanges } from "../../core/image/layer.ts";
+import type { Change, TreePath } from "../../core/unionfs/change.ts";
+import { code, smallModule } from "../../backends/sim/wasm/testing/modules.ts";
+import { program, programs } from "../../images/wasi/build.ts";
 import type { World } from "./world.ts";
 
 export const unlimited: Resources = {
@@ -38,7 +42,11 @@ export type Wishes = Partial<SpecInput> & {
   readonly mounts?: readonly Mount[];
   readonly stdin?: boolean;
   readonly stdinOnce?: boolean;
+  /** What its root is; busybox if not given. */
+  readonly image?: ImageName;
 };
+
+export type ImageName = "busybox" | "wasi";
 
 /** Loads the busybox image once and gives its layers. */
 export async function busyboxLayers(world: World): Promise<readonly DiffId[]> {
@@ -46,6 +54,22 @@ export async function busyboxLayers(world: World): Promise<readonly DiffId[]> {
   const images = await openImages({ disk, layers, ports: world.ports });
   for await (const loaded of images.load(world.busybox())) return loaded.image.layers;
   throw new Error("the busybox tar held no image");
+}
+
+/** A layer with our programs for WASI and one that aborts. */
+export async function wasiLayers(world: World): Promise<readonly DiffId[]> {
+  const files = await Promise.all(programs.map(async (name) => [name, await program(name)] as const));
+  const all = [...files, ["abort", smallModule({ start: code.unreachable })] as const];
+  const meta = { mode: 0o755, uid: 0, gid: 0, mtime: 0n, xattrs: new Map<string, Uint8Array>() };
+  const changes = async function* (): AsyncGenerator<Change, void, undefined> {
+    for (const [name, bytes] of all)
+      yield { kind: "file", path: name as TreePath, meta, size: bytes.length, content: streamOf(bytes) };
+  };
+  const hash = world.ports.hasher.sha256();
+  for await (const chunk of tarOfChanges(changes())) hash.update(chunk);
+  const diffId = `sha256:${hex(hash.digest())}` as DiffId;
+  await world.machine.layers.apply(diffId, changes());
+  return [diffId];
 }
 
 export class Container {
@@ -194,7 +218,7 @@ function stdioOf(directory: string, wishes: Wishes): Stdio {
 }
 
 function inputOf(id: ContainerId, wishes: Wishes, architecture: SpecInput["architecture"]): SpecInput {
-  const { mounts: _, stdin: __, stdinOnce: ___, ...given } = wishes;
+  const { mounts: _, stdin: __, stdinOnce: ___, image: ____, ...given } = wishes;
   return {
     argv: ["true"],
     env: ["PATH=/bin"],

@@ -10,6 +10,7 @@ import { SimMachine } from "../../backends/sim/machine.ts";
 import { simPorts } from "../../backends/sim/ports.ts";
 import { seededRandom } from "../../backends/sim/random.ts";
 import { standIn } from "../../backends/sim/userland/programs.ts";
+import { webAssemblyLoader } from "../../backends/sim/wasm/loader.ts";
 import { encodeText } from "../../core/base/bytes.ts";
 import type { HostPath } from "../../core/base/brand.ts";
 import { busyboxTar, imagesMissing } from "../images/make.ts";
@@ -34,7 +35,7 @@ const pause = (): Promise<void> =>
   });
 
 async function openWorld(): Promise<World> {
-  const loader = { standIn, webAssembly: () => Promise.reject(new Error("no WebAssembly in these images")) };
+  const loader = { standIn, webAssembly: webAssemblyLoader({ hasher: linuxPorts.hasher }) };
   const kernel = bootHost({ now: bootTime, random: seededRandom(1), pace: jumping(pause), loader });
   const files = new HostFiles(kernel);
   const tar = await busyboxTar();

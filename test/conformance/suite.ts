@@ -16,8 +16,10 @@ import {
   Container,
   ended,
   finish,
+  type ImageName,
   readUntil,
   unlimited,
+  wasiLayers,
   type Outcome,
   type Wishes,
 } from "./container.ts";
@@ -30,11 +32,11 @@ const megabyte = 1 << 20;
 export function conformance(name: string, open: () => Promise<World>, skips: Skips = {}): void {
   describe(`conformance of ${name}`, { concurrency: false }, () => {
     let world: World;
-    let layers: readonly DiffId[];
+    let layers: Readonly<Record<ImageName, readonly DiffId[]>>;
 
     before(async () => {
       world = await open();
-      layers = await busyboxLayers(world);
+      layers = { busybox: await busyboxLayers(world), wasi: await wasiLayers(world) };
     });
 
     after(async () => {
@@ -45,7 +47,7 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
     function container(sentence: string, wishes: Wishes, use: (container: Container) => Promise<void>): void {
       const reason = skips[sentence];
       test(sentence, { skip: reason ?? false, timeout: 60_000 }, async () => {
-        const made = await Container.create(world, layers, wishes);
+        const made = await Container.create(world, layers[wishes.image ?? "busybox"], wishes);
         try {
           await use(made);
         } finally {
@@ -225,7 +227,7 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
       { argv: shell("echo mine > /etc/passwd; rm /bin/vi; mkdir /new; ls -d /new") },
       async (made) => {
         assert.equal((await finish(await made.perform())).stdout, "/new\n");
-        const other = await Container.create(world, layers, {
+        const other = await Container.create(world, layers.busybox, {
           argv: shell("grep -c mine /etc/passwd; ls -d /new; ls /bin/vi"),
         });
         try {
@@ -249,7 +251,7 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
       skip: skips["binds"] ?? false,
     }, async () => {
       const directory = await world.hostDirectory({ greeting: "hello\n" });
-      const made = await Container.create(world, layers, {
+      const made = await Container.create(world, layers.busybox, {
         argv: shell("cat /x/greeting; echo y > /x/new || echo refused"),
         mounts: [bind(directory, "/x", true)],
       });
@@ -265,7 +267,10 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
         ["echo kept > /data/file", ""],
         ["cat /data/file", "kept\n"],
       ] as const) {
-        const made = await Container.create(world, layers, { argv: shell(script), mounts: [bind(directory, "/data")] });
+        const made = await Container.create(world, layers.busybox, {
+          argv: shell(script),
+          mounts: [bind(directory, "/data")],
+        });
         assert.equal((await finish(await made.perform())).stdout, expected);
         await made.remove();
       }
@@ -538,6 +543,90 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
       },
     );
 
+    // Programs for WASI: the same bytes in each world
+
+    const wasi = { image: "wasi", wasm: true } as const;
+
+    container(
+      "a program for WASI sees the namespaces, limits and rights it was given",
+      {
+        argv: ["/hello"],
+        ...wasi,
+        resources: { ...unlimited, memoryBytes: 256 * megabyte, nanoCpus: 5e8, pidsLimit: 64 },
+      },
+      async (made) => {
+        const { stdout, stderr, code } = await finish(await made.perform());
+        assert.deepEqual(
+          { code, stderr, facts: factsOf(stdout) },
+          { code: 0, stderr: "", facts: seenByHello(made.id.slice(0, 12)) },
+        );
+      },
+    );
+
+    container(
+      "a program for WASI reads its input and writes its output",
+      { argv: ["/upper"], stdin: true, ...wasi },
+      async (made) => {
+        assert.equal((await finish(await made.perform(), "both worlds\n")).stdout, "BOTH WORLDS\n");
+      },
+    );
+
+    run(
+      "a program for WASI gets arguments, environment and directory",
+      ["/cat", "hostname", "missing"],
+      {
+        code: 1,
+        stdout: "box\n",
+        stderr: "cat: missing: No such file or directory\n",
+      },
+      { ...wasi, cwd: "/proc/sys/kernel", hostname: "box" },
+    );
+
+    run(
+      "a program for WASI that aborts exits with 134 and a line of why",
+      ["/abort"],
+      {
+        code: 134,
+        stdout: "",
+        stderr: "/abort: trap: it came to an instruction that is never to be reached (abort)\n",
+      },
+      wasi,
+    );
+
+    container(
+      "a program for WASI is killed at its memory limit",
+      {
+        argv: ["/hog"],
+        ...wasi,
+        resources: { ...unlimited, memoryBytes: 128 * megabyte, memorySwapBytes: 128 * megabyte },
+      },
+      async (made) => {
+        const { code, stdout } = await finish(await made.perform());
+        assert.equal(code, 137);
+        assert.match(stdout, /^1 MiB\n2 MiB\n/);
+      },
+    );
+
+    container(
+      "a program for WASI that computes without end can be killed",
+      { argv: ["/burn"], ...wasi },
+      async (made) => {
+        const task = await made.perform();
+        await task.release();
+        await task.signal(SIGKILL);
+        assert.equal((await ended(task)).code, 137);
+      },
+    );
+
+    container("an exec session runs another program for WASI beside it", { argv: ["/burn"], ...wasi }, async (made) => {
+      const task = await made.perform();
+      await task.release();
+      const session = await made.performExec(["/hello"]);
+      assert.equal(factsOf((await finish(session)).stdout)["hostname"], made.id.slice(0, 12));
+      await task.signal(SIGKILL);
+      await ended(task);
+    });
+
     // Undo
 
     container("undoing twice, and undoing what was never performed, is harmless", { argv: ["true"] }, async (made) => {
@@ -553,6 +642,46 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
       assert.equal((await ended(task)).code, 137);
     });
   });
+}
+
+/** hello's lines by their names, without what each kernel numbers as it likes. */
+function factsOf(text: string): Record<string, string> {
+  const lines = text.split("\n").flatMap((line) => {
+    const [, name = "", value = ""] = /^(\S.{14}) (.{32}|\S+) \S/.exec(line) ?? [];
+    return name === "" ? [] : [[name.trim(), value.trim().replace(/\[\d+\]/, "[…]")] as const];
+  });
+  return Object.fromEntries(lines.filter(([name]) => name !== "kernel"));
+}
+
+/** What there is to see under the limits of the case. */
+function seenByHello(hostname: string): Record<string, string> {
+  const namespaces = {
+    cgroup: "cgroup",
+    ipc: "ipc",
+    mount: "mnt",
+    network: "net",
+    pid: "pid",
+    time: "time",
+    user: "user",
+    uts: "uts",
+  };
+  return {
+    hostname,
+    pid: "1",
+    processes: "1",
+    user: "0:0",
+    "uid map": "0 is 0, for 4294967295",
+    root: "overlay, read-write",
+    network: "lo",
+    cgroup: "/",
+    "memory limit": String(256 * megabyte),
+    "cpu limit": "50000 100000",
+    "pids limit": "64",
+    capabilities: "14 of 41",
+    seccomp: "filter",
+    no_new_privs: "off",
+    ...Object.fromEntries(Object.entries(namespaces).map(([name, link]) => [`${name} ns`, `${link}:[…]`])),
+  };
 }
 
 /** The two streams are logged as they come, in either order. */
