@@ -30,7 +30,8 @@ const nothing = (): Promise<void> => Promise.resolve();
 async function dockerPeer(archive: string, name: string): Promise<ImagePeer | null> {
   if (dockerdMissing() !== null || !onPath("docker")) return null;
   const { host, stop } = await startDockerd();
-  const docker = (...args: readonly string[]): number => timeCommand({ program: "docker", args: ["-H", host, ...args] });
+  const docker = (...args: readonly string[]): number =>
+    timeCommand({ program: "docker", args: ["-H", host, ...args] });
   return {
     name: "dockerd",
     load: () => docker("load", "-q", "-i", archive),

@@ -1,17 +1,37 @@
 /** The command line's ports on Node: a daemon's socket, the terminal, files, the environment. */
-import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { closeSync, createWriteStream, existsSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { CliPorts, Files } from "../cli/ports.ts";
+import type { ByteStream } from "../core/base/bytes.ts";
 import { defaultHost } from "./default-host.ts";
 import { nodeTerminal } from "./node-terminal.ts";
 import { nodeTransport } from "./node-transport.ts";
 
+const readBytes = 256 * 1024;
+
+/** One buffer for all: a chunk is valid until the next is asked for. */
+async function* fileContent(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const file = openSync(path, "r");
+  try {
+    const buffer = Buffer.allocUnsafeSlow(readBytes);
+    for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer)) yield buffer.subarray(0, count);
+  } finally {
+    closeSync(file);
+  }
+}
+
+async function writeContent(path: string, bytes: ByteStream): Promise<void> {
+  const file = openSync(path, "w");
+  try {
+    for await (const chunk of bytes) for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at);
+  } finally {
+    closeSync(file);
+  }
+}
+
 const nodeFiles: Files = {
-  read: (path) => createReadStream(path),
-  write: async (path, bytes) => {
-    const { pipeline } = await import("node:stream/promises");
-    await pipeline(bytes, createWriteStream(path));
-  },
+  read: (path) => fileContent(path),
+  write: writeContent,
   replace: async (path, bytes) => {
     const { mkdirSync, renameSync } = await import("node:fs");
     const { pipeline } = await import("node:stream/promises");

@@ -10,7 +10,7 @@
  * for a state that a power failure ends anyway; streams (blobs) are.
  */
 import * as fs from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { HostPath } from "../../core/base/brand.ts";
 import type { ByteStream } from "../../core/base/bytes.ts";
@@ -171,12 +171,66 @@ function removedFewFiles(directory: string): boolean {
 
 async function writeAll(path: string, bytes: ByteStream, flags: "wx" | "a"): Promise<void> {
   const file = await open(path, flags, 0o600);
+  const writer = new WriteBehind(file);
   try {
-    for await (const chunk of bytes) await file.writeFile(chunk);
+    for await (const chunk of bytes) await writer.write(chunk);
+    await writer.flush();
     await file.datasync();
   } finally {
+    await writer.settled();
     await file.close();
   }
+}
+
+/** So many bytes are written by one system call, while the next are coming. */
+const batchBytes = 1024 * 1024;
+
+/** Many small writes would each wait for a thread: chunks are collected, and one batch is on its way to the disk. */
+class WriteBehind {
+  readonly #file: FileHandle;
+  #batch: Uint8Array[] = [];
+  #size = 0;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#batch.push(chunk);
+    this.#size += chunk.length;
+    if (this.#size >= batchBytes) await this.flush(false);
+  }
+
+  /** Throws what the last batch failed with. `whole`: waits until this one is written as well. */
+  async flush(whole = true): Promise<void> {
+    await this.#writing;
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#size = 0;
+    this.#writing = this.#write(batch);
+    this.#writing.catch(() => {}); // the next flush throws it
+    if (whole) await this.#writing;
+  }
+
+  /** Nothing of it is at work any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#writing]);
+  }
+
+  async #write(batch: readonly Uint8Array[]): Promise<void> {
+    let rest = batch;
+    while (rest.length > 0) rest = withoutFirst(rest, (await this.#file.writev(rest)).bytesWritten);
+  }
+}
+
+/** A full disk may take a part of what it is given. */
+function withoutFirst(batch: readonly Uint8Array[], written: number): readonly Uint8Array[] {
+  let left = written;
+  let at = 0;
+  for (; at < batch.length && left >= (batch[at]?.length ?? 0); at++) left -= batch[at]?.length ?? 0;
+  const first = batch[at];
+  return first === undefined ? [] : [first.subarray(left), ...batch.slice(at + 1)];
 }
 
 function fileStat(stats: fs.Stats): FileStat {

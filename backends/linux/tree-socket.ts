@@ -3,11 +3,11 @@
  * one by one: they are collected to packets, and only the flush, or the first failure, has a reply.
  */
 import { connect, type Socket } from "node:net";
-import { concat } from "../../core/base/bytes.ts";
 import { Errno } from "../../core/base/errno.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import type { Change } from "../../core/unionfs/change.ts";
 import {
+  contentMax,
   decodeTreeReply,
   encodeTreeContent,
   encodeTreeFlush,
@@ -16,8 +16,8 @@ import {
   type TreeReply,
 } from "./wire.ts";
 
-/** Sending many small ops one by one would be a system call each. */
-const packetSize = 128 * 1024;
+/** Sending many small ops one by one would be a system call each; waiting for the helper after few bytes, a turn each. */
+const packetSize = 256 * 1024;
 
 export class TreeSocket {
   readonly #socket: Socket;
@@ -27,7 +27,8 @@ export class TreeSocket {
   #reply: TreeReply | null = null;
 
   constructor(path: string) {
-    this.#socket = connect({ path });
+    const options = { path, writableHighWaterMark: 2 * packetSize };
+    this.#socket = connect(options);
     const reader = new FrameReader();
     this.#socket.on("data", (chunk: Uint8Array) => {
       for (const frame of reader.push(chunk)) this.#reply ??= decodeTreeReply(frame);
@@ -55,7 +56,11 @@ export class TreeSocket {
     for await (const bytes of content) {
       left -= bytes.length;
       if (left < 0) break;
-      this.#queue(encodeTreeContent(bytes));
+      for (let at = 0; at < bytes.length; at += contentMax) {
+        const piece = bytes.subarray(at, at + contentMax);
+        this.#queue(encodeTreeContent(piece.length));
+        this.#queue(piece);
+      }
       if (this.#size > packetSize) await this.#send();
     }
     if (left !== 0) throw new TsboxError("corrupt", `${path}: its content is not ${size} bytes long, as announced`);
@@ -67,10 +72,13 @@ export class TreeSocket {
   }
 
   async #send(): Promise<void> {
-    const packet = concat(this.#packet);
+    const packet = this.#packet;
     this.#packet = [];
     this.#size = 0;
-    if (!this.#socket.write(packet)) await this.#drained();
+    this.#socket.cork();
+    for (const part of packet) this.#socket.write(part);
+    this.#socket.uncork();
+    if (this.#socket.writableNeedDrain) await this.#drained();
     if (this.#socket.destroyed) this.#check();
   }
 

@@ -55,7 +55,8 @@ import type { Change, Meta } from "../../core/unionfs/change.ts";
 
 /** No frame's body is longer; what carries bytes is cut into several. */
 export const maximumFrame = 1 << 20;
-const contentSlice = 256 * 1024;
+/** The longest piece of a file's content in one frame. */
+export const contentMax = 512 * 1024;
 
 export interface PerformRequest {
   readonly kind: "perform";
@@ -732,9 +733,13 @@ function writeMeta(out: Writer, meta: Meta): Writer {
 
 const billion = 1_000_000_000n;
 
-/** The next bytes of the file just begun; as many frames as they need, end to end. */
-export function encodeTreeContent(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return encodeSlices(treeKinds.content, bytes);
+/** What stands before so many next bytes of the file just begun, at most `contentMax`. */
+export function encodeTreeContent(length: number): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(5);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, length + 1, true);
+  view.setUint8(4, treeKinds.content);
+  return out;
 }
 
 /** Asks for the reply: everything is in place, directories' times included. */
@@ -758,12 +763,12 @@ export function decodeTreeReply(frame: Uint8Array): TreeReply {
 }
 
 function encodeSlices(kind: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const count = Math.ceil(bytes.length / contentSlice);
+  const count = Math.ceil(bytes.length / contentMax);
   const out = new Uint8Array(bytes.length + 5 * count);
   const view = new DataView(out.buffer);
   let at = 0;
-  for (let start = 0; start < bytes.length; start += contentSlice) {
-    const slice = bytes.subarray(start, start + contentSlice);
+  for (let start = 0; start < bytes.length; start += contentMax) {
+    const slice = bytes.subarray(start, start + contentMax);
     view.setUint32(at, slice.length + 1, true);
     view.setUint8(at + 4, kind);
     out.set(slice, at + 5);

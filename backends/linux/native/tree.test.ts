@@ -64,7 +64,10 @@ describe("a tree", { skip: reason ?? false }, () => {
     const { promise, resolve } = Promise.withResolvers<TreeReply>();
     const frames = new FrameReader();
     client.on("data", (chunk: Uint8Array) => frames.push(chunk).forEach((frame) => resolve(decodeTreeReply(frame))));
-    for (const op of ops) client.write(typeof op === "string" ? encodeTreeContent(Buffer.from(op)) : encodeTreeOp(op));
+    for (const op of ops) {
+      if (typeof op !== "string") client.write(encodeTreeOp(op));
+      else client.write(Buffer.concat([encodeTreeContent(Buffer.byteLength(op)), Buffer.from(op)]));
+    }
     client.write(encodeTreeFlush());
     const reply = await promise;
     client.destroy();
