@@ -9,6 +9,7 @@ import { emptyReply, jsonReply, streamReply } from "./reply.ts";
 import type { Call, Context, Route } from "./route.ts";
 import { untilAborted } from "./stream.ts";
 import { encodeText } from "../core/base/bytes.ts";
+import { changesToWire } from "./wire/changes.ts";
 import { containerInspect } from "./wire/container-inspect.ts";
 import { configFromWire, createSchema, createWarnings, hostConfigFromWire } from "./wire/create-request.ts";
 
@@ -40,6 +41,11 @@ export function containerRoutes(context: Context): Route[] {
         await containers.resize(id(call), rows, columns);
         return emptyReply(200);
       },
+    },
+    {
+      method: "GET",
+      path: "/containers/:id/changes",
+      handler: async (call) => jsonReply(200, changesToWire(await containers.diff(id(call)))),
     },
     { method: "POST", path: "/containers/:id/wait", handler: (call) => wait(context, call) },
     attachRoute(context),

@@ -9,7 +9,6 @@ import type { Route } from "./route.ts";
 const unsupported: readonly [method: Route["method"], path: string, what: string][] = [
   ["GET", "/containers/:id/top", "listing a container's processes"],
   ["GET", "/containers/:id/stats", "container statistics"],
-  ["GET", "/containers/:id/changes", "listing a container's changed files"],
   ["GET", "/containers/:id/export", "exporting a container"],
   ["GET", "/containers/:id/archive", "copying files from a container"],
   ["HEAD", "/containers/:id/archive", "copying files from a container"],

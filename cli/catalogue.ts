@@ -15,6 +15,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import("./commands/attach.ts"),
   },
   create: { summary: "Create a new container", load: () => import("./commands/create.ts") },
+  diff: {
+    summary: "Inspect changes to files or directories on a container's filesystem",
+    load: () => import("./commands/diff.ts"),
+  },
   events: { summary: "Get real time events from the server", load: () => import("./commands/events.ts") },
   exec: { summary: "Execute a command in a running container", load: () => import("./commands/exec.ts") },
   history: { summary: "Show the history of an image", load: () => import("./commands/history.ts") },

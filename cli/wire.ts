@@ -13,6 +13,13 @@ export interface ContainerInspect {
   readonly NetworkSettings: { readonly Ports: Readonly<Record<string, readonly PortBinding[] | null>> | null };
 }
 
+/** Of GET /containers/{id}/changes. */
+export interface FilesystemChange {
+  readonly Path: string;
+  /** 0 modified, 1 added, 2 deleted. */
+  readonly Kind: 0 | 1 | 2;
+}
+
 export interface PortBinding {
   readonly HostIp: string;
   readonly HostPort: string;

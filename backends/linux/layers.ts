@@ -20,11 +20,13 @@ import type { LayerName, Layers } from "../../core/engine/machine.ts";
 import { type DiffId, hexOf } from "../../core/image/digest.ts";
 import type { Overlay } from "../../core/runtime/plan.ts";
 import type { Change } from "../../core/unionfs/change.ts";
+import type { Difference } from "../../core/unionfs/diff.ts";
 import { makeDirectory } from "./disk.ts";
 import { asErrno, failedWith } from "./errors.ts";
 import type { Helper } from "./helper.ts";
 import { TreeSocket } from "./tree-socket.ts";
 import { readUnionFile, type UnionPart } from "./union-file.ts";
+import { writtenDifferences } from "./written.ts";
 import type { Request } from "./wire.ts";
 
 const noneHidden: ReadonlySet<string> = new Set();
@@ -148,11 +150,20 @@ export class OverlayLayers implements Layers {
     limit: number,
   ): Promise<Uint8Array | null> {
     const upper = { directory: `${this.#rw(container)}/upper`, isOpaque: () => false };
-    const parts = lowers.toReversed().map((layer): UnionPart => {
-      const hidden = this.#hiddenIn(layer);
-      return { directory: `${this.#layer(layer)}/diff`, isOpaque: (directory) => hidden.has(directory) };
-    });
+    const parts = lowers.toReversed().map((layer) => this.#part(layer));
     return readUnionFile(fs.existsSync(upper.directory) ? [upper, ...parts] : parts, path, limit);
+  }
+
+  async differences(container: ContainerId, lowers: readonly DiffId[]): Promise<Difference[]> {
+    return writtenDifferences(
+      `${this.#rw(container)}/upper`,
+      lowers.toReversed().map((layer) => this.#part(layer)),
+    );
+  }
+
+  #part(layer: DiffId): UnionPart {
+    const hidden = this.#hiddenIn(layer);
+    return { directory: `${this.#layer(layer)}/diff`, isOpaque: (directory) => hidden.has(directory) };
   }
 
   #hiddenIn(layer: DiffId): ReadonlySet<string> {

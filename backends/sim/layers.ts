@@ -13,6 +13,7 @@ import { type DiffId, hexOf } from "../../core/image/digest.ts";
 import type { Overlay } from "../../core/runtime/plan.ts";
 import { applyChanges } from "../../core/unionfs/apply.ts";
 import type { Change } from "../../core/unionfs/change.ts";
+import { type Difference, differencesOfLayer } from "../../core/unionfs/diff.ts";
 import type { Branch } from "../../core/unionfs/marks.ts";
 import { Overlay as Union } from "../../core/unionfs/overlay.ts";
 import { Tree } from "../../core/unionfs/tree.ts";
@@ -114,6 +115,12 @@ export class TreeLayers implements Layers {
       if (thrown instanceof Errno) return null;
       throw thrown;
     }
+  }
+
+  async differences(container: ContainerId, lowers: readonly DiffId[]): Promise<Difference[]> {
+    const upper = this.#files.branch(`${this.#rw(container)}/upper`);
+    const below = lowers.toReversed().map((layer) => this.#files.branch(`${this.#layer(layer)}/diff`));
+    return differencesOfLayer(upper, new Union(emptyBranch(), below));
   }
 
   #union(container: ContainerId, lowers: readonly DiffId[]): Union {

@@ -5,6 +5,7 @@ import { allow } from "../container/state.ts";
 import { attach } from "./attach.ts";
 import { type Context, emit } from "./context.ts";
 import { create } from "./create.ts";
+import { diff } from "./diff.ts";
 import type { Containers } from "./engine.ts";
 import type { Live } from "./live.ts";
 import { logs } from "./logs.ts";
@@ -32,6 +33,7 @@ export function containersOf(context: Context): Containers {
     wait: async (ref, condition) => wait(find(ref), condition),
     attach: async (ref, options) => attach(context, find(ref), options),
     logs: async (ref, options) => logs(context, find(ref), options),
+    diff: async (ref) => diff(context, find(ref)),
     plan: async (ref) => {
       const { record } = find(ref);
       return record.plan ?? (await planFor(context, record)).plan;

@@ -17,6 +17,7 @@ import type { Finding } from "./image-check.ts";
 import type { Attachment, TaskExit } from "./machine.ts";
 import type { Event, EventFilter } from "./events.ts";
 import type { Registry } from "./registry.ts";
+import type { Difference } from "../unionfs/diff.ts";
 import type { Volume } from "../volume/volume.ts";
 
 export interface Engine {
@@ -108,6 +109,8 @@ export interface Containers {
   /** Works on a container that is created and not started: output follows once it is. */
   attach(ref: string, options: { stdin: boolean; output: boolean; logs: boolean }): Promise<Attachment>;
   logs(ref: string, options: LogOptions): Promise<AsyncIterable<LogEntry>>;
+  /** What the container wrote, added, changed and deleted paths, sorted. */
+  diff(ref: string): Promise<Difference[]>;
   /** The plan performed by the last start, or the one a start would perform now. */
   plan(ref: string): Promise<Plan>;
 }

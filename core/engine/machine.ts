@@ -13,6 +13,7 @@ import type { DiffId } from "../image/digest.ts";
 import type { Overlay, Plan } from "../runtime/plan.ts";
 import type { HostTraits } from "../runtime/traits.ts";
 import type { Change } from "../unionfs/change.ts";
+import type { Difference } from "../unionfs/diff.ts";
 
 export interface Machine {
   readonly traits: HostTraits;
@@ -168,6 +169,8 @@ export interface Layers {
   overlay(container: ContainerId, lowers: readonly DiffId[]): Pick<Overlay, "lowers" | "upper" | "work" | "target">;
   /** Reads one file of the union of layers (for /etc/passwd), null when it is not there or not a file; symlinks stay inside. */
   readFile(container: ContainerId, lowers: readonly DiffId[], path: string, limit: number): Promise<Uint8Array | null>;
+  /** What the container's read-write layer changes of the layers below it, sorted by path. */
+  differences(container: ContainerId, lowers: readonly DiffId[]): Promise<Difference[]>;
   /** Removes a container's read-write layer. */
   discard(container: ContainerId): Promise<void>;
 }

@@ -90,6 +90,27 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
     );
 
     container(
+      "what a program wrote is told as added, changed and deleted paths",
+      {
+        argv: shell(
+          "mkdir /new; echo 1 > /new/file; echo 2 >> /etc/group; rm /etc/passwd; ln -s x /etc/link; rm -r /home",
+        ),
+      },
+      async (made) => {
+        await finish(await made.perform());
+        const { layers: driver } = world.machine;
+        const differences = await driver.differences(made.id, layers.busybox);
+        const written = differences.map(({ kind, path }) => `${kind} ${path}`);
+        // What the plan puts beneath its mounts is told by the engine's init layer, which is not part of this suite.
+        const mounted = /^. \/(dev|proc|sys|etc\/(hosts|hostname|resolv\.conf))(\/|$)/;
+        assert.deepEqual(
+          written.filter((line) => !mounted.test(line)),
+          ["C /etc", "C /etc/group", "A /etc/link", "D /etc/passwd", "D /home", "A /new", "A /new/file"],
+        );
+      },
+    );
+
+    container(
       "each line of output is logged with its stream and time",
       { argv: shell("echo one; echo two >&2; printf three") },
       async (made) => {

@@ -17,6 +17,7 @@ import { PlanError } from "../../runtime/plan-error.ts";
 import type { ChildOp, HostOp, OpKind, Overlay, Plan } from "../../runtime/plan.ts";
 import type { HostTraits } from "../../runtime/traits.ts";
 import type { Change } from "../../unionfs/change.ts";
+import type { Difference } from "../../unionfs/diff.ts";
 import { Channel } from "../channel.ts";
 import type {
   Attachment,
@@ -566,6 +567,12 @@ class MemoryLayers implements Layers {
       work: `${own}/work` as HostPath,
       target: `${own}/merged` as HostPath,
     };
+  }
+
+  /** Nothing runs on this machine, so nothing is written. */
+  async differences(): Promise<Difference[]> {
+    await this.#machine.alive();
+    return [];
   }
 
   async readFile(
