@@ -4,9 +4,12 @@
  * The engine's socket is root's; what this server tells of it is read-only and no more than the page shows. vite
  * refuses requests for foreign host names, so a page elsewhere cannot reach us by rebinding its name to 127.0.0.1.
  */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin, preview } from "vite";
 import type { EngineReport } from "../web/playground/report.ts";
+import { wasmerFile, wasmerModule, withoutWasmerModule } from "./wasmer.ts";
 
 export interface PageServer {
   readonly url: string;
@@ -39,9 +42,10 @@ export async function buildPage(): Promise<void> {
     logLevel: "warn",
     base: "./",
     plugins: [policyInPage],
-    worker: { format: "es" },
+    worker: { format: "es", plugins: () => [withoutWasmerModule] },
     build: { outDir, emptyOutDir: true, target: "es2023", cssTarget: "firefox120", modulePreload: { polyfill: false } },
   });
+  writeFileSync(join(outDir, wasmerFile), wasmerModule());
 }
 
 const policyInPage: Plugin = {

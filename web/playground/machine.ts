@@ -65,6 +65,7 @@ async function boot(size: ConsoleSize, screen: Remote<Screen>): Promise<void> {
     pace: real(pause, clock, now),
     pause,
     hasher: await wasmHasher(),
+    wasmer: () => fetched("wasmer.wasm"),
     embedded: (name) => (name === "hello" ? fetched("images/hello.tar") : null),
     size,
     screen: (bytes) => screen(bytes),

@@ -17,8 +17,9 @@ export const plainHasher: Hasher = {
   },
 };
 
-export function wasmHost(programs: Readonly<Record<string, Uint8Array>>): Kernel {
-  const webAssembly = webAssemblyLoader({ hasher: plainHasher });
+/** `wasmer`: where @wasmer/wasi's own WebAssembly is, for a browser. */
+export function wasmHost(programs: Readonly<Record<string, Uint8Array>>, wasmer?: () => Promise<unknown>): Kernel {
+  const webAssembly = webAssemblyLoader({ hasher: plainHasher, ...(wasmer !== undefined && { wasmer }) });
   const loader = { standIn: () => Promise.resolve(null), webAssembly };
   const pace = jumping(() => Promise.resolve());
   const kernel = bootHost({ now: bootTime, random: seededRandom(1), pace, loader });
