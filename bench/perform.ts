@@ -68,7 +68,9 @@ function ours(machine: Machine): Contender {
       const stdio = { terminal: false, stdin: false, stdinOnce: false };
       const files = { log: `${home}/log` as HostPath, exit: `${home}/exit` as HostPath };
       const begin = performance.now();
-      const task = await machine.perform({ key: { container, exec: null }, plan, stdio: { ...stdio, ...files } });
+      const beforeRelease = (): Promise<void> => Promise.resolve();
+      const key = { container, exec: null };
+      const task = await machine.perform({ key, plan, stdio: { ...stdio, ...files }, beforeRelease });
       await task.release();
       const elapsed = performance.now() - begin;
       await task.exited;

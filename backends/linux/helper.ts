@@ -12,6 +12,8 @@ import { decodeReply, encodeRequest, FrameReader, type Reply, type Request } fro
 type Result = Reply["result"];
 
 interface Waiting {
+  /** Takes the first of a perform's two answers. */
+  readonly listening: (() => void) | null;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: Error) => void;
 }
@@ -28,12 +30,12 @@ export class Helper {
   }
 
   /** Throws TsboxError "invalid" for what the wire cannot carry, "failed" when the helper ends before it answers. */
-  async request(request: Request): Promise<Result> {
+  async request(request: Request, listening: (() => void) | null = null): Promise<Result> {
     if (this.#closed) throw new TsboxError("unavailable", "the engine is being shut down");
     this.#lastId = (this.#lastId + 1) % 2 ** 32;
     const frame = encodeRequest(this.#lastId, request);
     if (this.#serve.ended) this.#serve = new Serve(this.#path);
-    return this.#serve.ask(this.#lastId, frame);
+    return this.#serve.ask(this.#lastId, frame, listening);
   }
 
   /** Resolves when the helper has ended. Monitors live on. */
@@ -71,16 +73,19 @@ class Serve {
     });
   }
 
-  ask(id: number, frame: Uint8Array): Promise<Result> {
+  ask(id: number, frame: Uint8Array, listening: (() => void) | null): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { listening, resolve, reject });
       this.#child.stdin?.write(frame);
     });
   }
 
   #answer({ id, result }: Reply): void {
-    this.#waiting.get(id)?.resolve(result);
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    if (result.kind === "listening" && waiting.listening !== null) return waiting.listening();
     this.#waiting.delete(id);
+    waiting.resolve(result);
   }
 
   #fail(): void {

@@ -4,8 +4,8 @@
  *   <run root>/<12 hex of the container>/s                 the monitor of its first process
  *   <run root>/<12 hex of the container>/<12 hex of exec>  the monitor of an exec session
  *
- * Starting costs one round trip to the helper (up to the gate) and one to the monitor (release):
- * the connection to the monitor is opened without waiting for it, and nothing polls.
+ * Starting is one round trip: the plan goes to the helper, and while its monitor makes the mounts we connect to that
+ * and send the release, which it finds when it comes to the gate. Nothing polls.
  */
 import * as fs from "node:fs";
 import { join, resolve } from "node:path";
@@ -29,6 +29,7 @@ import { type Lock, lockDataRoot } from "./lock.ts";
 import { compileFilter } from "./seccomp/filter.ts";
 import { LinuxTask, type ProcessIdentity, readExit, type TaskPlace } from "./task.ts";
 import { probeTraits } from "./traits.ts";
+import type { Request } from "./wire.ts";
 
 export interface LinuxMachineOptions {
   /** Images, layers, containers. */
@@ -116,32 +117,39 @@ class LinuxMachine implements Machine {
     this.#lock = lock;
   }
 
-  async perform({ key, plan, stdio }: TaskStart): Promise<Task> {
+  async perform(start: TaskStart): Promise<Task> {
+    const { key, stdio } = start;
     const place: TaskPlace = { key, socket: this.#socket(key), exit: stdio.exit };
     assert(!this.#tasks.has(place.socket), "a task is performed once, and no two containers share 12 digits");
     this.#use(place);
     try {
       clearExit(place.exit);
-      return this.#keep(place, new LinuxTask(place, await this.#toGate({ key, plan, stdio }, place.socket)));
+      return this.#keep(place, await this.#toGate(start, place));
     } catch (thrown) {
       this.#unuse(place);
       throw thrown;
     }
   }
 
-  async #toGate({ plan, stdio }: TaskStart, socket: HostPath): Promise<ProcessIdentity> {
+  /** While the monitor makes the mounts, those who wait for the task are connected and the release is sent. */
+  async #toGate({ plan, stdio, beforeRelease }: TaskStart, place: TaskPlace): Promise<LinuxTask> {
     const { architecture } = this.traits;
-    const result = await this.#helper.request({
+    const connected = Promise.withResolvers<LinuxTask>();
+    const request: Request = {
       kind: "perform",
       plan,
       stdio,
-      socket,
+      socket: place.socket,
+      early: true,
       resolve: (join) => this.#identityOf(join.container),
       seccomp: (profile) => compileFilter(profile, architecture),
-    });
+    };
+    const result = await this.#helper.request(request, () => connected.resolve(connect(place, beforeRelease)));
     if (result.kind === "failed") throw new PlanError(result.failure);
     assert(result.kind === "gate", "a performed plan stands at its gate");
-    return result;
+    const task = await connected.promise;
+    task.identify(result);
+    return task;
   }
 
   #identityOf(container: ContainerId): ProcessIdentity {
@@ -252,6 +260,15 @@ class LinuxMachine implements Machine {
     const parents = parts.map((_, index) => parts.slice(0, index + 1).join("/")).toReversed();
     for (const { mount } of this.traits.cgroups) for (const parent of parents) removeEmpty(join(mount, parent));
   }
+}
+
+/** Opens the connection to a monitor that performs. What goes wrong with the release is told to whoever releases. */
+async function connect(place: TaskPlace, beforeRelease: TaskStart["beforeRelease"]): Promise<LinuxTask> {
+  const task = new LinuxTask(place);
+  if (beforeRelease === undefined) return task;
+  await beforeRelease(task);
+  task.release().catch(() => {});
+  return task;
 }
 
 /** A cgroup with another within, or with a process, stays. */

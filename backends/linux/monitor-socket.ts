@@ -17,7 +17,12 @@ export interface MonitorEvents {
 }
 
 /** Says hello at once; what is written before the connection stands is sent when it does. */
-export function connectMonitor(path: string, options: AttachOptions, events: MonitorEvents): Socket {
+export function connectMonitor(
+  path: string,
+  options: AttachOptions,
+  events: MonitorEvents,
+  sent: () => void = () => {},
+): Socket {
   const socket = connect({ path });
   const reader = new FrameReader();
   socket.on("data", (chunk: Uint8Array) => {
@@ -25,7 +30,7 @@ export function connectMonitor(path: string, options: AttachOptions, events: Mon
   });
   socket.on("error", () => {}); // "close" follows
   socket.once("close", events.closed);
-  socket.write(encodeHello(options));
+  socket.write(encodeHello(options), sent);
   return socket;
 }
 
@@ -39,21 +44,24 @@ export class MonitorAttachment implements Attachment {
   #ahead = 0;
   #ended = false;
   #wake: (() => void) | null = null;
+  readonly #sent = Promise.withResolvers<void>();
   readonly #welcome = Promise.withResolvers<void>();
 
-  private constructor(path: string, options: AttachOptions) {
-    this.#socket = connectMonitor(path, options, {
-      frame: (frame) => this.#take(frame),
-      closed: () => this.#end(),
-    });
+  /** To a task that has ended it is an attachment at its end. */
+  constructor(path: string, options: AttachOptions) {
+    const events = { frame: (frame: MonitorFrame) => this.#take(frame), closed: () => this.#end() };
+    this.#socket = connectMonitor(path, options, events, this.#sent.resolve);
     this.output = this.#read();
   }
 
-  /** Resolves when the monitor knows of it. To a task that has ended it gives an attachment at its end. */
-  static async open(path: string, options: AttachOptions): Promise<MonitorAttachment> {
-    const attachment = new MonitorAttachment(path, options);
-    await attachment.#welcome.promise;
-    return attachment;
+  /** Resolves when the monitor will know of it before it opens the gate. */
+  get sent(): Promise<void> {
+    return this.#sent.promise;
+  }
+
+  /** Resolves when the monitor knows of it. */
+  get welcome(): Promise<void> {
+    return this.#welcome.promise;
   }
 
   get socket(): Socket {
@@ -76,6 +84,7 @@ export class MonitorAttachment implements Attachment {
 
   #end(): void {
     this.#ended = true;
+    this.#sent.resolve();
     this.#welcome.resolve();
     this.#ring();
   }

@@ -37,17 +37,16 @@ export class LinuxTask implements Task {
   readonly #exited = Promise.withResolvers<TaskExit | "lost">();
   readonly #welcome = Promise.withResolvers<boolean>();
   #released: PromiseWithResolvers<void> | null = null;
-  #identity: ProcessIdentity;
+  #identity: ProcessIdentity = { pid: 0, startTime: 0n };
   #wasReleased = false;
   #ended = false;
   #detached = false;
 
-  /** For a task whose monitor has just answered "gate"; the connection may still be on its way. */
-  constructor(place: TaskPlace, identity: ProcessIdentity) {
+  /** For a task whose monitor listens; the connection may still be on its way. */
+  constructor(place: TaskPlace) {
     this.#place = place;
     this.key = place.key;
     this.exited = this.#exited.promise;
-    this.#identity = identity;
     this.#control = connectMonitor(
       place.socket,
       { stdin: false, output: false },
@@ -57,8 +56,13 @@ export class LinuxTask implements Task {
 
   /** The task of an earlier engine; null when no monitor answers any more. */
   static async find(place: TaskPlace): Promise<LinuxTask | null> {
-    const task = new LinuxTask(place, { pid: 0, startTime: 0n });
+    const task = new LinuxTask(place);
     return (await task.#welcome.promise) ? task : null;
+  }
+
+  /** At the gate the process is known. */
+  identify({ pid, startTime }: ProcessIdentity): void {
+    this.#identity = { pid, startTime };
   }
 
   get pid(): number {
@@ -106,13 +110,16 @@ export class LinuxTask implements Task {
   }
 
   release(): Promise<void> {
-    this.#released ??= Promise.withResolvers<void>();
-    this.#control.write(encodeRelease());
+    if (this.#released === null) {
+      this.#released = Promise.withResolvers<void>();
+      this.#control.write(encodeRelease());
+    }
     return this.#released.promise;
   }
 
   async attach(options: AttachOptions): Promise<Attachment> {
-    const attachment = await MonitorAttachment.open(this.#place.socket, options);
+    const attachment = new MonitorAttachment(this.#place.socket, options);
+    await (this.#released === null && !this.#wasReleased ? attachment.sent : attachment.welcome);
     const { socket } = attachment;
     if (this.#detached) socket.destroy();
     this.#attachments.add(socket);

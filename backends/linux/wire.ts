@@ -7,10 +7,11 @@
  *   list  u32 count, items                                       idmaps  str uid_map, str gid_map
  *   join  u32 pid (0: none), u64 start time, u32 CLONE_NEW* bits  cgroup  str mount, str path, str controller
  *
- * 1. `helper serve`, requests on stdin, replies on stdout. A request is answered once, in any order; a monitor
- *    that crashes after its answer may cause a second "failed" with the same id: ignore ids not waited for.
+ * 1. `helper serve`, requests on stdin, replies on stdout. A request is answered once, in any order; only a
+ *    perform that asked for it hears twice: "listening" when clients can connect, the other when the gate is there. A
+ *    monitor that crashes after its answer may cause a second "failed" with the same id: ignore ids not waited for.
  *   request   u32 id, u8 kind, then
- *     1 perform      u8 flags (1 terminal, 2 stdin, 4 stdin once), str log ("": none), str exit, str socket, ops
+ *     1 perform      u8 flags (1 terminal, 2 stdin, 4 stdin once, 8 say when listening), str log ("": none), str exit, str socket, ops
  *     2 carry-out    ops                 3 tree  str root, str socket              4 remove-tree  str path
  *   ops       u32 count, each: u8 opcode, the fields `writeOp` shows. A spawn's child ops stand in a blob.
  *   reply     u32 id, u8 kind: 1 gate {u32 pid, u64 start time}, 2 done, 3 listening, 4 failed {failure}
@@ -21,6 +22,7 @@
  *             3 input-end, 4 resize {u32 rows, u32 columns}, 5 signal {u32}, 6 release
  *   from it   u8 kind: 1 welcome {u32 pid, u64 start time, u8 released}, 2 output {u8 stream 1|2, bytes to the end},
  *             3 output-end, 4 started, 5 failed {failure}, 6 exited {u32 code, u32 signal, u64 ns}, 7 refused {u32 errno}
+ *   The gate opens for everybody who connected and said hello before the release was sent.
  *   After the exit: output-end to those who asked for output, exited to all, and the socket is gone.
  *
  * 3. A tree's socket: one client builds one file tree; ops are not answered until `flush`, or until one fails.
@@ -64,6 +66,8 @@ export interface PerformRequest {
   readonly stdio: Stdio;
   /** Where the monitor listens. */
   readonly socket: HostPath;
+  /** Whether to answer "listening" too, as soon as it does. */
+  readonly early?: boolean;
   /** The first process of the container to join; its start time (clock ticks) guards against reused pids. */
   readonly resolve: (join: Join) => { pid: number; startTime: bigint };
   /** The filter: an array of struct sock_filter. */
@@ -373,7 +377,7 @@ function writeRequest(out: Writer, request: Request): void {
   switch (request.kind) {
     case "perform": {
       const { terminal, stdin, stdinOnce, log, exit } = request.stdio;
-      out.u8((terminal ? 1 : 0) | (stdin ? 2 : 0) | (stdinOnce ? 4 : 0));
+      out.u8((terminal ? 1 : 0) | (stdin ? 2 : 0) | (stdinOnce ? 4 : 0) | (request.early === true ? 8 : 0));
       out
         .str(log ?? "")
         .str(exit)

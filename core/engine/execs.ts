@@ -131,14 +131,19 @@ async function planFor(context: Context, { live, state }: Session, size: [number
 async function perform(context: Context, session: Session, plan: Plan, detach: boolean): Promise<Attachment | null> {
   const { id, container, request } = session.state;
   const exit = exitFile(context, container, id);
+  const output = request.attachStdout || request.attachStderr;
+  let attachment: Attachment | null = null;
+  const beforeRelease = async (task: Task): Promise<void> => {
+    if (!detach) attachment ??= await task.attach({ stdin: request.attachStdin, output });
+  };
   const task = await context.machine.perform({
     key: { container, exec: id },
     plan,
     stdio: { terminal: request.tty, stdin: request.attachStdin && !detach, stdinOnce: !request.tty, log: null, exit },
+    beforeRelease,
   });
   session.task = task;
-  const output = request.attachStdout || request.attachStderr;
-  const attachment = detach ? null : await task.attach({ stdin: request.attachStdin, output });
+  await beforeRelease(task);
   await task.release();
   session.state = { ...session.state, running: true, pid: task.pid };
   const ended = task.exited.then((end) => finish(context, session, end));

@@ -52,6 +52,12 @@ export interface TaskStart {
   readonly key: TaskKey;
   readonly plan: Plan;
   readonly stdio: Stdio;
+  /**
+   * Attaches those who must miss nothing. A machine that can be attached to while it still performs calls it then,
+   * and opens the gate by itself as soon as this has resolved and the plan has come there: the caller's `release`
+   * only waits. Another leaves it uncalled, and both to the caller.
+   */
+  readonly beforeRelease?: (task: Task) => Promise<void>;
 }
 
 export interface Stdio {
@@ -72,9 +78,9 @@ export interface Stdio {
 
 export interface Task {
   readonly key: TaskKey;
-  /** The pid of the task's process as the host sees it. */
+  /** The pid of the task's process as the host sees it; 0 before the gate. */
   readonly pid: number;
-  /** Opens the gate. Resolves once the program runs; throws PlanError when exec failed. */
+  /** Opens the gate, if it is not open. Resolves once the program runs; throws PlanError when exec failed. */
   release(): Promise<void>;
   /** To a task that has ended it gives an attachment at its end. */
   attach(options: AttachOptions): Promise<Attachment>;

@@ -70,9 +70,10 @@ function startedRecord(context: Context, before: ContainerRecord, planned: Start
 
 async function perform(context: Context, live: Live, record: ContainerRecord, plan: Plan): Promise<Task> {
   const key = { container: record.id, exec: null };
-  const task = await context.machine.perform({ key, plan, stdio: stdioOf(context, record) });
+  const beforeRelease = (task: Task): Promise<void> => connectPending(live, task);
+  const task = await context.machine.perform({ key, plan, stdio: stdioOf(context, record), beforeRelease });
   live.task = task;
-  await connectPending(live, task);
+  await beforeRelease(task);
   await task.release();
   watch(context, live, task);
   return task;

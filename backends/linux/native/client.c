@@ -1,7 +1,7 @@
 #include "client.h"
 #include <sys/socket.h>
 
-enum { READ_SIZE = 64 * 1024, CLIENT_FRAME_LIMIT = 512 * 1024 };
+enum { READ_SIZE = 16 * 1024, CLIENT_FRAME_LIMIT = 512 * 1024 };
 
 static bool buffer_reserve(struct buffer *buffer, size_t length) {
   if (buffer->size - buffer->end >= length) return true;

@@ -98,6 +98,10 @@ static void tell(int reply, uint32_t id, const struct failure *failure) {
   frame_send(&frame, reply);
 }
 
+static void refuse_to(int reply, uint32_t id, int error) {
+  tell(reply, id, &(struct failure){.host = NO_STEP, .child = NO_STEP, .op = OP_SPAWN, .error = error, .path = ""});
+}
+
 // After a failure only what removes is still done: an undo leaves as little behind as it can.
 static bool removes(uint8_t code) {
   return code == OP_DIRECTORY_REMOVE || code == OP_CGROUP_KILL || code == OP_CGROUP_REMOVE;
@@ -133,7 +137,7 @@ static _Noreturn void remove_whole_tree(const struct request *request, int reply
 static _Noreturn void run_request(const struct request *request, int signals) {
   int reply = leave_serve(signals);
   switch (request->kind) {
-    case REQUEST_PERFORM: monitor(request, reply);
+    case REQUEST_PERFORM: monitor_prepare(), monitor(request, reply);
     case REQUEST_CARRY_OUT: carry_out(request, reply);
     case REQUEST_TREE: serve_tree(request, reply);
     default: remove_whole_tree(request, reply);
@@ -159,17 +163,17 @@ static _Noreturn void be_spare(int channel, int signals) {
   struct request request;
   uint32_t length;
   int reply = leave_serve(signals);
-  bool received = receive_frame(channel, &length) && decode_request(input + 4, length, &request);
+  monitor_prepare();
+  if (!receive_frame(channel, &length)) _exit(0);
   close(channel);
-  if (received) monitor(&request, reply);
+  if (decode_request(input + 4, length, &request)) monitor(&request, reply);
+  refuse_to(reply, request.id, EINVAL);
   _exit(0);
 }
 
 // ---- serve ---------------------------------------------------------------------------------------------------------
 
-static void refuse(uint32_t id, int error) {
-  tell(1, id, &(struct failure){.host = NO_STEP, .child = NO_STEP, .op = OP_SPAWN, .error = error, .path = ""});
-}
+static void refuse(uint32_t id, int error) { refuse_to(1, id, error); }
 
 static bool make_room(void) {
   if (pending_count < pending_room) return true;
@@ -211,14 +215,19 @@ static bool hand_to_spare(const uint8_t *frame, size_t length) {
   return spare_channel >= 0;
 }
 
+// Only who performs a request decodes all of it: here a look at its kind is enough.
+static bool is_perform(const uint8_t *body, uint32_t length) { return length > 4 && body[4] == REQUEST_PERFORM; }
+
 static void start_request(const uint8_t *body, uint32_t length, int signals) {
   struct request request;
-  if (!decode_request(body, length, &request)) return refuse(request.id, EINVAL);
-  if (!make_room()) return refuse(request.id, ENOMEM);
-  if (request.kind == REQUEST_PERFORM && hand_to_spare(body - 4, (size_t)length + 4)) {
-    pending[pending_count++] = (struct pending){.pid = spare_pid, .id = request.id};
+  struct reader in = {.at = body, .end = body + length};
+  uint32_t id = read_u32(&in);
+  if (!make_room()) return refuse(id, ENOMEM);
+  if (is_perform(body, length) && hand_to_spare(body - 4, (size_t)length + 4)) {
+    pending[pending_count++] = (struct pending){.pid = spare_pid, .id = id};
     return lose_spare();
   }
+  if (!decode_request(body, length, &request)) return refuse(id, EINVAL);
   int pid = fork();
   if (pid == 0) run_request(&request, signals);
   if (pid < 0) return refuse(request.id, errno);

@@ -25,7 +25,8 @@ static struct log_stream streams[2] = {{.name = "stdout", .fd = -1}, {.name = "s
 static struct client **clients;
 static size_t client_count;
 static struct pollfd *polled;
-static bool released, ended, finished;
+static bool at_gate, asked, released, ended, finished;
+static int reply;  // where the request is answered
 static int end_code, end_signal;
 static struct timespec end_time;
 static int64_t ended_at, silent_since;  // milliseconds of the monotonic clock
@@ -109,9 +110,22 @@ static int set_up(int stdio[3], struct failure *failure) {
   return -1;
 }
 
+static void tell(uint32_t kind, const struct failure *failure) {
+  struct frame frame;
+  frame_begin_reply(&frame, request->id, (uint8_t)kind);
+  if (kind == 1) {
+    frame_u32(&frame, (uint32_t)task.pid);
+    frame_u64(&frame, task.start_time);
+  } else if (kind == 4) {
+    frame_failure(&frame, failure);
+  }
+  frame_send(&frame, reply);
+}
+
 static int perform(struct failure *failure) {
   int stdio[3];
   if (set_up(stdio, failure) < 0) return -1;
+  if (request->stdio & STDIO_EARLY) tell(3, NULL);
   struct ops ops = request->ops;
   for (uint32_t i = 0; i < ops.count; i++) {
     struct op op;
@@ -216,8 +230,7 @@ static void welcome(struct client *client, struct reader *in) {
 }
 
 static void release(struct client *client) {
-  client->releasing = true;
-  if (!released && task_release(&task) == 0) released = true;
+  client->releasing = asked = true;
   if (task.channel >= 0) return;
   struct frame frame;
   frame_begin(&frame, 4);
@@ -280,10 +293,14 @@ static void handle_frame(struct client *client, const uint8_t *body, uint32_t le
   buffer_take(&client->in, 4 + (size_t)length);
 }
 
+// Before the gate there may be no terminal yet: all but a hello and the release waits.
 static void handle_frames(struct client *client) {
   const uint8_t *body;
   uint32_t length;
-  while (!client->stuck && (body = client_frame(client, &length))) handle_frame(client, body, length);
+  while (!client->stuck && (body = client_frame(client, &length))) {
+    if (at_gate || body[0] == 1 || body[0] == 6) handle_frame(client, body, length);
+    else client->stuck = true;
+  }
 }
 
 static void take_input(struct client *client) {
@@ -339,6 +356,19 @@ static void admit(int fd) {
   clients[client_count++] = client;
 }
 
+static void admit_waiting(void) {
+  for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;) admit(fd);
+}
+
+// Who said hello before the release was sent must see the program's first byte: their hellos lie in their sockets.
+static void open_gate(void) {
+  admit_waiting();
+  for (size_t i = 0; i < client_count; i++) {
+    if (!clients[i]->hello) take_input(clients[i]);
+  }
+  released = task_release(&task) == 0;
+}
+
 // ---- the end -------------------------------------------------------------------------------------------------------
 
 static _Noreturn void leave(void) {
@@ -372,7 +402,6 @@ static void write_exit(void) {
 
 static void exec_failed(struct failure *failure) {
   struct frame frame;
-  failure->host = (int)request->ops.count - 1;
   for (size_t i = 0; i < client_count; i++) {
     if (!clients[i]->hello) continue;
     frame_begin(&frame, 5);
@@ -383,12 +412,23 @@ static void exec_failed(struct failure *failure) {
   leave();
 }
 
-static void follow_exec(void) {
-  struct failure failure;
+static _Noreturn void start_failed(const struct failure *failure) {
+  unlink(request->socket);
+  tell(4, failure);
+  if (task.pid > 0 && !ended) task_abandon(&task);
+  _exit(0);
+}
+
+static void reach_gate(void) {
+  at_gate = true;
+  use_master();
+  tell(1, NULL);
+  close(reply);
+  unstick();
+}
+
+static void tell_started(void) {
   struct frame frame;
-  int outcome = task_outcome(&task, &failure);
-  if (outcome == 0) return;
-  if (outcome < 0) exec_failed(&failure);
   close(task.channel);
   task.channel = -1;
   for (size_t i = 0; i < client_count; i++) {
@@ -396,6 +436,16 @@ static void follow_exec(void) {
     frame_begin(&frame, 4);
     client_send_frame(clients[i], &frame);
   }
+}
+
+static void follow_child(void) {
+  struct failure failure = {.child = NO_STEP, .op = OP_SPAWN, .error = ECHILD, .path = ""};
+  int message = task_follow(&task, &failure);
+  failure.host = (int)request->ops.count - 1;
+  if (message == MESSAGE_GATE) reach_gate();
+  else if (message == 0 && at_gate) tell_started();
+  else if (message == MESSAGE_FAILED && at_gate) exec_failed(&failure);
+  else if (message == 0 || message == MESSAGE_FAILED) start_failed(&failure);
 }
 
 static bool drained(void) {
@@ -451,7 +501,7 @@ static void serve_clients(size_t count) {
 static void turn(int timeout) {
   wait_for_events(timeout);
   size_t known = client_count;
-  if (polled[1].revents) follow_exec();
+  if (polled[1].revents) follow_child();
   for (int stream = 0; stream < 2; stream++) {
     if (polled[3 + stream].revents) read_output(stream);
   }
@@ -460,7 +510,8 @@ static void turn(int timeout) {
   serve_clients(known);
   drop_gone();
   if (input < 0) unstick();
-  for (int fd; polled[0].revents && (fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;) admit(fd);
+  if (polled[0].revents) admit_waiting();
+  if (asked && !released) open_gate();
 }
 
 static void finish(void) {
@@ -482,34 +533,20 @@ static void finish(void) {
   _exit(0);
 }
 
-static void tell(int reply, uint32_t kind, const struct failure *failure) {
-  struct frame frame;
-  frame_begin_reply(&frame, request->id, (uint8_t)kind);
-  if (kind == 1) {
-    frame_u32(&frame, (uint32_t)task.pid);
-    frame_u64(&frame, task.start_time);
-  } else {
-    frame_failure(&frame, failure);
-  }
-  frame_send(&frame, reply);
-  close(reply);
-}
-
-_Noreturn void monitor(const struct request *performed, int reply) {
-  struct failure failure;
-  request = performed;
+void monitor_prepare(void) {
   setsid();
   signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
-  prctl(PR_SET_NAME, "tsbox-monitor");
   polled = malloc(POLL_FIXED * sizeof *polled);
-  if (perform(&failure) < 0) {
-    unlink(request->socket);
-    tell(reply, 4, &failure);
-    _exit(0);
-  }
-  use_master();
-  tell(reply, 1, NULL);
+}
+
+_Noreturn void monitor(const struct request *performed, int answers) {
+  struct failure failure;
+  request = performed;
+  reply = answers;
+  prctl(PR_SET_NAME, "tsbox-monitor");
+  if (perform(&failure) < 0) start_failed(&failure);
+  while (!at_gate) turn(-1);
   int spared = write_text("/proc/self/oom_score_adj", "-999");  // needs CAP_SYS_RESOURCE
   (void)spared;
   while (!drained()) turn(ended ? SILENCE_MS / 4 : -1);

@@ -4,6 +4,9 @@
 #include "wire.h"
 
 // Never returns. Answers the request on `reply` once, then closes it.
+// What can be done before there is a request.
+void monitor_prepare(void);
+
 _Noreturn void monitor(const struct request *request, int reply);
 
 // Listens on a unix socket (0600) at a path of any length; a dead one in its place is removed.

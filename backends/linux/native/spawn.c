@@ -185,28 +185,13 @@ static int receive(struct task *task, int flags) {
   return length == 0 ? 0 : last_message.kind;
 }
 
-static void read_failure(struct failure *failure) {
-  *failure = (struct failure){.child = last_message.index, .op = last_message.op, .error = last_message.error};
-  failure->path = last_message.path;
-}
-
-static int follow_to_gate(struct task *task, struct failure *failure) {
-  for (;;) {
-    int kind = receive(task, 0);
-    if (kind == MESSAGE_GATE) return 0;
-    if (kind == MESSAGE_TERMINAL || kind < 0) continue;
-    if (kind == MESSAGE_FAILED) read_failure(failure);
-    else *failure = (struct failure){.child = NO_STEP, .op = OP_SPAWN, .error = ECHILD, .path = ""};
-    return -1;
-  }
-}
-
-static void reap(struct task *task) {
+void task_abandon(struct task *task) {
   kill(task->pid, SIGKILL);
   waitpid(task->pid, NULL, 0);
   close_keep(task->pidfd);
   close_keep(task->channel);
   close_keep(task->master);
+  task->pid = -1;
 }
 
 int spawn(const struct op *op, const int stdio[3], struct task *task, struct failure *failure) {
@@ -221,8 +206,7 @@ int spawn(const struct op *op, const int stdio[3], struct task *task, struct fai
   if (cloned < 0) return -1;
   int result = write_maps(op, stdio, task);
   if (result < 0) failure->error = errno;
-  if (result == 0) result = follow_to_gate(task, failure);
-  if (result < 0) return reap(task), -1;
+  if (result < 0) return task_abandon(task), -1;
   task->start_time = start_time_of(task->pid);
   return 0;
 }
@@ -232,9 +216,10 @@ int task_release(struct task *task) {
   return write(task->channel, &kind, 1) == 1 ? 0 : -1;
 }
 
-int task_outcome(struct task *task, struct failure *failure) {
+int task_follow(struct task *task, struct failure *failure) {
   int kind = receive(task, MSG_DONTWAIT);
-  if (kind < 0) return 0;
-  if (kind == MESSAGE_FAILED) read_failure(failure);
-  return kind == MESSAGE_FAILED ? -1 : 1;
+  if (kind != MESSAGE_FAILED) return kind;
+  *failure = (struct failure){.child = last_message.index, .op = last_message.op, .error = last_message.error};
+  failure->path = last_message.path;
+  return kind;
 }

@@ -10,13 +10,18 @@ struct task {
   bool own_pids;  // its end is the end of everything in its pid namespace
 };
 
-// Clones the child and follows it to its gate. On failure nothing of it is left, and `failure` says where.
+// Clones the child, which then performs its ops. On failure nothing of it is left, and `failure` says where.
 int spawn(const struct op *op, const int stdio[3], struct task *task, struct failure *failure);
 
+// Opens the gate; the child may still be on its way there.
 int task_release(struct task *task);
 
-// After the release: 1 the program runs, 0 still on its way, -1 exec failed and `failure` says where.
-int task_outcome(struct task *task, struct failure *failure);
+// The child's next message: MESSAGE_GATE, MESSAGE_FAILED (`failure` says where), 0 at the end of its channel (once it
+// has passed the gate: the program runs), -1 when there is none.
+int task_follow(struct task *task, struct failure *failure);
+
+// Ends a child that has not come to its program.
+void task_abandon(struct task *task);
 
 // When the process started, in clock ticks since boot (proc(5), stat field 22); 0 when there is none.
 uint64_t start_time_of(int pid);

@@ -44,7 +44,7 @@ struct ops {
 };
 
 enum request_kind { REQUEST_PERFORM = 1, REQUEST_CARRY_OUT, REQUEST_TREE, REQUEST_REMOVE_TREE };
-enum { STDIO_TERMINAL = 1, STDIO_STDIN = 2, STDIO_STDIN_ONCE = 4 };
+enum { STDIO_TERMINAL = 1, STDIO_STDIN = 2, STDIO_STDIN_ONCE = 4, STDIO_EARLY = 8 };
 
 struct request {
   uint32_t id;
