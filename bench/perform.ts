@@ -18,7 +18,7 @@ import { compile } from "../core/runtime/compile.ts";
 import { defaultSeccomp } from "../core/runtime/default-seccomp.ts";
 import type { Plan } from "../core/runtime/plan.ts";
 import { specFor } from "../core/runtime/spec-for.ts";
-import { plainInput } from "../core/runtime/testing/examples.ts";
+import { plainInput } from "../core/runtime/plain-input.ts";
 import { undo } from "../core/runtime/undo.ts";
 import type { Change, Meta, TreePath } from "../core/unionfs/change.ts";
 import { type Contender, interleave } from "./interleave.ts";

@@ -9,6 +9,7 @@ import * as fs from "node:fs";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
+import { unlimited } from "../../core/runtime/plain-input.ts";
 import type { Machine, Task } from "../../core/engine/machine.ts";
 import { openLinuxMachine } from "./machine.ts";
 import {
@@ -18,7 +19,6 @@ import {
   makeWorkshop,
   missing,
   textOf,
-  unlimited,
   untilReady,
   type Wishes,
   type Workshop,

@@ -13,8 +13,6 @@ import { assert } from "../../core/base/assert.ts";
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import type { Machine, Task, TaskExit, TaskKey, TaskStart } from "../../core/engine/machine.ts";
-import { defaultCapabilities } from "../../core/runtime/capabilities.ts";
-import { defaultSeccomp } from "../../core/runtime/default-seccomp.ts";
 import { defaultCgroupParent } from "../../core/runtime/default-spec.ts";
 import { PlanError } from "../../core/runtime/plan-error.ts";
 import type { Cgroup, Plan } from "../../core/runtime/plan.ts";
@@ -29,6 +27,7 @@ import { type Lock, lockDataRoot } from "./lock.ts";
 import { compileFilter } from "./seccomp/filter.ts";
 import { LinuxTask, type ProcessIdentity, readExit, type TaskPlace } from "./task.ts";
 import { probeTraits } from "./traits.ts";
+import { warmUp } from "./warm-up.ts";
 import type { Request } from "./wire.ts";
 
 export interface LinuxMachineOptions {
@@ -70,14 +69,8 @@ export async function openLinuxMachine(options: LinuxMachineOptions): Promise<Ma
     throw thrown;
   }
   const traits = probeTraits({ dataRoot, cgroupParent: parent });
-  const machine = new LinuxMachine({ traits, disk: new LinuxDisk(dataRoot, runRoot), layers, helper, lock });
-  setImmediate(() => warmUp(machine.traits));
-  return machine;
-}
-
-/** The usual filter takes a while to compile the first time: the first container need not wait for it. */
-function warmUp({ architecture }: HostTraits): void {
-  compileFilter(defaultSeccomp(defaultCapabilities, architecture), architecture);
+  setImmediate(() => void warmUp(traits));
+  return new LinuxMachine({ traits, disk: new LinuxDisk(dataRoot, runRoot), layers, helper, lock });
 }
 
 /** Makes the directory; gives its path without symlinks. */

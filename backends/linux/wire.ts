@@ -213,9 +213,15 @@ const none = 0xffffffff;
 
 /** A growing buffer with the wire's primitive forms. Its frames begin with a length filled in at the end. */
 class Writer {
-  #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
+  #bytes: Buffer<ArrayBuffer>;
+  #view: DataView;
   #at = 4;
+
+  /** `size`: what it will probably take. */
+  constructor(size = 256) {
+    this.#bytes = Buffer.allocUnsafeSlow(size);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
 
   u8(value: number): this {
     this.#reserve(1);
@@ -252,7 +258,12 @@ class Writer {
   /** Throws TsboxError "invalid" for text with a NUL, which no system call can take. */
   str(text: string): this {
     if (text.includes("\0")) throw new TsboxError("invalid", `${JSON.stringify(text)} contains a NUL byte`);
-    return this.blob(encodeText(text)).u8(0);
+    if (!text.isWellFormed()) return this.blob(encodeText(text)).u8(0);
+    this.#reserve(4 + 3 * text.length);
+    const length = this.#bytes.write(text, this.#at + 4);
+    this.#view.setUint32(this.#at, length, true);
+    this.#at += 4 + length;
+    return this.u8(0);
   }
 
   list<T>(items: readonly T[], write: (item: T) => void): this {
@@ -282,7 +293,7 @@ class Writer {
 
   #reserve(count: number): void {
     if (this.#at + count <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + count));
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#at + count));
     grown.set(this.#bytes.subarray(0, this.#at));
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
@@ -363,9 +374,12 @@ const requestKinds: Readonly<Record<Request["kind"], number>> = {
   "remove-tree": 4,
 };
 
+/** A default container's plan takes 12 kB, most of it the system call filter. */
+const usualRequest = 16 * 1024;
+
 /** Throws TsboxError "invalid" for text the kernel cannot take and for a request above the wire's limit. */
 export function encodeRequest(id: number, request: Request): Uint8Array<ArrayBuffer> {
-  const out = new Writer().u32(id).u8(requestKinds[request.kind]);
+  const out = new Writer(usualRequest).u32(id).u8(requestKinds[request.kind]);
   writeRequest(out, request);
   const frame = out.frame();
   if (frame.length - 4 > maximumFrame)

@@ -8,14 +8,8 @@ import { compileExec } from "./compile-exec.ts";
 import type { Mount } from "./mount.ts";
 import type { ChildOp, Plan, Spawn } from "./plan.ts";
 import { type NamespaceMode, type SpecInput, specFor } from "./spec-for.ts";
-import {
-  exampleContainer,
-  exampleRoot,
-  hybridTraits,
-  plainInput,
-  unifiedTraits,
-  unlimited,
-} from "./testing/examples.ts";
+import { plainInput, unlimited } from "./plain-input.ts";
+import { exampleContainer, exampleRoot, hybridTraits, unifiedTraits } from "./testing/examples.ts";
 
 const mode = fc.constantFrom<NamespaceMode[]>("private", "host", {
   container: "b".repeat(64) as ContainerId,

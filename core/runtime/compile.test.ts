@@ -6,14 +6,8 @@ import { compileExec } from "./compile-exec.ts";
 import type { Mount } from "./mount.ts";
 import type { ChildOp, Plan } from "./plan.ts";
 import { type SpecInput, specFor } from "./spec-for.ts";
-import {
-  exampleContainer,
-  exampleRoot,
-  hybridTraits,
-  plainInput,
-  unifiedTraits,
-  unlimited,
-} from "./testing/examples.ts";
+import { plainInput, unlimited } from "./plain-input.ts";
+import { exampleContainer, exampleRoot, hybridTraits, unifiedTraits } from "./testing/examples.ts";
 import type { HostTraits } from "./traits.ts";
 
 function planOf(change: Partial<SpecInput>, mounts: readonly Mount[] = [], traits: HostTraits = hybridTraits): Plan {

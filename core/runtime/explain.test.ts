@@ -4,7 +4,8 @@ import type { HostPath } from "../base/brand.ts";
 import { compile } from "./compile.ts";
 import { explainPlan, formatExplanation } from "./explain.ts";
 import { specFor } from "./spec-for.ts";
-import { exampleContainer, exampleRoot, hybridTraits, plainInput, unlimited } from "./testing/examples.ts";
+import { plainInput, unlimited } from "./plain-input.ts";
+import { exampleContainer, exampleRoot, hybridTraits } from "./testing/examples.ts";
 import { undo } from "./undo.ts";
 
 const resources = { ...unlimited, memoryBytes: 64 << 20, nanoCpus: 5e8, pidsLimit: 20, cpusetCpus: "0" };

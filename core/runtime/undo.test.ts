@@ -5,7 +5,8 @@ import { compile } from "./compile.ts";
 import { compileExec } from "./compile-exec.ts";
 import type { HostOp, Plan } from "./plan.ts";
 import { specFor } from "./spec-for.ts";
-import { exampleContainer, exampleRoot, hybridTraits, plainInput, unifiedTraits } from "./testing/examples.ts";
+import { plainInput } from "./plain-input.ts";
+import { exampleContainer, exampleRoot, hybridTraits, unifiedTraits } from "./testing/examples.ts";
 import type { HostTraits } from "./traits.ts";
 import { undo } from "./undo.ts";
 

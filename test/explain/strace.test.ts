@@ -19,7 +19,7 @@ import { explainPlan, type PlanStep } from "../../core/runtime/explain.ts";
 import type { Mount } from "../../core/runtime/mount.ts";
 import type { Plan } from "../../core/runtime/plan.ts";
 import { type SpecInput, specFor } from "../../core/runtime/spec-for.ts";
-import { plainInput, unlimited } from "../../core/runtime/testing/examples.ts";
+import { plainInput, unlimited } from "../../core/runtime/plain-input.ts";
 import { undo } from "../../core/runtime/undo.ts";
 
 const reason =

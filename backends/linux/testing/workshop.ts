@@ -12,7 +12,7 @@ import type { DiffId } from "../../../core/image/digest.ts";
 import { compileExec } from "../../../core/runtime/compile-exec.ts";
 import { compile } from "../../../core/runtime/compile.ts";
 import type { Plan } from "../../../core/runtime/plan.ts";
-import type { Resources } from "../../../core/runtime/resources.ts";
+import { plainInput } from "../../../core/runtime/plain-input.ts";
 import { type SpecInput, specFor } from "../../../core/runtime/spec-for.ts";
 import { undo } from "../../../core/runtime/undo.ts";
 import type { Change, Meta, TreePath } from "../../../core/unionfs/change.ts";
@@ -76,20 +76,6 @@ export async function applyBusybox(machine: Machine): Promise<void> {
     ),
   );
 }
-
-export const unlimited: Resources = {
-  memoryBytes: 0,
-  memorySwapBytes: 0,
-  memoryReservationBytes: 0,
-  nanoCpus: 0,
-  cpuShares: 0,
-  cpuPeriodMicros: 0,
-  cpuQuotaMicros: 0,
-  cpusetCpus: "",
-  cpusetMems: "",
-  pidsLimit: 0,
-  blkioWeight: 0,
-};
 
 const root = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
 
@@ -163,29 +149,11 @@ export class Container {
 }
 
 const defaults: Omit<SpecInput, "architecture"> = {
+  ...plainInput,
   argv: ["true"],
   env: ["PATH=/bin"],
   cwd: "/",
-  user: root,
-  terminal: null,
   hostname: "workshop",
-  domainname: "",
-  readonlyRootfs: false,
-  capabilities: { add: [], drop: [] },
-  privileged: false,
-  noNewPrivileges: false,
-  seccomp: "default",
-  maskedPaths: null,
-  readonlyPaths: null,
-  resources: unlimited,
-  ulimits: [],
-  sysctls: {},
-  shmSizeBytes: 0,
-  oomScoreAdj: 0,
-  devices: [],
-  namespaces: { pid: "private", ipc: "private", uts: "private", network: "private", cgroup: "private" },
-  userMaps: null,
-  cgroupParent: "",
 };
 
 /** Attaches, opens the gate, and follows the program to its end. */

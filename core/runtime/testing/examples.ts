@@ -2,51 +2,7 @@
 import type { ContainerId, HostPath } from "../../base/brand.ts";
 import { type Capability, capabilityNumbers } from "../capabilities.ts";
 import type { CompileInput } from "../compile.ts";
-import type { Resources } from "../resources.ts";
-import type { SpecInput } from "../spec-for.ts";
 import type { CgroupController, CgroupHierarchy, HostTraits } from "../traits.ts";
-
-export const unlimited: Resources = {
-  memoryBytes: 0,
-  memorySwapBytes: 0,
-  memoryReservationBytes: 0,
-  nanoCpus: 0,
-  cpuShares: 0,
-  cpuPeriodMicros: 0,
-  cpuQuotaMicros: 0,
-  cpusetCpus: "",
-  cpusetMems: "",
-  pidsLimit: 0,
-  blkioWeight: 0,
-};
-
-/** `run busybox echo hi` */
-export const plainInput: SpecInput = {
-  argv: ["echo", "hi"],
-  env: [],
-  cwd: "",
-  user: { uid: 0, gid: 0, additionalGids: [], home: "/root" },
-  terminal: null,
-  hostname: "c0ffee",
-  domainname: "",
-  readonlyRootfs: false,
-  capabilities: { add: [], drop: [] },
-  privileged: false,
-  noNewPrivileges: false,
-  seccomp: "default",
-  architecture: "amd64",
-  maskedPaths: null,
-  readonlyPaths: null,
-  resources: unlimited,
-  ulimits: [],
-  sysctls: {},
-  shmSizeBytes: 0,
-  oomScoreAdj: 0,
-  devices: [],
-  namespaces: { pid: "private", ipc: "private", uts: "private", network: "private", cgroup: "private" },
-  userMaps: null,
-  cgroupParent: "",
-};
 
 export const exampleContainer = "c0ffee".padEnd(64, "0") as ContainerId;
 

@@ -13,14 +13,8 @@ import type { Mount } from "../../../core/runtime/mount.ts";
 import type { Op, Plan } from "../../../core/runtime/plan.ts";
 import type { Resources } from "../../../core/runtime/resources.ts";
 import { type SpecInput, specFor } from "../../../core/runtime/spec-for.ts";
-import {
-  exampleContainer,
-  exampleRoot,
-  hybridTraits,
-  plainInput,
-  unifiedTraits,
-  unlimited,
-} from "../../../core/runtime/testing/examples.ts";
+import { plainInput, unlimited } from "../../../core/runtime/plain-input.ts";
+import { exampleContainer, exampleRoot, hybridTraits, unifiedTraits } from "../../../core/runtime/testing/examples.ts";
 
 interface GoldenInput {
   readonly host: "hybrid" | "unified";
