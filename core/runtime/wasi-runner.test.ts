@@ -7,7 +7,8 @@ import { compileExec } from "./compile-exec.ts";
 import type { Mount } from "./mount.ts";
 import type { ChildOp, Plan } from "./plan.ts";
 import { specFor } from "./spec-for.ts";
-import { exampleContainer, exampleRoot, plainInput, unifiedTraits } from "./testing/examples.ts";
+import { plainInput } from "./plain-input.ts";
+import { exampleContainer, exampleRoot, unifiedTraits } from "./testing/examples.ts";
 import type { HostTraits, WasiRunner } from "./traits.ts";
 
 const runner: WasiRunner = {
