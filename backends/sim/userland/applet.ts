@@ -119,12 +119,12 @@ export class Context {
   }
 
   /** Does something to one of several files: a failure is said, with what `describe` makes of it, and the next has its turn. */
-  async attempt(act: () => void | Promise<void>, describe: (reason: string) => string): Promise<boolean> {
+  async attempt(act: () => void | Promise<void>, describe: (reason: string, path: string) => string): Promise<boolean> {
     try {
       await act();
       return true;
     } catch (thrown) {
-      await this.complain(describe(reasonOf(thrown)));
+      await this.complain(describe(reasonOf(thrown), thrown instanceof Errno ? thrown.path : ""));
       return false;
     }
   }
@@ -143,6 +143,20 @@ export function applet(body: (context: Context) => Promise<number>): Program {
     }
     return code;
   };
+}
+
+/** The same; whatever it fails with ends it with that code. */
+export function failing(code: number, body: (context: Context) => Promise<number>): Program {
+  return applet(async (context) => {
+    try {
+      return await body(context);
+    } catch (thrown) {
+      if (thrown instanceof UsageFailure) throw new UsageFailure(thrown.message, code);
+      if (thrown instanceof Failure) throw new Failure(thrown.message, code);
+      if (!(thrown instanceof Errno)) throw thrown;
+      throw new Failure(thrown.path === "" ? reasonOf(thrown) : `${thrown.path}: ${reasonOf(thrown)}`, code);
+    }
+  });
 }
 
 async function codeOf(context: Context, body: (context: Context) => Promise<number>): Promise<number> {

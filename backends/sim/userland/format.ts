@@ -127,8 +127,8 @@ const simpleEscapes: Readonly<Record<string, string>> = {
 };
 
 export interface EscapeRules {
-  /** Octal numbers need a zero first, as in echo and %b. */
-  readonly octalZero: boolean;
+  /** Whether an octal number needs a zero before its digits, or may have one. */
+  readonly octalZero: "must" | "may" | "no";
   /** \xHH. */
   readonly hexadecimal: boolean;
   /** \e. */
@@ -154,8 +154,10 @@ export function unescape(text: string, rules: EscapeRules): Escaped {
   return { text: result, ended: false };
 }
 
+const octals = { must: /^0[0-7]{0,3}/, may: /^0[0-7]{1,3}|^[0-7]{1,3}/, no: /^[0-7]{1,3}/ } as const;
+
 function oneEscape(rest: string, rules: EscapeRules): { taken: number; value: string } {
-  const octal = (rules.octalZero ? /^0[0-7]{0,3}/ : /^[0-7]{1,3}/).exec(rest)?.[0];
+  const octal = octals[rules.octalZero].exec(rest)?.[0];
   if (octal !== undefined) return { taken: octal.length, value: byte(Number.parseInt(octal, 8)) };
   const hex = rules.hexadecimal ? /^x([0-9a-fA-F]{1,2})/.exec(rest) : null;
   if (hex !== null) return { taken: hex[0].length, value: byte(Number.parseInt(hex[1] ?? "0", 16)) };

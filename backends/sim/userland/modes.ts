@@ -36,11 +36,11 @@ export function changeMode(text: string, mode: number, options: { umask: number;
 }
 
 function changeByClause(clause: string, mode: number, options: { umask: number; directory: boolean }): number | null {
-  const [, who = "", actions = ""] = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/.exec(clause) ?? [];
+  const [, who = "", actions = ""] = /^([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)$/.exec(clause) ?? [];
   if (actions === "") return null;
   const mask = who === "" ? 0o7777 & ~options.umask : [...who].reduce((bits, each) => bits | (whoBits[each] ?? 0), 0);
   let result = mode;
-  for (const [, operator = "", what = ""] of actions.matchAll(/([-+=])([rwxXst]*|[ugo])/g)) {
+  for (const [, operator = "", what = ""] of actions.matchAll(/([-+=])([ugo]|[rwxXst]*)/g)) {
     const bits = bitsOf(what, result, options.directory) & mask;
     if (operator === "+") result |= bits;
     else if (operator === "-") result &= ~bits;

@@ -914,7 +914,7 @@ function plainBuiltin(name: string, values: readonly Value[], convention: string
     case "substr":
       return substring(text, b, values.length > 2 ? toNumber(values[2]) : Infinity);
     case "index":
-      return text.indexOf(toText(values[1], convention)) + 1;
+      return values[1] === "" ? 0 : text.indexOf(toText(values[1], convention)) + 1;
     case "tolower":
       return text.toLowerCase();
     case "toupper":
@@ -957,7 +957,7 @@ function plainBuiltin(name: string, values: readonly Value[], convention: string
 
 function substring(text: string, from: number, length: number): string {
   const chars = Array.from(text);
-  const start = Math.round(from);
-  const end = length === Infinity ? Infinity : Math.round(from + length);
-  return chars.slice(Math.max(0, start - 1), Math.max(0, end - 1)).join("");
+  // A start before the text counts as its first character, and takes nothing from the length.
+  const start = Math.max(0, Math.round(from) - 1);
+  return chars.slice(start, length === Infinity ? undefined : start + Math.max(0, Math.round(length))).join("");
 }

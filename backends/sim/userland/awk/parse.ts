@@ -31,7 +31,7 @@ const builtins = new Set(
   ),
 );
 const operators = /^(?:&&|\|\||\+\+|--|\*\*=?|[-+*/%^<>=!]=|>>|!~|[-+*/%^!<>=?:~$(){}[\];,|&])/;
-const escapes = { octalZero: false, hexadecimal: false, escape: false, end: false };
+const escapes = { octalZero: "no", hexadecimal: false, escape: false, end: false } as const;
 
 function problem(line: number, what: string): Failure {
   return new Failure(`cmd. line:${line}: ${what}`);
@@ -159,8 +159,7 @@ class Parser {
   }
 
   #expect(text: string): void {
-    if (!this.#take(text))
-      throw problem(this.#token.line, this.#token.kind === "end" ? "Unexpected end of string" : "Unexpected token");
+    if (!this.#take(text)) throw problem(this.#token.line, "Unexpected token");
   }
 
   #newlines(): void {
@@ -522,7 +521,7 @@ class Parser {
       case "end":
         break;
     }
-    throw problem(token.line, token.kind === "end" ? "Unexpected end of string" : "Unexpected token");
+    throw problem(token.line, "Unexpected token");
   }
 
   #operator(token: Token): Expression {

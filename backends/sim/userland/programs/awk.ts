@@ -1,7 +1,7 @@
 /** awk: the program on the command line; its language is in ../awk. */
 import { parseAwk } from "../awk/parse.ts";
 import { Awk } from "../awk/interpret.ts";
-import { applet, readText, UsageFailure } from "../applet.ts";
+import { applet, type Context, Failure, readText, reasonOf, UsageFailure } from "../applet.ts";
 import { parseOptions } from "../options.ts";
 import { drive } from "../run.ts";
 
@@ -9,7 +9,7 @@ const awk = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "", valued: "Fvfe", inOrder: true });
   const operands = [...options.operands];
   const parts: string[] = [];
-  for (const file of options.values("f")) parts.push(await readText(context.sys, file));
+  for (const file of options.values("f")) parts.push(await scriptOf(context, file));
   parts.push(...options.values("e"));
   if (parts.length === 0) {
     const text = operands.shift();
@@ -22,5 +22,13 @@ const awk = applet(async (context) => {
   for (const assignment of options.values("v")) interpreter.assign(assignment);
   return drive(interpreter.run(operands));
 });
+
+async function scriptOf(context: Context, file: string): Promise<string> {
+  try {
+    return await readText(context.sys, file);
+  } catch (thrown) {
+    throw new Failure(`can't open '${file}': ${reasonOf(thrown)}`);
+  }
+}
 
 export const programs = { awk };

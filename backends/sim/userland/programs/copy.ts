@@ -19,8 +19,10 @@ import { agreed, gidOf, lookAt, makeParents, uidOf } from "./files.ts";
 /** Where each source goes: into a directory, or to the very name. */
 function targetsOf(context: Context, sources: readonly string[], target: string, options: Options): [string, string][] {
   const isDirectory = lookAt(context.sys, target, true)?.kind === "directory" && !options.has("T");
-  if (sources.length > 1 && !isDirectory) throw new Failure(`target '${target}' is not a directory`);
-  return sources.map((source) => [source, isDirectory ? joinPath(target, baseName(source)) : target]);
+  return sources.map((source) => [
+    source,
+    isDirectory || sources.length > 1 ? joinPath(target, baseName(source)) : target,
+  ]);
 }
 
 function sourcesAndTarget(options: Options): { sources: readonly string[]; target: string } {

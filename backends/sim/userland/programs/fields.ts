@@ -5,11 +5,12 @@ import {
   applet,
   batchesOf,
   eachInput,
+  failing,
   Failure,
   isErrno,
-  UsageFailure,
   withInput,
 } from "../applet.ts";
+import { encodeText } from "../../../../core/base/bytes.ts";
 import { unescape } from "../format.ts";
 import { type Options, parseOptions } from "../options.ts";
 
@@ -34,8 +35,7 @@ function rangesOf(text: string): Range[] {
       if (from === "" && to === "")
         throw new Failure(part === "-" || part === "" ? "invalid range" : `invalid number '${part}'`);
       const low = from === "" ? 1 : Number(from);
-      if (low === 0) throw new Failure("invalid range");
-      return { from: low, to: dash === "" ? low : to === "" ? Infinity : Number(to) };
+      return { from: Math.max(1, low), to: dash === "" ? Math.max(1, low) : to === "" ? Infinity : Number(to) };
     })
     .sort((a, b) => a.from - b.from);
 }
@@ -90,7 +90,7 @@ async function linesOfFile(context: Context, name: string): Promise<string[]> {
 const paste = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "s", valued: "d" });
   const delimiters = Array.from(
-    unescape(options.value("d") ?? "\t", { octalZero: false, hexadecimal: false, escape: false, end: false }).text,
+    unescape(options.value("d") ?? "\t", { octalZero: "no", hexadecimal: false, escape: false, end: false }).text,
   );
   const between = (index: number): string => {
     const delimiter = delimiters[index % delimiters.length] ?? "";
@@ -98,9 +98,7 @@ const paste = applet(async (context) => {
   };
   const join = (parts: readonly string[]): string =>
     parts.map((part, index) => (index === 0 ? part : between(index - 1) + part)).join("");
-  const files: string[][] = [];
-  for (const name of options.operands.length === 0 ? ["-"] : options.operands)
-    files.push(await linesOfFile(context, name));
+  const files = await columnsOf(context, options.operands.length === 0 ? ["-"] : options.operands, options.has("s"));
   if (options.has("s")) context.out.put(files.map((lines) => `${join(lines)}\n`).join(""));
   else {
     const rows = Math.max(...files.map(({ length }) => length), 0);
@@ -108,6 +106,21 @@ const paste = applet(async (context) => {
   }
   return 0;
 });
+
+/** Each file's lines; standard input named several times is dealt out line by line. */
+async function columnsOf(context: Context, names: readonly string[], serial: boolean): Promise<string[][]> {
+  const shares = serial ? 1 : names.filter((name) => name === "-").length;
+  const input = shares > 0 ? await linesOfFile(context, "-") : [];
+  const files: string[][] = [];
+  let share = 0;
+  for (const name of names) {
+    const own = share;
+    if (name === "-") files.push(input.filter((_, index) => index % shares === own % shares));
+    else files.push(await linesOfFile(context, name));
+    if (name === "-") share++;
+  }
+  return files;
+}
 
 const comm = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "123", operandsMin: 2, operandsMax: 2 });
@@ -187,7 +200,7 @@ function keyOf(text: string): SortKey {
   };
 }
 
-const sort = applet(async (context) => {
+const sort = failing(2, async (context) => {
   const options = parseOptions(context.args, { flags: "ngMucszbrdfihV", valued: "koSTt" });
   const keys = options.values("k").map(keyOf);
   const flags = [..."ngMbrdfihV"].filter((letter) => options.has(letter)).join("");
@@ -197,7 +210,7 @@ const sort = applet(async (context) => {
   for (const name of options.operands.length === 0 ? ["-"] : options.operands)
     for (const line of await withInput(context.sys, name, async (fd) => (await allLines(context.sys, fd, end)).lines))
       lines.push(line);
-  if (options.has("c")) return checkOrder(lines, compare, options);
+  if (options.has("c")) return checkOrder(context, lines, compare, options);
   await context.sys.work(lines.length * lineFuel);
   lines.sort(compare);
   const sorted = options.has("u")
@@ -207,10 +220,17 @@ const sort = applet(async (context) => {
   return 0;
 });
 
-function checkOrder(lines: readonly string[], compare: (a: string, b: string) => number, options: Options): number {
+async function checkOrder(
+  context: Context,
+  lines: readonly string[],
+  compare: (a: string, b: string) => number,
+  options: Options,
+): Promise<number> {
   for (const [index, line] of lines.entries()) {
     const order = index === 0 ? -1 : compare(lines[index - 1] ?? "", line);
-    if (order > 0 || (order === 0 && options.has("u"))) return 1;
+    if (order < 0 || (order === 0 && !options.has("u"))) continue;
+    await context.sys.write(2, encodeText(`Check line ${index}\n`));
+    return 1;
   }
   return 0;
 }
@@ -218,7 +238,7 @@ function checkOrder(lines: readonly string[], compare: (a: string, b: string) =>
 async function write(context: Context, lines: readonly string[], end: string, file: string | undefined): Promise<void> {
   if (file !== undefined) {
     const fd = await context.sys.open(file, { access: "write", create: true, truncate: true });
-    await context.sys.write(fd, new TextEncoder().encode(lines.map((line) => line + end).join("")));
+    await context.sys.write(fd, encodeText(lines.map((line) => line + end).join("")));
     return;
   }
   for (const line of lines) {
@@ -350,7 +370,7 @@ async function inputLines(context: Context, name: string): Promise<string[]> {
 
 // tr
 
-const trEscapes = { octalZero: false, hexadecimal: false, escape: false, end: false };
+const trEscapes = { octalZero: "no", hexadecimal: false, escape: false, end: false } as const;
 const trClasses: Readonly<Record<string, RegExp>> = {
   alpha: /[A-Za-z]/,
   digit: /[0-9]/,
@@ -402,7 +422,6 @@ const tr = applet(async (context) => {
   const [first = "", second] = options.operands;
   const deletes = options.has("d");
   const squeezes = options.has("s");
-  if (second === undefined && !deletes && !squeezes) throw new UsageFailure("");
   const isComplement = options.has("c") || options.has("C");
   const from = new Set(setOf(first));
   const list = [...setOf(first)];

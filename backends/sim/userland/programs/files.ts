@@ -59,7 +59,7 @@ const mkdir = applet(async (context) => {
         else sys.makeDirectory(path, 0o777);
         if (options.has("m")) sys.setAttributes(path, { mode: modeOption(options, sys, 0o777, true) });
       },
-      (reason) => `can't create directory '${path}': ${reason}`,
+      (reason, at) => `can't create directory '${at.endsWith("/") ? at : path}': ${reason}`,
     );
   }
   return context.code;
@@ -68,12 +68,15 @@ const mkdir = applet(async (context) => {
 /** The directory and those above it, as far as they are missing. */
 export function makeParents(sys: Sys, path: string): void {
   let made = path.startsWith("/") ? "/" : "";
-  for (const part of path.split("/").filter((each) => each !== "")) {
+  const parts = path.split("/").filter((each) => each !== "");
+  for (const [index, part] of parts.entries()) {
     made = made === "" || made === "/" ? made + part : `${made}/${part}`;
     try {
       sys.makeDirectory(made, 0o777);
     } catch (thrown) {
-      if (!isErrno(thrown, "EEXIST", "EROFS", "EISDIR") || lookAt(sys, made, true)?.kind !== "directory") throw thrown;
+      if (!isErrno(thrown, "EEXIST", "EROFS", "EISDIR")) throw thrown;
+      if (lookAt(sys, made, true)?.kind === "directory") continue;
+      throw index === parts.length - 1 ? thrown : new Errno("ENOTDIR", `${made}/`);
     }
   }
 }
@@ -236,18 +239,14 @@ const ln = applet(async (context) => {
     long: { symbolic: "s", force: "f" },
     operandsMin: 1,
   });
-  const many = options.operands.length > 2 || options.operands.length === 1;
-  const target = options.operands.length === 1 ? "." : (options.operands.at(-1) ?? "");
+  const last = options.operands.at(-1) ?? "";
+  const target = options.operands.length === 1 ? baseName(last) : last;
   const sources = options.operands.length === 1 ? options.operands : options.operands.slice(0, -1);
   const stat = lookAt(sys, target, !options.has("n"));
   const isDirectory = stat?.kind === "directory" && !options.has("T");
-  if (many && options.operands.length > 2 && !isDirectory) throw new Failure(`${target}: Not a directory`);
+  if (options.operands.length > 2 && !isDirectory) throw new Failure(`${target}: Not a directory`);
   for (const source of sources) {
-    const path = isDirectory
-      ? options.operands.length === 1
-        ? baseName(source)
-        : joinPath(target, baseName(source))
-      : target;
+    const path = isDirectory ? joinPath(target, baseName(source)) : target;
     if (!options.has("s") && lookAt(sys, source) === null) {
       await context.complain(`${source}: No such file or directory`);
       continue;
@@ -284,7 +283,7 @@ const readlink = applet(async (context) => {
     try {
       const target =
         options.has("f") || options.has("e") || options.has("m")
-          ? canonical(sys, path, options.has("e"))
+          ? canonical(sys, path, !options.has("m"))
           : sys.readlink(path);
       context.out.put(`${target}${options.has("n") ? "" : "\n"}`);
     } catch (thrown) {
@@ -380,7 +379,7 @@ const chmod = applet(async (context) => {
 async function ownerOf(sys: Sys, text: string): Promise<{ uid?: number; gid?: number }> {
   const [user = "", group] = text.includes(":") ? text.split(":") : text.includes(".") ? text.split(".") : [text];
   const uid = user === "" ? undefined : await uidOf(sys, user);
-  const gid = group === undefined || group === "" ? undefined : await gidOf(sys, group);
+  const gid = group === undefined || group === "" ? undefined : await gidOf(sys, group, `unknown user/group ${text}`);
   return { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) };
 }
 
@@ -391,11 +390,11 @@ export async function uidOf(sys: Sys, text: string): Promise<number> {
   throw new Failure(`unknown user ${text}`);
 }
 
-export async function gidOf(sys: Sys, text: string): Promise<number> {
+export async function gidOf(sys: Sys, text: string, otherwise = `unknown group ${text}`): Promise<number> {
   const group = (await readGroups(sys)).find(({ name }) => name === text);
   if (group !== undefined) return group.gid;
   if (/^\d+$/.test(text)) return Number(text);
-  throw new Failure(`unknown group ${text}`);
+  throw new Failure(otherwise);
 }
 
 function owning(isGroup: boolean) {

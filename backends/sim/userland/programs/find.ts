@@ -384,7 +384,7 @@ function sizeTest(text: string): Test {
   const [, amount = "", unit = ""] = /^([+-]?\d+)([bcwkMG]?)$/.exec(text) ?? [];
   const compare = comparison(amount);
   const bytes = sizeUnits[unit] ?? 512;
-  return ({ stat }) => compare(Math.ceil(stat.size / bytes));
+  return ({ stat }) => compare(stat.size / bytes);
 }
 
 function permissionTest(text: string): Test {

@@ -2,9 +2,9 @@
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Fd } from "../../kernel/sys.ts";
 import {
-  applet,
   batchesOf,
   type Context,
+  failing,
   joinPath,
   listDirectory,
   readText,
@@ -15,7 +15,7 @@ import { type Options, parseOptions } from "../options.ts";
 import { matchesPattern } from "../pattern.ts";
 import { compileRegex, regexSource } from "../regex.ts";
 
-const grep = applet(async (context) => {
+const grep = failing(2, async (context) => {
   const options = parseOptions(context.args, {
     flags: "HhnlLoqvsrRiwFEzxcaPU",
     valued: "mABCefIX",

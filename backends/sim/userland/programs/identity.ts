@@ -20,12 +20,16 @@ async function identityOf(
 ): Promise<Identity> {
   if (name === undefined) {
     const own = context.sys.credentials();
-    return { ...own, groups: [own.gid, ...own.groups.filter((gid) => gid !== own.gid)] };
+    return own;
   }
   const user = findUser(users, name);
   if (user === null) throw new Failure(`unknown user ${name}`);
   const listed = groups.filter(({ members }) => members.includes(user.name)).map(({ gid }) => gid);
   return { uid: user.uid, gid: user.gid, groups: [user.gid, ...listed.filter((gid) => gid !== user.gid)] };
+}
+
+function withOwn(gid: number, groups: readonly number[]): readonly number[] {
+  return [gid, ...groups.filter((other) => other !== gid)];
 }
 
 const id = applet(async (context) => {
@@ -42,10 +46,15 @@ const id = applet(async (context) => {
   if (options.has("u")) await context.out.print(`${shown(uid, userName(uid))}\n`);
   else if (options.has("g")) await context.out.print(`${shown(gid, groupName(gid))}\n`);
   else if (options.has("G"))
-    await context.out.print(`${all.map((number) => shown(number, groupName(number))).join(" ")}\n`);
+    await context.out.print(`${withOwn(gid, all)
+      .map((number) => shown(number, groupName(number)))
+      .join(" ")}
+`);
   else {
     const listed = all.map((number) => both(number, groupName(number))).join(",");
-    await context.out.print(`uid=${both(uid, userName(uid))} gid=${both(gid, groupName(gid))} groups=${listed}\n`);
+    await context.out.print(
+      `uid=${both(uid, userName(uid))} gid=${both(gid, groupName(gid))}${listed === "" ? "" : ` groups=${listed}`}\n`,
+    );
   }
   return 0;
 });
@@ -60,7 +69,8 @@ const whoami = applet(async (context) => {
 
 const groups = applet(async (context) => {
   const known = await readGroups(context.sys);
-  const { groups: all } = await identityOf(context, await readUsers(context.sys), known, context.args[0]);
+  const identity = await identityOf(context, await readUsers(context.sys), known, context.args[0]);
+  const all = withOwn(identity.gid, identity.groups);
   await context.out.print(
     `${all.map((gid) => known.find((group) => group.gid === gid)?.name ?? String(gid)).join(" ")}\n`,
   );
@@ -189,7 +199,7 @@ const cal = applet(async (context) => {
   );
   const rows = [...weeks, ...Array.from({ length: 6 - weeks.length }, () => "")];
   await context.out.print(
-    `${" ".repeat(Math.floor((20 - title.length) / 2))}${title}\nSu Mo Tu We Th Fr Sa\n${rows.map((row) => `${row.padEnd(20).trimEnd()}\n`).join("")}`,
+    `${" ".repeat(Math.floor((20 - title.length) / 2))}${title}\nSu Mo Tu We Th Fr Sa\n${rows.map((row) => `${row === "" ? " ".repeat(21) : row.padEnd(20).trimEnd()}\n`).join("")}`,
   );
   return 0;
 });

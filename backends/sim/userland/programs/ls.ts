@@ -153,7 +153,7 @@ class Listing {
     const { has } = this.#options;
     const inode = has("i") ? `${String(entry.stat.inode).padStart(7)} ` : "";
     const blocks = has("s") ? `${String(blocksOf(entry.stat)).padStart(6)} ` : "";
-    return `${inode}${blocks}${entry.name}${this.#mark(entry.stat)}`;
+    return `${inode}${blocks}${printable(entry.name)}${this.#mark(entry.stat)}`;
   }
 
   #mark({ kind, mode }: Stat): string {
@@ -195,7 +195,7 @@ class Listing {
     const group = has("o") ? "" : `${this.#group(stat).padEnd(8)} `;
     const time = `${this.#time(stat.mtime)} `;
     const head = `${modeText(stat.kind, stat.mode)} ${String(stat.links).padStart(4)} `;
-    return `${inode}${blocks}${head}${owner}${group}${this.#size(stat)} ${time}${entry.name}${this.#link(entry)}\n`;
+    return `${inode}${blocks}${head}${owner}${group}${this.#size(stat)} ${time}${printable(entry.name)}${this.#link(entry)}\n`;
   }
 
   #owner({ uid }: Stat): string {
@@ -211,7 +211,7 @@ class Listing {
   #size(stat: Stat): string {
     if (stat.kind === "character" || stat.kind === "block")
       return `${String(stat.major).padStart(4)}, ${String(stat.minor).padStart(3)}`;
-    return this.#options.has("h") ? humanSize(stat.size).padStart(9) : String(stat.size).padStart(9);
+    return this.#options.has("h") ? humanSize(stat.size).padStart(7) : String(stat.size).padStart(9);
   }
 
   #time(mtime: bigint): string {
@@ -226,6 +226,12 @@ class Listing {
     const target = this.#context.sys.readlink(path);
     return ` -> ${target}`;
   }
+}
+
+/** A control character in a name is shown as a question mark. */
+function printable(name: string): string {
+  // eslint-disable-next-line no-control-regex
+  return name.replace(/[\x00-\x1f\x7f]/g, "?");
 }
 
 /** 1024-byte blocks, as tmpfs and overlays on it count them. */
@@ -265,7 +271,7 @@ const typeBits: Readonly<Record<Stat["kind"], number>> = {
 };
 
 const standard =
-  "  File: %N\n  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\nDevice: %Dh/%dd\tInode: %-10i  Links: %-5h%t\nAccess: (%04a/%A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\nAccess: %x\nModify: %y\nChange: %z\n";
+  "  File: %N\n  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\nDevice: %Dh/%dd\tInode: %-10i  Links: %-5h%@\nAccess: (%04a/%A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\nAccess: %x\nModify: %y\nChange: %z\n";
 
 const stat = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "ftLZ", valued: "c", operandsMin: 1 });
@@ -307,7 +313,7 @@ function fileSystemText(context: Context, path: string, format: string | undefin
 }
 
 function expanded(format: string, found: Stat, path: string, names: Names, context: Context): string {
-  return format.replace(/%([-0#+ ]*)(\d*)([a-zA-Z%])/g, (whole, flags: string, width: string, letter: string) => {
+  return format.replace(/%([-0#+ ]*)(\d*)([a-zA-Z%@])/g, (whole, flags: string, width: string, letter: string) => {
     const value = letter === "%" ? "%" : valueOf(letter, found, path, names, context);
     if (value === null) return whole;
     if (width === "") return value;
@@ -340,7 +346,9 @@ function valueOf(letter: string, found: Stat, path: string, { users, groups }: N
     i: () => String(found.inode),
     o: () => String(blockBytes),
     s: () => String(found.size),
-    t: () => (isDevice ? `     Device type: ${found.major.toString(16)},${found.minor.toString(16)}` : ""),
+    t: () => found.major.toString(16),
+    T: () => found.minor.toString(16),
+    "@": () => (isDevice ? `     Device type: ${found.major.toString(16)},${found.minor.toString(16)}` : ""),
     u: () => String(found.uid),
     U: () => user,
     x: () => moment(found.mtime),

@@ -12,27 +12,19 @@ import { humanSize } from "../sizes.ts";
 interface Column {
   readonly title: string;
   readonly width: number;
-  readonly value: (entry: ProcessEntry, users: readonly User[], now: number) => string;
+  readonly value: (entry: ProcessEntry, users: readonly User[]) => string;
   readonly right?: boolean;
 }
 
 const userName = (users: readonly User[], uid: number): string =>
   users.find((user) => user.uid === uid)?.name ?? String(uid);
 
-/** "0:00", "1h02", "3d04". */
-function clock(seconds: number): string {
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 100) return `${minutes}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 100) return `${hours}h${String(minutes % 60).padStart(2, "0")}`;
-  return `${Math.floor(hours / 24)}d${String(hours % 24).padStart(2, "0")}`;
-}
-
 function kilobytes(value: number): string {
   if (value < 10_000) return String(value);
   return value < 10_000 * 1024 ? `${Math.floor(value / 1024)}m` : `${(value / 1024 / 1024).toFixed(1)}g`;
 }
 
+/** In the order in which busybox names them. */
 const columns: Readonly<Record<string, Column>> = {
   user: { title: "USER", width: 8, value: ({ uid }, users) => userName(users, uid).slice(0, 8) },
   group: { title: "GROUP", width: 8, value: ({ gid }) => String(gid) },
@@ -41,40 +33,49 @@ const columns: Readonly<Record<string, Column>> = {
   pid: { title: "PID", width: 5, right: true, value: ({ pid }) => String(pid) },
   ppid: { title: "PPID", width: 5, right: true, value: ({ parent }) => String(parent) },
   pgid: { title: "PGID", width: 5, right: true, value: ({ group }) => String(group) },
-  sid: { title: "SID", width: 5, right: true, value: ({ session }) => String(session) },
+  nice: { title: "NI", width: 5, right: true, value: ({ nice }) => String(nice) },
+  rgroup: { title: "RGROUP", width: 8, value: ({ gid }) => String(gid) },
+  ruser: { title: "RUSER", width: 8, value: ({ uid }, users) => userName(users, uid).slice(0, 8) },
   tty: { title: "TT", width: 6, value: ({ terminal }) => terminal },
   vsz: { title: "VSZ", width: 4, value: ({ virtualKb }) => kilobytes(virtualKb) },
-  rss: { title: "RSS", width: 4, value: ({ residentKb }) => kilobytes(residentKb) },
+  sid: { title: "SID", width: 5, right: true, value: ({ session }) => String(session) },
   stat: { title: "STAT", width: 4, value: ({ state }) => state },
-  nice: { title: "NI", width: 5, right: true, value: ({ nice }) => String(nice) },
-  time: { title: "TIME", width: 6, value: ({ cpuSeconds }) => clock(cpuSeconds) },
-  etime: { title: "ELAPSED", width: 7, value: ({ startSeconds }, _users, now) => clock(now - startSeconds) },
+  rss: { title: "RSS", width: 4, value: ({ residentKb }) => kilobytes(residentKb) },
 };
 
 const ps = applet(async (context) => {
-  const options = parseOptions(
-    context.args.map((arg) => (/^[a-z]+$/.test(arg) ? `-${arg}` : arg)),
-    { flags: "aAdefTwlxuwZ", valued: "opUC" },
-  );
+  const [first = "", ...rest] = context.args;
+  const args = /^[a-z]+$/.test(first) ? [`-${first}`, ...rest] : context.args;
+  const options = parseOptions(args, { flags: "aAdefTwlxuwZ", valued: "opUC" });
   const wanted = options.has("o")
     ? options.values("o").flatMap((list) => list.split(","))
     : context.args.some((arg) => /^-?[a-z]*l/.test(arg))
-      ? ["stat", "pid", "ppid", "vsz", "rss", "tty", "time", "args"]
-      : ["pid", "user", "time", "args"];
+      ? ["stat", "pid", "ppid", "vsz", "rss", "tty", "args"]
+      : ["pid", "user", "args"];
   const chosen = wanted.map((text) => columnOf(text));
   const users = await readUsers(context.sys);
-  const now = await uptime(context.sys);
   const entries = await readProcesses(context.sys);
-  const line = (cells: readonly string[]): string => {
+  const line = (cells: readonly string[], isTitle: boolean): string => {
     const padded = chosen.map(({ width, right }, index) => {
       const cell = cells[index] ?? "";
       const isLast = index === chosen.length - 1;
-      return right === true ? cell.padStart(width) : isLast ? cell : cell.padEnd(width);
+      return right === true && !isTitle ? cell.padStart(width) : isLast ? cell : cell.padEnd(width);
     });
     return `${padded.join(" ").trimEnd()}\n`;
   };
-  context.out.put(line(chosen.map(({ title }) => title)));
-  for (const entry of entries) context.out.put(line(chosen.map(({ value }) => value(entry, users, now))));
+  context.out.put(
+    line(
+      chosen.map(({ title }) => title),
+      true,
+    ),
+  );
+  for (const entry of entries)
+    context.out.put(
+      line(
+        chosen.map(({ value }) => value(entry, users)),
+        false,
+      ),
+    );
   return 0;
 });
 

@@ -182,28 +182,43 @@ const timeout = applet(async (context) => {
   if (duration === null) throw new Failure(`invalid number '${text}'`);
   if (signal === null) throw new Failure(`bad signal name '${options.value("s")}'`);
   const { sys } = context;
-  let pid: Pid;
-  try {
-    pid = await spawn(context, words);
-  } catch (thrown) {
-    if (!(thrown instanceof Errno)) throw thrown;
-    throw new Failure(`can't execute '${words[0]}': ${errnoText(thrown.errno)}`, 127);
-  }
-  const watcher = sys.fork(async (child) => {
-    await child.sleep(duration);
-    sendQuietly(child, pid, signal);
-    const more = durationOf(options.value("k") ?? "");
-    if (more !== null) {
-      await child.sleep(more);
-      sendQuietly(child, pid, 9);
-    }
+  // As busybox does it: this process becomes the program, and a child of a child that has ended watches.
+  const target = sys.pid;
+  const between = sys.fork(async (middle) => {
+    middle.fork((watcher) =>
+      watchOver(watcher, target, { duration, signal, more: durationOf(options.value("k") ?? "") }),
+    );
     return 0;
   });
-  const status = await waitFor(sys, pid);
-  sendQuietly(sys, watcher, 9);
-  await waitFor(sys, watcher);
-  return codeOf(status);
+  await waitFor(sys, between);
+  return execute(context, words);
 });
+
+const secondNanos = 1_000_000_000n;
+
+/** Looks every second whether the process is still there; when its time is up it gets the signal. */
+async function watchOver(
+  sys: Sys,
+  pid: Pid,
+  wanted: { duration: bigint; signal: number; more: bigint | null },
+): Promise<number> {
+  if (!(await outlasts(sys, pid, wanted.duration))) return 0;
+  sendQuietly(sys, pid, wanted.signal);
+  if (wanted.more !== null && (await outlasts(sys, pid, wanted.more))) sendQuietly(sys, pid, 9);
+  return 0;
+}
+
+async function outlasts(sys: Sys, pid: Pid, duration: bigint): Promise<boolean> {
+  for (let left = duration; left > 0n; left -= secondNanos) {
+    await sys.sleep(left < secondNanos ? left : secondNanos);
+    try {
+      sys.kill(pid, 0);
+    } catch (thrown) {
+      if (isErrno(thrown, "ESRCH", "EPERM")) return false;
+    }
+  }
+  return true;
+}
 
 function sendQuietly(sys: Sys, pid: Pid, signal: number): void {
   try {
@@ -455,7 +470,8 @@ const su = applet(async (context) => {
   const user = findUser(await readUsers(context.sys), name);
   if (user === null || user.name !== name) throw new Failure(`unknown user ${name}`);
   const { sys } = context;
-  const groups = (await readGroups(sys)).filter(({ members }) => members.includes(name)).map(({ gid }) => gid);
+  const listed = (await readGroups(sys)).filter(({ members }) => members.includes(name)).map(({ gid }) => gid);
+  const groups = [...new Set([user.gid, ...listed])].sort((a, b) => a - b);
   if (sys.credentials().uid !== 0 && sys.credentials().uid !== user.uid)
     throw new Failure("must be suid to work properly");
   sys.setCredentials({ uid: user.uid, gid: user.gid, groups });

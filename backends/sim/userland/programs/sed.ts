@@ -369,6 +369,7 @@ class Editor {
     let steps = 0;
     let isRestart = false;
     while (isRestart || this.#number < input.lines.length) {
+      if (!isRestart) this.#changed = false;
       if (!isRestart) this.#pattern = input.lines[this.#number++] ?? "";
       const outcome = await this.#cycle();
       isRestart = outcome === "restart";

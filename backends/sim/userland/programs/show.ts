@@ -9,6 +9,7 @@ import {
   type Context,
   eachInput,
   Failure,
+  isErrno,
   UsageFailure,
   withInput,
 } from "../applet.ts";
@@ -21,10 +22,8 @@ const cantOpen = (name: string, reason: string): string => `can't open '${name}'
 // cat
 
 const cat = applet(async (context) => {
-  const options = parseOptions(context.args, { flags: "benstuvAET" });
-  const isPlain = !/[bnvAETes]/.test(
-    ["b", "n", "v", "A", "E", "T", "e", "s"].filter((each) => options.has(each)).join(""),
-  );
+  const options = parseOptions(context.args, { flags: "benvtuAET" });
+  const isPlain = !["b", "n", "v", "t", "A", "E", "T", "e"].some((letter) => options.has(letter));
   const numbering = { line: 0 };
   for (const name of options.operands.length === 0 ? ["-"] : options.operands) {
     await catOne(context, name, (fd) => (isPlain ? copyAll(context, fd) : showLines(context, fd, options, numbering)));
@@ -60,11 +59,8 @@ async function showLines(context: Context, fd: Fd, options: Options, numbering: 
   const marksEnd = all || options.has("E") || options.has("e");
   const marksTabs = all || options.has("T") || options.has("t");
   const marksRest = all || options.has("v") || options.has("e") || options.has("t");
-  let blanks = 0;
   for await (const { lines, ended } of batchesOf(context.sys, fd)) {
     for (const [index, line] of lines.entries()) {
-      blanks = line === "" ? blanks + 1 : 0;
-      if (options.has("s") && blanks > 1) continue;
       const isNumbered = options.has("b") ? line !== "" : options.has("n");
       const number = isNumbered ? `${String(++numbering.line).padStart(6)}\t` : "";
       const text = marksRest || marksTabs ? visible(line, marksTabs, marksRest) : line;
@@ -137,11 +133,11 @@ const head = applet(async (context) => {
 /** "==> name <==" before each of several files. */
 function titles(options: Options): (context: Context, name: string) => void {
   const isShown = options.last("qv") === "v" || (options.operands.length > 1 && !options.has("q"));
-  let isFirst = true;
   return (context, name) => {
     if (!isShown) return;
-    context.out.put(`${isFirst ? "" : "\n"}==> ${name === "-" ? "standard input" : name} <==\n`);
-    isFirst = false;
+    context.out.put(
+      `${options.operands.indexOf(name) < 1 ? "" : "\n"}==> ${name === "-" ? "standard input" : name} <==\n`,
+    );
   };
 }
 
@@ -161,6 +157,16 @@ async function headLines(context: Context, fd: Fd, count: number, isFromEnd: boo
     let end = 0;
     for (; end < chunk.length && left > 0; end++) if (chunk[end] === 10) left--;
     await context.out.write(chunk.subarray(0, end));
+    if (end < chunk.length) giveBack(context, fd, chunk.length - end);
+  }
+}
+
+/** What was read too far of a file is there for who reads on, as stdio leaves it. */
+function giveBack({ sys }: Context, fd: Fd, count: number): void {
+  try {
+    sys.seek(fd, -count, "current");
+  } catch (thrown) {
+    isErrno(thrown, "ESPIPE");
   }
 }
 
@@ -296,7 +302,7 @@ const wc = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "lwcmL" });
   const wanted = (["l", "w", "m", "c", "L"] as const).filter((letter) => options.has(letter));
   const columns = wanted.length === 0 ? (["l", "w", "c"] as const) : wanted;
-  const width = columns.length === 1 ? 0 : 9;
+  const width = columns.length === 1 && options.operands.length < 2 ? 0 : 9;
   const total: Counts = { l: 0, w: 0, c: 0, m: 0, L: 0 };
   const line = (counts: Counts, name: string): string => {
     const numbers = columns.map((letter) => String(counts[letter]).padStart(width)).join(" ");

@@ -14,8 +14,8 @@ import { evaluateTest, TestProblem } from "../test-expression.ts";
 
 const nanosPerSecond = 1e9;
 
-const echoRules = { octalZero: false, hexadecimal: true, escape: true, end: true };
-const formatRules = { octalZero: false, hexadecimal: true, escape: true, end: true };
+const echoRules = { octalZero: "may", hexadecimal: true, escape: true, end: true } as const;
+const formatRules = { octalZero: "no", hexadecimal: true, escape: true, end: true } as const;
 
 const echo = applet(async (context) => {
   let at = 0;
@@ -35,7 +35,7 @@ const printf = applet(async (context) => {
   if (format === undefined) throw new UsageFailure("");
   const { text, ended } = unescape(format, formatRules);
   const pieces = piecesOf(text);
-  const printing = new Printing(context, values);
+  const printing = new Printing(context, format, values);
   do await printing.round(pieces);
   while (!ended && !printing.ended && printing.goesOn);
   return context.code;
@@ -43,13 +43,15 @@ const printf = applet(async (context) => {
 
 class Printing {
   readonly #context: Context;
+  readonly #format: string;
   readonly #values: readonly string[];
   #at = 0;
   #took = false;
   ended = false;
 
-  constructor(context: Context, values: readonly string[]) {
+  constructor(context: Context, format: string, values: readonly string[]) {
     this.#context = context;
+    this.#format = format;
     this.#values = values;
   }
 
@@ -88,8 +90,9 @@ class Printing {
       return formatFloat(conversion, await this.#float(this.#next()));
     if (piece.type === "s") return formatString(conversion, this.#next());
     if (piece.type === "c") return formatString({ ...conversion, precision: 1 }, this.#next());
-    if (piece.type !== "b") throw new Failure(`%${piece.type}: invalid format`);
-    const { text, ended } = unescape(this.#next(), { ...echoRules, octalZero: true });
+    if (piece.type !== "b")
+      throw new Failure(`${this.#format.slice(this.#format.indexOf(`%${piece.type}`))}: invalid format`);
+    const { text, ended } = unescape(this.#next(), { ...echoRules, octalZero: "must" });
     this.ended = ended;
     return formatString(conversion, text);
   }
@@ -150,15 +153,13 @@ const yes = applet(async (context) => {
 });
 
 const seq = applet(async (context) => {
-  const options = parseOptions(
-    context.args.map((arg) => (/^-[\d.]/.test(arg) ? ` ${arg}` : arg)),
-    {
-      flags: "w",
-      valued: "s",
-      operandsMin: 1,
-      operandsMax: 3,
-    },
-  );
+  const options = parseOptions(context.args, {
+    flags: "w",
+    valued: "s",
+    inOrder: true,
+    operandsMin: 1,
+    operandsMax: 3,
+  });
   const texts = options.operands.map((text) => text.trim());
   const numbers = texts.map(Number);
   if (texts.some((text, index) => text === "" || Number.isNaN(numbers[index]))) throw new UsageFailure("");

@@ -20,8 +20,8 @@ import { type Run, settled } from "../run.ts";
 import { type Shell, ShellError } from "./shell.ts";
 import { isName } from "./variables.ts";
 
-const echoEscapes = { octalZero: true, hexadecimal: false, escape: true, end: true };
-const formatEscapes = { octalZero: false, hexadecimal: false, escape: false, end: true };
+const echoEscapes = { octalZero: "must", hexadecimal: false, escape: true, end: true } as const;
+const formatEscapes = { octalZero: "no", hexadecimal: false, escape: false, end: true } as const;
 
 function* echo({ shell }: Interpreter, args: readonly string[]): Run<number> {
   const isBare = args[0] === "-n";

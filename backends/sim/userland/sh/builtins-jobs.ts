@@ -158,7 +158,7 @@ function signalOf(text: string): number {
 function sendTo(shell: Shell, target: string, signal: number): string | null {
   if (!target.startsWith("%") && !/^-?\d+$/.test(target)) throw new ShellError(`Illegal number: ${target}`);
   const job = target.startsWith("%") ? jobOf(shell, target) : null;
-  const pid = job === null ? Number(target) : job.group === null ? (job.members[0]?.pid ?? 0) : -job.group;
+  const pid = job === null ? Number(target) : -(job.group ?? job.members[0]?.pid ?? 0);
   try {
     shell.sys.kill(pid, signal);
     return null;

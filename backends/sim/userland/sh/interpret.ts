@@ -429,8 +429,12 @@ export class Interpreter {
     if ((flags & exiting) !== 0 && this.shell.traps.list().length === 0 && !this.shell.monitors) {
       yield* this.#become(words, node);
     }
+    return yield* this.#withRedirections(node.redirections, [], () => this.#runProgram(words, node));
+  }
+
+  *#runProgram(words: readonly string[], node: Simple): Run<number> {
     const job = this.shell.jobs.add(node.source);
-    this.#fork(job, true, (child) => child.#become(words, node));
+    this.#fork(job, true, (child) => child.#become(words, { ...node, redirections: [] }));
     return yield* this.#foreground(job);
   }
 

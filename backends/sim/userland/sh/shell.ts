@@ -175,6 +175,7 @@ export class Shell {
     const here = this.sys.directory();
     const given = this.variables.get("PWD");
     if (given === null || !given.startsWith("/") || !this.#isSame(given)) this.variables.set("PWD", here);
+    this.variables.mark("PWD", { exported: true });
   }
 
   #isSame(path: string): boolean {
