@@ -73,7 +73,8 @@ async function all(sys: Sys, fd: number): Promise<Uint8Array> {
 
 async function furnish(sys: Sys): Promise<void> {
   await put(sys, { path: "/bin/busybox", text: elf, mode: 0o755 });
-  for (const name of programNames) if (name !== "busybox") sys.symlink("busybox", `/bin/${name}`);
+  await put(sys, { path: "/bin/sh", text: elf, mode: 0o755 });
+  for (const name of programNames) if (name !== "busybox" && name !== "sh") sys.symlink("busybox", `/bin/${name}`);
   for (const file of files) await put(sys, file);
 }
 

@@ -8,8 +8,15 @@ import { sh } from "./sh/sh.ts";
 type Family = () => Promise<{ readonly programs: Readonly<Record<string, Program>> }>;
 
 const families: readonly (readonly [Family, string])[] = [
+  [
+    () => import("./programs/accounts.ts"),
+    "addgroup adduser delgroup deluser groupadd groupdel passwd useradd userdel usermod",
+  ],
+  [() => import("./programs/archive.ts"), "gunzip gzip tar zcat"],
   [() => import("./programs/awk.ts"), "awk"],
+  [() => import("./programs/bytes.ts"), "base64 cksum cmp hd hexdump md5sum od sha1sum sha256sum sha512sum xxd"],
   [() => import("./programs/copy.ts"), "cp install mv"],
+  [() => import("./programs/diff.ts"), "diff"],
   [() => import("./programs/expr.ts"), "expr"],
   [() => import("./programs/fields.ts"), "comm cut join paste shuf sort tr uniq"],
   [
@@ -26,6 +33,7 @@ const families: readonly (readonly [Family, string])[] = [
   [() => import("./programs/nc.ts"), "nc"],
   [() => import("./programs/netstat.ts"), "arp ifconfig netstat route"],
   [() => import("./programs/nslookup.ts"), "nslookup"],
+  [() => import("./programs/pager.ts"), "less more"],
   [() => import("./programs/ping.ts"), "ping"],
   [() => import("./programs/processes.ts"), "free kill killall pgrep pidof pkill ps pwdx top uptime"],
   [
@@ -38,6 +46,8 @@ const families: readonly (readonly [Family, string])[] = [
     () => import("./programs/small.ts"),
     "[ basename clear dirname echo false printenv printf pwd reset seq sleep sync test true tty usleep yes",
   ],
+  [() => import("./programs/stty.ts"), "stty"],
+  [() => import("./programs/vi.ts"), "vi"],
   [() => import("./programs/wget.ts"), "wget"],
 ];
 

@@ -14,7 +14,8 @@ import {
 } from "../applet.ts";
 import { changeMode } from "../modes.ts";
 import { type Options, parseOptions } from "../options.ts";
-import { agreed, gidOf, lookAt, makeParents, uidOf } from "./files.ts";
+import { lookAt } from "../paths.ts";
+import { agreed, gidOf, makeParents, uidOf } from "./files.ts";
 
 /** Where each source goes: into a directory, or to the very name. */
 function targetsOf(context: Context, sources: readonly string[], target: string, options: Options): [string, string][] {

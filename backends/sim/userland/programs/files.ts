@@ -15,18 +15,9 @@ import {
   withInput,
 } from "../applet.ts";
 import { parseDate } from "../calendar.ts";
+import { canonical, lookAt } from "../paths.ts";
 import { changeMode, modeText } from "../modes.ts";
 import { type Options, parseOptions } from "../options.ts";
-
-/** The status of a file, null when there is none. */
-export function lookAt(sys: Sys, path: string, follow = false): Stat | null {
-  try {
-    return follow ? sys.stat(path) : sys.lstat(path);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return null;
-    throw thrown;
-  }
-}
 
 export function currentMask(sys: Sys): number {
   const mask = sys.umask(0);
@@ -293,34 +284,6 @@ const readlink = applet(async (context) => {
   }
   return context.code;
 });
-
-/** realpath(3); the last component may be missing unless `strict`. */
-export function canonical(sys: Sys, path: string, strict: boolean, depth = 0): string {
-  if (depth > 40) throw new Errno("ELOOP", path);
-  const parts = (path.startsWith("/") ? path : `${sys.directory()}/${path}`)
-    .split("/")
-    .filter((part) => part !== "" && part !== ".");
-  let done = "";
-  for (const [index, part] of parts.entries()) {
-    if (part === "..") {
-      done = done.slice(0, Math.max(0, done.lastIndexOf("/")));
-      continue;
-    }
-    const next = `${done}/${part}`;
-    const stat = lookAt(sys, next);
-    const isLast = index === parts.length - 1;
-    if (stat === null && (!isLast || strict)) throw new Errno("ENOENT", path);
-    if (stat?.kind === "symlink") {
-      const target = sys.readlink(next);
-      const rest = parts.slice(index + 1).join("/");
-      const whole = target.startsWith("/") ? target : `${done}/${target}`;
-      return canonical(sys, rest === "" ? whole : `${whole}/${rest}`, strict, depth + 1);
-    }
-    if (!isLast && stat?.kind !== "directory") throw new Errno("ENOTDIR", path);
-    done = next;
-  }
-  return done === "" ? "/" : done;
-}
 
 const realpath = applet(async (context) => {
   const { operands } = parseOptions(context.args, { flags: "" });

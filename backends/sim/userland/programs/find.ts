@@ -1,11 +1,12 @@
 /** find: walks trees and judges each file by an expression. */
 import { Errno, errnoText } from "../../../../core/base/errno.ts";
 import type { Stat } from "../../../../core/unionfs/file-system.ts";
-import { applet, baseName, type Context, Failure, joinPath, listDirectory } from "../applet.ts";
+import { applet, baseName, type Context, Failure, joinPath, listDirectory, UsageFailure } from "../applet.ts";
 import { changeMode, modeText } from "../modes.ts";
 import { matchesPattern } from "../pattern.ts";
 import { compileRegex } from "../regex.ts";
-import { agreed, gidOf, lookAt, uidOf } from "./files.ts";
+import { lookAt } from "../paths.ts";
+import { agreed, gidOf, uidOf } from "./files.ts";
 import { codeOf, spawn, waitFor } from "./run.ts";
 
 interface Found {
@@ -147,7 +148,7 @@ class Expression {
   async whole(): Promise<Test> {
     const test = this.#words.length === 0 ? () => true : await this.#or();
     const rest = this.#words[this.#at];
-    if (rest !== undefined) throw new Failure(rest === ")" ? "unexpected ')'" : `unrecognized: ${rest}`);
+    if (rest !== undefined) throw new UsageFailure(rest === ")" ? "unexpected ')'" : `unrecognized: ${rest}`);
     if (this.#acts) return test;
     return async (found, judgement) => {
       if (await test(found, judgement)) this.#context.out.put(`${found.path}\n`);
@@ -213,7 +214,7 @@ class Expression {
       )
         ? this.#argument(name)
         : null;
-    if (text === null) throw new Failure(`unrecognized: ${name}`);
+    if (text === null) throw new UsageFailure(`unrecognized: ${name}`);
     return this.#property(name, text);
   }
 

@@ -2,7 +2,7 @@
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Stat } from "../../../../core/unionfs/file-system.ts";
 import { type Group, readGroups, readUsers, type User } from "../accounts.ts";
-import { applet, type Context, isTerminal, joinPath, listDirectory, reasonOf } from "../applet.ts";
+import { applet, type Context, isTerminal, joinPath, reasonOf } from "../applet.ts";
 import { strftime } from "../calendar.ts";
 import { modeText } from "../modes.ts";
 import { type Options, parseOptions } from "../options.ts";
@@ -101,8 +101,21 @@ class Listing {
   }
 
   async #entries(path: string): Promise<Entry[]> {
+    const { sys } = this.#context;
+    // The directory is open while its files are looked at: in /proc/self/fd that shows.
+    const fd = await sys.open(path, { access: "read", directory: true });
+    try {
+      return await this.#looked(
+        path,
+        sys.list(path).map(({ name }) => name),
+      );
+    } finally {
+      sys.close(fd);
+    }
+  }
+
+  async #looked(path: string, listed: readonly string[]): Promise<Entry[]> {
     const { has } = this.#options;
-    const listed = (await listDirectory(this.#context.sys, path)).map(({ name }) => name);
     const names = [
       ...(has("a") ? [".", ".."] : []),
       ...listed.filter((name) => has("a") || has("A") || !name.startsWith(".")),

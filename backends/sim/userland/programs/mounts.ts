@@ -7,7 +7,7 @@ import { applet, type Context, Failure, joinPath, listDirectory, readText, readT
 import { type Options, parseOptions } from "../options.ts";
 import { readProcesses } from "../processes.ts";
 import { humanSize } from "../sizes.ts";
-import { canonical, lookAt } from "./files.ts";
+import { canonical, lookAt } from "../paths.ts";
 
 interface MountLine {
   readonly source: string;

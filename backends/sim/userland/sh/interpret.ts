@@ -10,6 +10,7 @@ import { matchesPattern } from "../pattern.ts";
 import { SIGINT, SIGQUIT } from "../signals.ts";
 import type { Builtin } from "./builtin.ts";
 import { assigning, builtins, specials } from "./builtins.ts";
+import { redirectionStatus } from "./dialect.ts";
 import { Expander } from "./expand.ts";
 import { codeOf, deathText, type Job, stateOf, statusOf } from "./jobs.ts";
 import { parseScript, SyntaxProblem } from "./lower.ts";
@@ -244,7 +245,7 @@ export class Interpreter {
       if (!(thrown instanceof ShellError)) throw thrown;
       restore(this.shell.sys, saved.splice(0));
       yield* this.shell.complain(thrown.message);
-      return (this.shell.status = 2);
+      return (this.shell.status = redirectionStatus(this.shell.dialect));
     }
     try {
       return yield* body();
@@ -374,7 +375,7 @@ export class Interpreter {
     const saved: Saved[] | null = forGood;
     const outer = shell.command;
     try {
-      if (node.redirections.length > 0) yield* redirect(shell, this.expander, node.redirections, saved);
+      if (node.redirections.length > 0) yield* this.#redirectBuiltin(node.redirections, saved);
       const kept = isSpecial ? null : shell.variables.save(node.assignments.map((each) => each.name));
       if (node.assignments.length > 0) yield* this.#assign(node.assignments);
       shell.command = name;
@@ -390,6 +391,15 @@ export class Interpreter {
     } finally {
       shell.command = outer;
       if (saved !== null && saved.length > 0) restore(shell.sys, saved);
+    }
+  }
+
+  *#redirectBuiltin(redirections: readonly Redirection[], saved: Saved[] | null): Run<void> {
+    try {
+      yield* redirect(this.shell, this.expander, redirections, saved);
+    } catch (thrown) {
+      if (!(thrown instanceof ShellError)) throw thrown;
+      throw new ShellError(thrown.message, redirectionStatus(this.shell.dialect));
     }
   }
 

@@ -5,8 +5,10 @@
 import { concat, decodeBytes } from "../../../../core/base/bytes.ts";
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Program, Sys } from "../../kernel/sys.ts";
-import { isTerminal, readTextOr } from "../applet.ts";
+import { baseName, isTerminal, readTextOr } from "../applet.ts";
 import { setOptions } from "./builtins-variables.ts";
+import { canonical } from "../paths.ts";
+import type { Dialect } from "./dialect.ts";
 import { interact } from "./interactive.ts";
 import { exiting, Interpreter } from "./interpret.ts";
 import { parseScript } from "./lower.ts";
@@ -25,9 +27,22 @@ interface Invocation {
 export const sh: Program = async (sys, argv, environment) => {
   const shell = new Shell(sys, argv[0] ?? "sh", []);
   shell.line = 0;
+  shell.dialect = dialectOf(sys, argv[0] ?? "");
   const interpreter = new Interpreter(shell);
   return drive(interpreter.toEnd(() => live(interpreter, argv, environment)));
 };
+
+/** By the name it was called by; "sh" is the shell that the file is of. */
+function dialectOf(sys: Sys, name: string): Dialect {
+  const called = baseName(name).replace(/^-/, "");
+  if (called === "bash" || called === "ash" || called === "dash") return called;
+  try {
+    return baseName(canonical(sys, sys.readlink("/proc/self/exe"))) === "busybox" ? "ash" : "dash";
+  } catch (thrown) {
+    if (thrown instanceof Errno) return "dash";
+    throw thrown;
+  }
+}
 
 function* live(interpreter: Interpreter, argv: readonly string[], environment: readonly string[]): Run<number> {
   const { shell } = interpreter;
@@ -37,7 +52,7 @@ function* live(interpreter: Interpreter, argv: readonly string[], environment: r
   if (reads && isTerminal(shell.sys, 0) && isTerminal(shell.sys, 2)) shell.options.add("i");
   if (invocation.isLogin) yield* profiles(interpreter);
   if (shell.interactive) shell.variables.set("PS1", variable(environment, "PS1") ?? "\\w \\$ ");
-  shell.line = 1;
+  shell.line = shell.dialect === "ash" ? 0 : 1;
   if (invocation.command !== null) return yield* interpreter.source(invocation.command, 1, exiting);
   if (invocation.file !== null) return yield* interpreter.source(yield* scriptText(shell, invocation.file), 1, exiting);
   if (shell.interactive) return yield* settled(interact(interpreter));

@@ -5,6 +5,7 @@
 import { encodeText } from "../../../../core/base/bytes.ts";
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Fd, Pid, Sys } from "../../kernel/sys.ts";
+import { type Dialect, sayIn } from "./dialect.ts";
 import { Jobs } from "./jobs.ts";
 import { type Run, settled } from "../run.ts";
 import { Traps } from "./traps.ts";
@@ -85,6 +86,7 @@ export class Shell {
   readonly options: Set<string>;
   readonly jobs: Jobs;
   readonly traps: Traps;
+  dialect: Dialect;
   /** Where commands were found. */
   readonly hashed: Map<string, string>;
   status = 0;
@@ -117,6 +119,7 @@ export class Shell {
     this.aliases = new Map(from?.aliases);
     this.options = new Set(from?.options);
     this.hashed = new Map(from?.hashed);
+    this.dialect = from?.dialect ?? "dash";
     this.jobs = new Jobs();
     this.traps = from === undefined ? new Traps(sys) : from.traps.inSubshell(sys);
     this.variables.changed = (name) => this.#changed(name);
@@ -198,8 +201,10 @@ export class Shell {
 
   /** "sh: 1: message" on standard error. */
   *complain(message: string): Run<void> {
-    const command = this.command === null ? "" : `${this.command}: `;
-    yield* this.print(2, `${this.name}: ${this.currentLine}: ${command}${message}\n`);
+    yield* this.print(
+      2,
+      sayIn(this.dialect, { name: this.name, line: this.currentLine, command: this.command }, message),
+    );
   }
 
   *print(fd: Fd, text: string): Run<void> {
