@@ -3,6 +3,7 @@ import type { Api } from "../api/http.ts";
 import type { HostFiles } from "../backends/sim/host-files.ts";
 import type { Kernel } from "../backends/sim/kernel/kernel.ts";
 import type { Sys } from "../backends/sim/kernel/sys.ts";
+import type { Engine } from "../core/engine/engine.ts";
 import { assert } from "../core/base/assert.ts";
 import { connectionOf } from "./connection.ts";
 import type { EngineOptions } from "./engine.ts";
@@ -14,6 +15,8 @@ const backlog = 64;
 
 export interface DaemonOptions extends EngineOptions {
   readonly pause: Pause;
+  /** Is given the engine once it is open. */
+  readonly opened: (engine: Engine) => void;
 }
 
 /**
@@ -25,7 +28,8 @@ export function daemon(kernel: Kernel, files: HostFiles, options: DaemonOptions)
     const self = kernel.turns.current;
     assert(self !== null, "the daemon begins in its turn");
     const { openSimulatedEngine } = await import("./engine.ts");
-    const { api } = await kernel.outside(self, openSimulatedEngine(kernel, files, options));
+    const { api, engine } = await kernel.outside(self, openSimulatedEngine(kernel, files, options));
+    options.opened(engine);
     return listening(kernel, sys, api, options.pause);
   };
 }

@@ -12,6 +12,7 @@ import { version } from "../cli/version.ts";
 import { type ByteStream, hex } from "../core/base/bytes.ts";
 import type { Hasher, Random } from "../core/base/ports.ts";
 import type { Engine } from "../core/engine/engine.ts";
+import type { Machine, TaskStart } from "../core/engine/machine.ts";
 import { openEngine } from "../core/engine/open.ts";
 import { inflate } from "./codecs.ts";
 
@@ -19,6 +20,8 @@ export interface EngineOptions {
   readonly hasher: Hasher;
   /** The tar of an image that comes with tsbox, by its familiar name; null for any other. */
   readonly embedded: (name: string) => Promise<Uint8Array> | null;
+  /** Is told of each plan that starts a container or an exec session, the very object. */
+  readonly performing: (start: TaskStart) => void;
 }
 
 export interface OpenedEngine {
@@ -31,7 +34,7 @@ export async function openSimulatedEngine(
   files: HostFiles,
   options: EngineOptions,
 ): Promise<OpenedEngine> {
-  const machine = SimMachine.open(kernel);
+  const machine = watched(SimMachine.open(kernel), options.performing);
   const ports = simPorts(kernel, { hasher: options.hasher, inflate });
   const bootId = uuid(ports.random);
   const warn = (message: string): void => files.append("/var/log/tsboxd.log", new TextEncoder().encode(`${message}\n`));
@@ -56,6 +59,22 @@ export async function openSimulatedEngine(
     clock: ports.clock,
   });
   return { engine, api };
+}
+
+function watched(machine: Machine, performing: (start: TaskStart) => void): Machine {
+  return {
+    traits: machine.traits,
+    disk: machine.disk,
+    layers: machine.layers,
+    perform: (start) => {
+      performing(start);
+      return machine.perform(start);
+    },
+    carryOut: (plan) => machine.carryOut(plan),
+    recover: (key) => machine.recover(key),
+    oomKills: (plan) => machine.oomKills(plan),
+    close: () => machine.close(),
+  };
 }
 
 /** The kernel stands still while an image is fetched. */

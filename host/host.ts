@@ -6,14 +6,18 @@ import { HostFiles } from "../backends/sim/host-files.ts";
 import { bootHost } from "../backends/sim/host.ts";
 import type { Kernel, Loader } from "../backends/sim/kernel/kernel.ts";
 import type { Pace } from "../backends/sim/kernel/pace.ts";
-import type { Program } from "../backends/sim/kernel/sys.ts";
+import type { Program, Sys } from "../backends/sim/kernel/sys.ts";
 import { seededRandom } from "../backends/sim/random.ts";
 import { standIn } from "../backends/sim/userland/programs.ts";
 import { webAssemblyLoader } from "../backends/sim/wasm/loader.ts";
 import type { Hasher } from "../core/base/ports.ts";
+import type { Engine } from "../core/engine/engine.ts";
+import type { TaskStart } from "../core/engine/machine.ts";
+import type { Origin } from "../core/unionfs/origin.ts";
 import { Console, type ConsoleSize, type Screen } from "./console.ts";
 import type { Pause } from "./event-loop.ts";
 import { daemon } from "./daemon.ts";
+import type { HostView, LayerView, Looked } from "./lens.ts";
 import { addRootFiles, clientNames } from "./root-files.ts";
 
 export interface HostOptions {
@@ -36,6 +40,9 @@ export interface HostOptions {
 export interface SimulatedHost {
   readonly kernel: Kernel;
   readonly console: Console;
+  look(): Promise<HostView>;
+  /** The names in a directory of a container's union, as of its layers 0…`top`. */
+  list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
   /** Puts a file into root's home directory; one of that name is replaced. */
   addFile(name: string, bytes: Uint8Array): void;
 }
@@ -59,15 +66,34 @@ export function startHost(options: HostOptions): SimulatedHost {
   const console = new Console(kernel, size, screen);
   console.run("login", async (sys) => {
     sys.changeDirectory("/root");
+    await greet(sys);
     return sys.exec("/bin/sh", ["-sh"], loginEnvironment);
   });
-  if (options.serves !== false) kernel.launch("tsboxd", daemon(kernel, files, options));
+  let looked: Looked = { kernel, files, engine: null, performed: null };
+  const watching = {
+    opened: (engine: Engine) => {
+      looked = { ...looked, engine };
+    },
+    performing: ({ key, plan }: TaskStart) => {
+      looked = { ...looked, performed: { container: key.container, plan } };
+    },
+  };
+  if (options.serves !== false) kernel.launch("tsboxd", daemon(kernel, files, { ...options, ...watching }));
   const { turns } = kernel;
   return {
     kernel,
     console,
+    look: async () => (await import("./lens.ts")).look(looked),
+    list: async (layers, path, top) => (await import("./lens.ts")).originsIn(files, layers, path, top),
     addFile: (name, bytes) => turns.admit(() => files.replace(`/root/${fileName(name)}`, bytes, 0o644)),
   };
+}
+
+/** As login(1) does: the message of the day. */
+async function greet(sys: Sys): Promise<void> {
+  const fd = await sys.open("/etc/motd", { access: "read" });
+  await sys.write(1, await sys.read(fd, 4096));
+  sys.close(fd);
 }
 
 /** A name a user gave, as one that a directory can have. */

@@ -10,6 +10,14 @@ const ours = encodeText("\u007fELF tsbox, simulated: what it does is in cli");
 const osRelease = 'PRETTY_NAME="tsbox simulated host"\nNAME="tsbox"\nID=tsbox\n';
 const profile = "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n";
 
+const motd = `Welcome to tsbox: a simulated Linux host, in this page and nowhere else.
+
+  tsbox run hello       a container that tells what it sees of its own isolation
+  tsbox --help          docker works too, it is the same program
+  Drop an image archive (docker save) on this page to load it.
+
+`;
+
 export const clientNames: readonly string[] = ["tsbox", "docker"];
 
 export function addRootFiles(files: HostFiles): void {
@@ -20,5 +28,6 @@ export function addRootFiles(files: HostFiles): void {
     fileSystem.create(inode, name, { kind: "symlink", mode: 0o777, uid: 0, gid: 0, target: "busybox" });
   for (const name of clientNames) files.replace(`/usr/bin/${name}`, ours, 0o755);
   files.replace("/etc/os-release", encodeText(osRelease), 0o644);
+  files.replace("/etc/motd", encodeText(motd), 0o644);
   files.replace("/etc/profile", encodeText(profile), 0o644);
 }

@@ -32,6 +32,7 @@ export class FileTable extends LitElement {
     list: { attribute: false },
     top: { attribute: false },
     layerNames: { attribute: false },
+    key: { attribute: false },
     path: { state: true },
     origins: { state: true },
     shown: { state: true },
@@ -41,6 +42,8 @@ export class FileTable extends LitElement {
   declare top: number;
   /** What the layers are called, bottom first. */
   declare layerNames: readonly string[];
+  /** What the directory is of: another one begins at its root. */
+  declare key: string;
   declare path: string;
   declare origins: readonly Origin[];
   declare shown: number;
@@ -51,13 +54,14 @@ export class FileTable extends LitElement {
     this.list = () => Promise.resolve([]);
     this.top = 0;
     this.layerNames = [];
+    this.key = "";
     this.path = "";
     this.origins = [];
     this.shown = rowsMax;
   }
 
   override willUpdate(changed: ReadonlyMap<PropertyKey, unknown>): void {
-    if (changed.has("list")) this.path = "";
+    if (changed.has("key")) this.path = "";
     if (changed.has("list") || changed.has("top") || changed.has("path")) void this.#load();
   }
 
@@ -66,7 +70,6 @@ export class FileTable extends LitElement {
     const origins = await this.list(this.path, this.top);
     if (asked !== this.#asked) return;
     this.origins = origins;
-    this.shown = rowsMax;
   }
 
   override render(): TemplateResult {
@@ -93,10 +96,15 @@ export class FileTable extends LitElement {
     `;
   }
 
+  #enter(path: string): void {
+    this.path = path;
+    this.shown = rowsMax;
+  }
+
   #crumbs(): TemplateResult[] {
     const names = this.path.split("/").filter((name) => name !== "");
     const crumb = (label: string, path: string, last: boolean): TemplateResult =>
-      html`<button type="button" class="quiet" aria-current=${last ? "location" : nothing} @click=${() => (this.path = path)}>
+      html`<button type="button" class="quiet" aria-current=${last ? "location" : nothing} @click=${() => this.#enter(path)}>
         ${label}
       </button>`;
     return [
@@ -119,7 +127,7 @@ export class FileTable extends LitElement {
     if (entry === null) return html`<span class="hidden">${name}</span>`;
     const path = this.path === "" ? name : `${this.path}/${name}`;
     if (entry.kind === "directory")
-      return html`<button type="button" class="quiet" @click=${() => (this.path = path)}>${name}/</button>`;
+      return html`<button type="button" class="quiet" @click=${() => this.#enter(path)}>${name}/</button>`;
     return html`${name}${entry.target === "" ? nothing : html` <span class="faint">→ ${entry.target}</span>`}`;
   }
 

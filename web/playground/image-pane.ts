@@ -148,7 +148,7 @@ export class ImagePane extends LitElement {
       <h2>Layers</h2>
       ${this.#layers(image.layers)}
       <h2>Files, with ${count(this.top + 1, "layer")}</h2>
-      <file-table .list=${this.list} .top=${this.top} .layerNames=${names}></file-table>`;
+      <file-table .list=${this.list} .top=${this.top} .layerNames=${names} .key=${image.id}></file-table>`;
   }
 
   #imageChoice(images: readonly InspectedImage[]): TemplateResult {

@@ -1,12 +1,16 @@
 /** The page's end of the worker with the simulated machine. */
 import { proxy, wrap } from "comlink";
+import type { Origin } from "../../core/unionfs/origin.ts";
 import type { ConsoleSize } from "../../host/console.ts";
+import type { HostView, LayerView } from "../../host/lens.ts";
 import type { MachineWorker, Screen } from "./machine.ts";
 
 export interface MachineLink {
   type(bytes: Uint8Array): void;
   resize(size: ConsoleSize): void;
   addFile(name: string, content: Blob): Promise<void>;
+  look(): Promise<HostView>;
+  list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
   end(): void;
 }
 
@@ -32,6 +36,8 @@ export async function startMachine(
     type: (bytes) => void machine.type(bytes),
     resize: (changed) => void machine.resize(changed),
     addFile: (name, content) => machine.addFile(name, content),
+    look: () => machine.look(),
+    list: (layers, path, top) => machine.list(layers, path, top),
     end: () => worker.terminate(),
   };
 }

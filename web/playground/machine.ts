@@ -5,15 +5,20 @@
 import { expose, type ProxyMarked, type Remote } from "comlink";
 import { real } from "../../backends/sim/kernel/pace.ts";
 import type { Clock } from "../../core/base/ports.ts";
+import type { Origin } from "../../core/unionfs/origin.ts";
 import { wasmHasher } from "../../host/codecs.ts";
 import type { ConsoleSize } from "../../host/console.ts";
 import { type SimulatedHost, startHost } from "../../host/host.ts";
+import type { HostView, LayerView } from "../../host/lens.ts";
 
 export interface MachineWorker {
   /** Boots; `screen` is given the console's output and resolves when it is shown. */
   boot(size: ConsoleSize, screen: Screen & ProxyMarked): Promise<void>;
   type(bytes: Uint8Array): void;
   resize(size: ConsoleSize): void;
+  /** What is there now; looking changes nothing. */
+  look(): Promise<HostView>;
+  list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
   /** Puts a file into root's home directory; one of that name is replaced. */
   addFile(name: string, content: Blob): Promise<void>;
 }
@@ -72,10 +77,17 @@ async function boot(size: ConsoleSize, screen: Remote<Screen>): Promise<void> {
   });
 }
 
+function booted(): SimulatedHost {
+  if (host === null) throw new Error("the simulated machine has not booted yet");
+  return host;
+}
+
 const machine: MachineWorker = {
   boot: (size, screen) => boot(size, screen as unknown as Remote<Screen>),
   type: (bytes) => host?.console.type(bytes),
   resize: (size) => host?.console.resize(size),
+  look: () => booted().look(),
+  list: (layers, path, top) => booted().list(layers, path, top),
   addFile: async (name, content) => host?.addFile(name, new Uint8Array(await content.arrayBuffer())),
 };
 

@@ -3,17 +3,33 @@
  * look; whoever wants something done types it, and buttons type for him.
  */
 import { css, html, LitElement, type TemplateResult } from "lit";
+import type { HostView } from "../../host/lens.ts";
 import "./image-pane.ts";
 import type { ImagePane } from "./image-pane.ts";
 import "./terminal-pane.ts";
 import type { TerminalPane } from "./terminal-pane.ts";
+import type { LayersPane } from "./layers-pane.ts";
 import "./tab-set.ts";
 import type { Tab, TabSet } from "./tab-set.ts";
 
 const tabs: readonly Tab[] = [
   { key: "image", label: "Image" },
+  { key: "layers", label: "Layers" },
+  { key: "processes", label: "Processes" },
+  { key: "plan", label: "Plan" },
   { key: "machine", label: "This machine" },
 ];
+
+const lenses = new Set(["layers", "processes", "plan"]);
+const lookEveryMs = 1000;
+
+/** Panes that are loaded when they are first looked at. */
+const lazyPanes: Readonly<Record<string, () => Promise<unknown>>> = {
+  layers: () => import("./layers-pane.ts"),
+  processes: () => import("./process-pane.ts"),
+  plan: () => import("./plan-pane.ts"),
+  machine: () => import("./engine-page.ts"),
+};
 
 const suggestions = [
   { label: "images", command: "tsbox images" },
@@ -76,17 +92,28 @@ export class TsbPlayground extends LitElement {
       }
     }
   `;
-  static override properties = { dropping: { type: Boolean, reflect: true } };
+  static override properties = {
+    dropping: { type: Boolean, reflect: true },
+    selected: { state: true },
+    view: { state: true },
+  };
 
   declare dropping: boolean;
+  /** The pane that is looked at. */
+  declare selected: string;
+  declare view: HostView | null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     super();
     this.dropping = false;
+    this.selected = "image";
+    this.view = null;
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
+    document.addEventListener("visibilitychange", this.#look);
     window.addEventListener("dragover", this.#dragged);
     window.addEventListener("dragleave", this.#left);
     window.addEventListener("drop", this.#dropped);
@@ -94,6 +121,8 @@ export class TsbPlayground extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    clearTimeout(this.#timer);
+    document.removeEventListener("visibilitychange", this.#look);
     window.removeEventListener("dragover", this.#dragged);
     window.removeEventListener("dragleave", this.#left);
     window.removeEventListener("drop", this.#dropped);
@@ -112,17 +141,43 @@ export class TsbPlayground extends LitElement {
           .suggestions=${suggestions}
           @terminal-left=${this.#leaveTerminal}
         ></terminal-pane>
-        <tab-set .tabs=${tabs} .selected=${"image"} @tab-selected=${this.#selected}>
+        <tab-set .tabs=${tabs} .selected=${this.selected} @tab-selected=${this.#selected}>
           <image-pane slot="image"></image-pane>
+          <layers-pane slot="layers" .view=${this.view} .union=${this.#union}></layers-pane>
+          <process-pane slot="processes" .view=${this.view}></process-pane>
+          <plan-pane slot="plan" .view=${this.view}></plan-pane>
           <engine-page slot="machine"></engine-page>
         </tab-set>
       </main>
     `;
   }
 
+  get #terminal(): TerminalPane | null {
+    return this.renderRoot.querySelector<TerminalPane>("terminal-pane");
+  }
+
   readonly #selected = ({ detail }: CustomEvent<string>): void => {
-    if (detail === "machine") void import("./engine-page.ts");
+    this.selected = detail;
+    void lazyPanes[detail]?.();
+    this.#look();
   };
+
+  /** Looks now, and again and again as long as somebody can see what a lens shows. */
+  readonly #look = (): void => {
+    clearTimeout(this.#timer);
+    if (document.hidden || !lenses.has(this.selected)) return;
+    const again = (): void => {
+      if (this.isConnected) this.#timer = setTimeout(this.#look, lookEveryMs);
+    };
+    this.#lookOnce().then(again, again);
+  };
+
+  async #lookOnce(): Promise<void> {
+    this.view = (await this.#terminal?.machine?.look()) ?? this.view;
+  }
+
+  readonly #union: LayersPane["union"] = async (layers, path, top) =>
+    (await this.#terminal?.machine?.list(layers, path, top)) ?? [];
 
   readonly #dragged = (event: DragEvent): void => {
     event.preventDefault();
@@ -144,12 +199,17 @@ export class TsbPlayground extends LitElement {
     this.renderRoot.querySelector<TabSet>("tab-set")?.focus();
   };
 
+  /** Goes to a pane. */
+  show(pane: string): void {
+    this.renderRoot.querySelector<TabSet>("tab-set")?.select(pane);
+  }
+
   /** Shows an image archive, and loads it into the machine's engine. */
   open(file: File): void {
-    this.renderRoot.querySelector<TabSet>("tab-set")?.select("image");
+    this.show("image");
     void this.renderRoot.querySelector<ImagePane>("image-pane")?.open(file, file.name);
     const command = `tsbox load -i ${quoted(file.name)}`;
-    void this.renderRoot.querySelector<TerminalPane>("terminal-pane")?.give(file, command);
+    void this.#terminal?.give(file, command);
   }
 }
 

@@ -111,6 +111,11 @@ export class TerminalPane extends LitElement {
     }
   }
 
+  /** The machine behind it, null until it has booted. */
+  get machine(): MachineLink | null {
+    return this.#machine;
+  }
+
   #type(bytes: Uint8Array): void {
     this.#machine?.type(bytes);
   }
