@@ -36,6 +36,7 @@ const parts: readonly Part[] = [
     build: buildDaemon,
   },
   { name: "helper", sources: ["backends/linux/native", "backends/linux/helper-binary.ts"], build: writePrebuilt },
+  { name: "images", sources: ["images", "core/image"], build: buildImages },
   {
     name: "web",
     sources: [
@@ -45,13 +46,14 @@ const parts: readonly Part[] = [
       "api",
       "cli",
       "backends/sim",
+      "images",
       "scripts/page-server.ts",
+      "scripts/wasmer.ts",
       "build.ts",
       "package-lock.json",
     ],
     build: async () => (await import("./scripts/page-server.ts")).buildPage(),
   },
-  { name: "images", sources: ["images", "core/image"], build: buildImages },
 ];
 
 /** CommonJS starts faster than ESM: Node then never loads its ESM loader. */

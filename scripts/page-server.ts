@@ -4,7 +4,7 @@
  * The engine's socket is root's; what this server tells of it is read-only and no more than the page shows. vite
  * refuses requests for foreign host names, so a page elsewhere cannot reach us by rebinding its name to 127.0.0.1.
  */
-import { writeFileSync } from "node:fs";
+import { cpSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin, preview } from "vite";
@@ -17,6 +17,8 @@ export interface PageServer {
 }
 
 const root = fileURLToPath(new URL("../web/playground", import.meta.url));
+/** The images that come with tsbox: a machine in the page fetches them when somebody asks for one. */
+const images = fileURLToPath(new URL("../dist/images", import.meta.url));
 const outDir = fileURLToPath(new URL("../dist/web", import.meta.url));
 
 /**
@@ -46,6 +48,7 @@ export async function buildPage(): Promise<void> {
     build: { outDir, emptyOutDir: true, target: "es2023", cssTarget: "firefox120", modulePreload: { polyfill: false } },
   });
   writeFileSync(join(outDir, wasmerFile), wasmerModule());
+  if (existsSync(images)) cpSync(images, join(outDir, "images"), { recursive: true });
 }
 
 const policyInPage: Plugin = {

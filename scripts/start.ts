@@ -74,7 +74,7 @@ function whyNoEngine(socket: string, host: string): EngineAddress["absent"] {
 /** The page is built in any case; the programs only where they can run. */
 async function buildEverything({ absent }: EngineAddress): Promise<void> {
   const started = performance.now();
-  await run(process.execPath, absent === null ? ["build.ts"] : ["build.ts", "web"]);
+  await run(process.execPath, absent === null ? ["build.ts"] : ["build.ts", "images", "web"]);
   say(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 

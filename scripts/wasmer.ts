@@ -11,6 +11,8 @@ import type { Plugin } from "vite";
 export const wasmerFile = "wasmer.wasm";
 
 const library = fileURLToPath(new URL("../node_modules/@wasmer/wasi/dist/Library.esm.min.js", import.meta.url));
+/** Where it would look without being told: vite would warn of the file that is not there. */
+const beside = 'new URL("wasmer_wasi_js_bg.wasm",import.meta.url)';
 const embedded = /"data:application\/wasm;base64,([A-Za-z0-9+/=]+)"/;
 
 export function wasmerModule(): Uint8Array {
@@ -21,5 +23,5 @@ export function wasmerModule(): Uint8Array {
 
 export const withoutWasmerModule: Plugin = {
   name: "without-wasmer-module",
-  load: (id) => (id === library ? readFileSync(library, "utf8").replace(embedded, '""') : null),
+  load: (id) => (id === library ? readFileSync(library, "utf8").replace(embedded, '""').replace(beside, '""') : null),
 };

@@ -56,7 +56,7 @@ let host: SimulatedHost | null = null;
 
 /** A file that is served beside the page. */
 async function fetched(path: string): Promise<Uint8Array> {
-  const response = await fetch(new URL(`../${path}`, import.meta.url));
+  const response = await fetch(new URL(`../${path}`, location.href));
   if (!response.ok) throw new Error(`${path} is not served beside the page: ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());
 }
