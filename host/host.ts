@@ -9,7 +9,7 @@ import type { Pace } from "../backends/sim/kernel/pace.ts";
 import type { Program, Sys } from "../backends/sim/kernel/sys.ts";
 import { seededRandom } from "../backends/sim/random.ts";
 import { standIn } from "../backends/sim/userland/programs.ts";
-import { webAssemblyLoader } from "../backends/sim/wasm/loader.ts";
+import type { WebAssemblyLoader } from "../backends/sim/wasm/loader.ts";
 import type { Hasher } from "../core/base/ports.ts";
 import type { Engine } from "../core/engine/engine.ts";
 import type { TaskStart } from "../core/engine/machine.ts";
@@ -102,11 +102,15 @@ function fileName(name: string): string {
   return cleaned === "" || cleaned === "." || cleaned === ".." ? "file" : cleaned;
 }
 
-/** tsbox and docker come as chunks of their own, loaded when one of them is first run. */
+/** tsbox, docker and the loader of WebAssembly come as chunks of their own, loaded when they are first needed. */
 function loaderOf({ hasher, wasmer, pause }: HostOptions, kernelOf: () => Kernel | null): Loader {
-  const webAssembly = webAssemblyLoader({ hasher, ...(wasmer === undefined ? {} : { wasmer }) });
+  let loaded: Promise<WebAssemblyLoader> | null = null;
+  const load = async (): Promise<WebAssemblyLoader> => {
+    const { webAssemblyLoader } = await import("../backends/sim/wasm/loader.ts");
+    return webAssemblyLoader({ hasher, ...(wasmer === undefined ? {} : { wasmer }) });
+  };
   return {
-    webAssembly,
+    webAssembly: async (bytes) => (await (loaded ??= load()))(bytes),
     standIn: async (name): Promise<Program | null> => {
       const kernel = kernelOf();
       if (kernel === null || !clientNames.includes(name)) return standIn(name);

@@ -7,16 +7,16 @@
  * one function, one table and one global are added behind those that are there. The two functions
  * of the host stand in the added table, as imports would shift every function's number:
  *
- *     small function    no loop, calls only small ones, at most 64 instructions with them: left as it is,
- *                       counted where it is called
+ *     small function    no loop, and short with all that it calls: left as it is, counted where it is called
  *     other function    at its entry   fuel -= its instructions;  below zero: tick
- *     with loops        counts in a local, `spent`: at each pass of a loop  spent += the loop's
- *                       instructions; more than 10,000: fuel -= spent; at its end too
+ *     with loops        counts in a local: at each pass of a loop  spent += the loop's instructions;  more
+ *                       than 10,000: fuel -= spent, and once more at its end. When it calls small functions
+ *                       only, it works on a copy of the fuel:  left -= …;  below zero: tick
  *     memory.grow       a call of the host, which asks the cgroup first
  *     memory.copy, .fill …   count one instruction for each 32 bytes
  *
- * A pass of a loop counts all instructions written in it, whichever branch it takes: the count is
- * the same on every machine, and that is what matters.
+ * A pass of a loop counts what is likely to be run of it (function-body.ts), whichever branch it takes: the
+ * count is the same on every machine, and that is what matters.
  *
  * The bytes must be valid (WebAssembly.validate): otherwise they could name what is added.
  */

@@ -15,6 +15,8 @@ import { Unrunnable } from "./web-assembly.ts";
 export interface Region {
   /** How many are likely to be run, a whole number only by chance. */
   instructions: number;
+  /** How many there are, also those that count nothing. */
+  length: number;
   readonly calls: Call[];
 }
 
@@ -91,7 +93,7 @@ export function readBody(reader: Reader): Body {
 }
 
 function readInstructions(reader: Reader): Reading {
-  const region: Region = { instructions: 0, calls: [] };
+  const region: Region = { instructions: 0, length: 0, calls: [] };
   const open = [{ region, isLoop: false, likelihood: 1 }];
   const reading: Reading = { regions: [region], places: [], open, likelihood: 1, callsUnknown: false };
   for (let frame = open.at(-1); frame !== undefined; frame = open.at(-1)) readInstruction(reader, reading, frame);
@@ -103,6 +105,7 @@ function readInstruction(reader: Reader, reading: Reading, frame: Frame): void {
   const at = reader.at;
   const opcode = reader.byte();
   const kind = skipInstruction(reader, opcode);
+  region.length++;
   if (!isFree(opcode)) region.instructions += reading.likelihood;
   switch (kind) {
     case "plain":
@@ -129,6 +132,8 @@ function readInstruction(reader: Reader, reading: Reading, frame: Frame): void {
       return;
     case "indirect":
       reading.callsUnknown = true;
+      region.instructions += unknownCall * reading.likelihood;
+      region.length += unknownCall;
       return;
     case "jump":
       reading.likelihood = 0;
@@ -164,7 +169,7 @@ function openFrame({ open }: Reading, frame: Frame): void {
 }
 
 function openLoop(reader: Reader, reading: Reading): void {
-  const region: Region = { instructions: 0, calls: [] };
+  const region: Region = { instructions: 0, length: 0, calls: [] };
   openFrame(reading, { region, isLoop: true, likelihood: reading.likelihood });
   reading.likelihood = 1;
   reading.regions.push(region);
@@ -181,59 +186,97 @@ function branch(reading: Reading, label: number): void {
   for (const frame of open.slice(target + 1)) frame.likelihood /= 2;
 }
 
-const smallMax = 64;
+/** What a region costs: as it is likely, and at worst. */
+interface Cost {
+  readonly likely: number;
+  readonly worst: number;
+}
 
-/** What regions cost, the small functions they call included. */
+/** A call of who knows what counts as a small function of this size, as that might not count itself. */
+const unknownCall = 32;
+const likelyMax = 256;
+const worstMax = 1024;
+/** A program made to take unlikely ways is counted short, but at most by this factor. */
+const unlikeliness = 16;
+const nestedCallsMax = 64;
+
+/**
+ * What regions cost, with the small functions they call. Small is what has no loop and is short with all that it
+ * calls, where what counts for itself is nothing to its callers. Every circle of calls has one that counts.
+ */
 export class Costs {
   readonly #bodies: readonly Body[];
   readonly #imported: number;
   /** The cost of a small function; null: it counts for itself; undefined: not looked at yet. */
-  readonly #small: (number | null | undefined)[];
+  readonly #small: (Cost | null | undefined)[];
+  /** Whether a function is small and calls only such. */
+  readonly #quiet: (boolean | undefined)[];
+  /** Functions that are looked at now, and those that were come back to. */
+  readonly #open = new Set<number>();
+  readonly #recursive = new Set<number>();
 
   /** `imported`: how many functions the module imports; they come first in the numbering. */
   constructor(bodies: readonly Body[], imported: number) {
     this.#bodies = bodies;
     this.#imported = imported;
     this.#small = Array.from({ length: bodies.length });
+    this.#quiet = Array.from({ length: bodies.length });
   }
 
   isSmall(index: number): boolean {
-    return this.#smallCost(index, 0) !== null;
+    return this.#smallCost(index) !== null;
   }
 
-  /** Whether nothing it calls counts for itself. */
+  /** Whether nothing else counts while it runs. */
   isLeaf({ regions, callsUnknown }: Body): boolean {
-    const isSmall = (call: number): boolean => this.isSmall(call - this.#imported);
-    return !callsUnknown && regions.every(({ calls }) => calls.every(({ callee }) => isSmall(callee)));
+    return !callsUnknown && regions.every((region) => this.#callsQuiet(region));
   }
 
   of(region: Region): number {
-    const costs = region.calls.map(
-      ({ callee, likelihood }) => likelihood * (this.#smallCost(callee - this.#imported, 0) ?? 0),
-    );
-    return Math.ceil(costs.reduce((sum, cost) => sum + cost, region.instructions));
+    const { likely, worst } = this.#withCalls(region);
+    return Math.max(1, Math.ceil(likely), Math.ceil(worst / unlikeliness));
   }
 
-  /** A chain of calls longer than `smallMax` cannot be small; one that comes back to itself is not. */
-  #smallCost(index: number, depth: number): number | null {
+  #withCalls({ calls, instructions, length }: Region): Cost {
+    let [likely, worst] = [instructions, length];
+    for (const { callee, likelihood } of calls) {
+      const called = this.#smallCost(callee - this.#imported);
+      likely += likelihood * (called?.likely ?? 0);
+      worst += called?.worst ?? 0;
+    }
+    return { likely, worst };
+  }
+
+  #callsQuiet({ calls }: Region): boolean {
+    return calls.every(({ callee }) => this.#isQuiet(callee - this.#imported));
+  }
+
+  #isQuiet(index: number): boolean {
+    const [region] = this.#bodies[index]?.regions ?? [];
+    if (region === undefined || !this.isSmall(index)) return false;
+    return (this.#quiet[index] ??= this.#callsQuiet(region));
+  }
+
+  /** A function that we come back to, or that is called too deep, counts for itself. */
+  #smallCost(index: number): Cost | null {
     const known = this.#small[index];
     const body = this.#bodies[index];
+    if (body === undefined) return null;
     if (known !== undefined) return known;
-    if (body === undefined || depth > smallMax) return null;
-    this.#small[index] = null;
-    const cost = this.#ownCost(body, depth);
-    this.#small[index] = cost;
-    return cost;
-  }
-
-  #ownCost({ regions: [region, ...loops], places, callsUnknown }: Body, depth: number): number | null {
-    if (loops.length > 0 || callsUnknown || places.some(({ kind }) => kind === "bulk")) return null;
-    let cost = region.instructions;
-    for (const { callee, likelihood } of region.calls) {
-      const called = this.#smallCost(callee - this.#imported, depth + 1);
-      if (called === null || cost > smallMax) return null;
-      cost += likelihood * called;
+    if (this.#open.has(index) || this.#open.size > nestedCallsMax) {
+      this.#recursive.add(index);
+      return null;
     }
-    return cost <= smallMax ? cost : null;
+    this.#open.add(index);
+    const cost = mayBeSmall(body) ? this.#withCalls(body.regions[0]) : null;
+    this.#open.delete(index);
+    const isSmall = cost !== null && cost.likely <= likelyMax && cost.worst <= worstMax && !this.#recursive.has(index);
+    this.#small[index] = isSmall ? cost : null;
+    return isSmall ? cost : null;
   }
+}
+
+function mayBeSmall({ regions: [region, ...loops], places, callsUnknown }: Body): boolean {
+  const isShort = loops.length === 0 && region.length <= worstMax;
+  return isShort && !callsUnknown && !places.some(({ kind }) => kind === "bulk");
 }

@@ -67,8 +67,9 @@ export const descriptorCalls: Calls = {
       descriptors.get(number);
     },
 
-    fd_filestat_get({ memory, descriptors }, number: number, result: number) {
-      writeStat(memory, result, descriptors.stat(number));
+    fd_filestat_get({ sys, memory, descriptors }, number: number, result: number) {
+      const { path } = descriptors.get(number);
+      writeStat(memory, result, descriptors.stat(number), path === null ? 0 : sys.device(path));
     },
 
     fd_filestat_set_size({ sys, descriptors }, number: number, size: bigint) {
@@ -151,9 +152,10 @@ function rightsOf({ access, fd }: Descriptor, isStream: boolean): bigint {
   return isStream ? rights & ~(right.seek | right.tell) : rights;
 }
 
-export function writeStat(memory: GuestMemory, result: number, stat: Stat): void {
+/** `device`: the number of its file system. */
+export function writeStat(memory: GuestMemory, result: number, stat: Stat, device: number): void {
   memory.bytes(result, 64).fill(0);
-  memory.setU64(result, 1n);
+  memory.setU64(result, BigInt(device));
   memory.setU64(result + 8, BigInt(stat.inode));
   memory.setByte(result + 16, fileTypeOf(stat.kind));
   memory.setU64(result + 24, BigInt(stat.links));

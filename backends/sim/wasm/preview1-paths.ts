@@ -17,7 +17,7 @@ export const pathCalls: Calls = {
     path_filestat_get(guest, directory: number, flags: number, pointer: number, length: number, result: number) {
       const path = pathOf(guest, directory, pointer, length);
       const stat = (flags & follow) === 0 ? guest.sys.lstat(path) : guest.sys.stat(path);
-      writeStat(guest.memory, result, stat);
+      writeStat(guest.memory, result, stat, guest.sys.device(path));
     },
 
     path_filestat_set_times(
