@@ -15,6 +15,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { messageOf } from "./core/base/error.ts";
 import { writePrebuilt } from "./backends/linux/helper-binary.ts";
 import { buildHello } from "./images/hello/build.ts";
 
@@ -136,4 +137,8 @@ async function main(): Promise<void> {
   }
 }
 
-if (import.meta.main) await main();
+if (import.meta.main)
+  await main().catch((thrown: unknown) => {
+    process.stderr.write(`tsbox: ${messageOf(thrown)}\n`);
+    process.exitCode = 1;
+  });

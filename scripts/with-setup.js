@@ -16,12 +16,18 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** What each task wants from Debian: the file that shows it is there, the package that brings it, what it is for. */
 const compiler = { anyOf: ["musl-gcc", "gcc", "cc", "clang"], package: "musl-tools", use: "compiling the helper" };
+const headers = {
+  anyOf: ["/usr/include/linux/capability.h"],
+  package: "linux-libc-dev",
+  use: "the kernel's headers, for compiling the helper",
+};
 const busybox = { anyOf: ["/bin/busybox"], package: "busybox-static", use: "the busybox image" };
 const packages = {
-  start: [compiler],
-  build: [compiler],
+  start: [compiler, headers],
+  build: [compiler, headers],
   test: [
     compiler,
+    headers,
     { anyOf: ["musl-gcc"], package: "musl-tools", use: "static programs without glibc" },
     { anyOf: ["gcc"], package: "gcc", use: "checking the helper under its sanitizers" },
     busybox,
@@ -42,6 +48,7 @@ const packages = {
   ],
   bench: [
     compiler,
+    headers,
     busybox,
     { anyOf: ["runc"], package: "runc", use: "a peer to compare with" },
     { anyOf: ["podman"], package: "podman", use: "a peer to compare with" },
@@ -53,6 +60,7 @@ const packages = {
   ],
   vm: [
     compiler,
+    headers,
     busybox,
     { anyOf: ["qemu-system-x86_64"], package: "qemu-system-x86", use: "the virtual machine" },
     { anyOf: ["cpio"], package: "cpio", use: "its first file system" },

@@ -116,7 +116,7 @@ export class OverlayLayers implements Layers {
   async prepare(container: ContainerId, lowers: readonly DiffId[]): Promise<void> {
     const place = this.#rw(container);
     try {
-      makeDirectory(place, 0o711);
+      makeDirectory(place, 0o700);
       for (const name of ["upper", "work", "merged"]) fs.mkdirSync(`${place}/${name}`);
       likeRoot(`${place}/upper`, this.#diff(lowers.at(-1)));
     } catch (thrown) {

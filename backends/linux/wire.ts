@@ -142,11 +142,10 @@ export const opcodes: Readonly<Record<OpKind, number>> = {
   user: 32,
   "directory.enter": 33,
   capabilities: 34,
-  bounding: 35,
-  "no.new.privileges": 36,
-  seccomp: 37,
-  gate: 38,
-  exec: 39,
+  "no.new.privileges": 35,
+  seccomp: 36,
+  gate: 37,
+  exec: 38,
 };
 
 /** CLONE_NEW* (linux/sched.h). */
@@ -533,9 +532,6 @@ function writeChildOp(out: Writer, op: ChildOp, resolver: Resolver | null): void
     case "capabilities":
       out.u64(capabilityBits(op.bounding)).u64(capabilityBits(op.permitted)).u64(capabilityBits(op.effective));
       out.u64(capabilityBits(op.inheritable)).u64(capabilityBits(op.ambient));
-      return;
-    case "bounding":
-      out.u64(capabilityBits(op.capabilities));
       return;
     case "seccomp":
       assert(resolver !== null, "a plan with a child is performed");

@@ -194,8 +194,6 @@ async function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void>
     case "capabilities":
       sys.setCapabilities(op);
       return;
-    case "bounding":
-      return sys.setCapabilities({ bounding: op.capabilities });
     case "no.new.privileges":
       return sys.noNewPrivileges();
     case "seccomp":

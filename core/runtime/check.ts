@@ -131,7 +131,6 @@ const phaseOf: Readonly<Record<ChildOp["op"], Phase | null>> = {
   "descriptors.close": "drop",
   "directory.enter": "drop",
   umask: null,
-  bounding: "drop",
   user: "drop",
   capabilities: "drop",
   "no.new.privileges": "drop",

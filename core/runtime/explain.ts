@@ -2,7 +2,7 @@
  * A plan in words: one step for each op, host steps and child steps in the order they are
  * performed, with what happens and why, the system calls, and the manual page.
  */
-import { type Explanation, explainOp } from "./ops.ts";
+import { type Explanation, explainOp, type SystemCall } from "./ops.ts";
 import type { OpKind, Plan } from "./plan.ts";
 
 export interface PlanStep extends Explanation {
@@ -15,7 +15,8 @@ export function explainPlan(plan: Plan): PlanStep[] {
   return plan.steps.flatMap((op, index): PlanStep[] => {
     const own = { step: String(index), op: op.op, ...explainOp(op) };
     if (op.op !== "spawn") return [own];
-    return [own, ...op.child.map((inner, at) => ({ step: `${index}.${at}`, op: inner.op, ...explainOp(inner) }))];
+    const user = op.create.includes("user");
+    return [own, ...op.child.map((inner, at) => ({ step: `${index}.${at}`, op: inner.op, ...explainOp(inner, user) }))];
   });
 }
 
@@ -25,8 +26,13 @@ export function formatExplanation(steps: readonly PlanStep[]): string {
   return steps.map((step) => formatStep(step, width)).join("");
 }
 
+function noteOf({ when, by }: SystemCall): string {
+  const notes = [...(by === undefined ? [] : [`by the ${by}, before the child is born`]), ...(when === undefined ? [] : [when])];
+  return notes.length === 0 ? "" : `  # ${notes.join(", ")}`;
+}
+
 function formatStep({ step, sentence, syscalls, man }: PlanStep, width: number): string {
   const margin = " ".repeat(width + 2);
-  const calls = syscalls.map(({ text, when }) => `${margin}  ${text}${when === undefined ? "" : `  # ${when}`}\n`);
+  const calls = syscalls.map((call) => `${margin}  ${call.text}${noteOf(call)}\n`);
   return `${step.padEnd(width)}  ${sentence}  [${man}]\n${calls.join("")}`;
 }

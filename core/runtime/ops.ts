@@ -13,6 +13,8 @@ export interface SystemCall {
   readonly text: string;
   /** The call is made only then: "when it is missing"; absent: always. */
   readonly when?: string;
+  /** Who makes it, before there is a child, because it takes rights that the child of a user namespace has not. */
+  readonly by?: "monitor";
 }
 
 export interface Explanation {
@@ -28,7 +30,8 @@ interface Row<O extends Op> {
   check(op: O): string | null;
   /** The step that takes away what the op left on the host; absent: it leaves nothing. */
   undo?(op: O): HostOp;
-  explain(op: O): Explanation;
+  /** `inUserNamespace`: whether the child that performs it has a user namespace of its own. */
+  explain(op: O, inUserNamespace: boolean): Explanation;
 }
 
 type OpOf<K extends OpKind> = Extract<Op, { op: K }>;
@@ -105,9 +108,12 @@ const table = {
   },
   "cgroup.join": {
     check: ({ cgroup }) => ownCgroup(cgroup),
-    explain: ({ cgroup }) => ({
+    explain: ({ cgroup }, inUserNamespace) => ({
       sentence: `enters its control group (${cgroup.controller}), so that the limits hold from the first instruction on`,
-      syscalls: [call("open", quote(`${directoryOf(cgroup)}/cgroup.procs`), "O_WRONLY"), call("write", quote("0"))],
+      syscalls: [
+        ...prepared(inUserNamespace, call("open", quote(`${directoryOf(cgroup)}/cgroup.procs`), "O_WRONLY")),
+        call("write", quote("0")),
+      ],
       man: "cgroups(7)",
     }),
   },
@@ -125,7 +131,10 @@ const table = {
       (join.namespaces.includes("pid") ? "a pid namespace is entered by the clone" : null),
     explain: ({ join }) => ({
       sentence: `enters the ${list(join.namespaces)} ${plural("namespace", join.namespaces)} of container ${short(join.container)}`,
-      syscalls: [call("setns", "pidfd", join.namespaces.map(cloneFlag).join("|"))],
+      syscalls: [
+        ...prepared(true, call("pidfd_open", "pid")),
+        call("setns", "pidfd", join.namespaces.map(cloneFlag).join("|")),
+      ],
       man: "setns(2)",
     }),
   },
@@ -142,9 +151,9 @@ const table = {
       firstProblem([...lowers, upper, work, target].map(hostPath)) ??
       (lowers.length > 0 && lowers.length <= 500 ? null : `${lowers.length} lower layers: overlayfs takes 1 to 500`) ??
       mountFlags(flags),
-    explain: (op) => ({
+    explain: (op, inUserNamespace) => ({
       sentence: `stacks the image's ${op.lowers.length} read-only ${plural("layer", op.lowers)} and the container's own writable one into one tree${op.flags.includes("nodev") ? "; nothing filters devices here, so none may be opened on it" : ""}`,
-      syscalls: overlayCalls(op),
+      syscalls: overlayCalls(op, inUserNamespace),
       man: "mount(2)",
     }),
   },
@@ -161,13 +170,16 @@ const table = {
   },
   bind: {
     check: ({ source, target, flags }) => hostPath(source) ?? targetPath(target) ?? mountFlags(flags),
-    explain: ({ source, target, recursive, flags, propagation }) => ({
+    explain: ({ source, target, recursive, flags, propagation }, inUserNamespace) => ({
       sentence: `shows ${source} of the host at ${target}${flags.includes("ro") ? ", read-only" : ""}`,
       syscalls: [
-        call("open_tree", "AT_FDCWD", quote(source), `OPEN_TREE_CLONE${recursive ? "|AT_RECURSIVE" : ""}`),
-        ...(flags.length > 0 || propagation !== null
-          ? [call("mount_setattr", quote(""), `{attr_set=${attributeText(flags)}}`)]
-          : []),
+        ...prepared(
+          inUserNamespace,
+          call("open_tree", "AT_FDCWD", quote(source), `OPEN_TREE_CLONE${recursive ? "|AT_RECURSIVE" : ""}`),
+          ...(flags.length > 0 || propagation !== null
+            ? [call("mount_setattr", quote(""), `{attr_set=${attributeText(flags)}}`)]
+            : []),
+        ),
         beneathRoot(target),
         call("move_mount", quote(target)),
       ],
@@ -393,14 +405,6 @@ const table = {
       man: "capabilities(7)",
     }),
   },
-  bounding: {
-    check: ({ capabilities }) => knownCapabilities(capabilities),
-    explain: ({ capabilities }) => ({
-      sentence: `can never get more than ${capabilities.length} capabilities, not even from a setuid program`,
-      syscalls: [call("prctl", "PR_CAPBSET_DROP", "…")],
-      man: "capabilities(7)",
-    }),
-  },
   "no.new.privileges": {
     check: fine,
     explain: () => ({
@@ -454,8 +458,8 @@ export function undoOp(op: Op): HostOp | null {
   return rowOf(op).undo?.(op) ?? null;
 }
 
-export function explainOp(op: Op): Explanation {
-  return rowOf(op).explain(op);
+export function explainOp(op: Op, inUserNamespace = false): Explanation {
+  return rowOf(op).explain(op, inUserNamespace);
 }
 
 // ---- checks: each returns what is wrong, null when nothing is --------------------------------------
@@ -654,7 +658,23 @@ function allowedCount(rules: OpOf<"seccomp">["profile"]["rules"]): number {
   return new Set(rules.flatMap(({ action, names }) => (action === "allow" ? names : []))).size;
 }
 
-function overlayCalls({ via, lowers, upper, work, target, flags }: OpOf<"overlay">): SystemCall[] {
+/**
+ * With id maps the monitor mounts, in a mount namespace for the purpose, over layers whose ids are shifted: it takes
+ * the host's root. The child lays what was mounted on its own "/".
+ */
+function overlayCalls(op: OpOf<"overlay">, inUserNamespace: boolean): SystemCall[] {
+  const calls = mountOverlayCalls(op);
+  if (!inUserNamespace) return calls;
+  const shifted = [op.upper, ...op.lowers].flatMap(() => [
+    call("open_tree", "layer", "OPEN_TREE_CLONE"),
+    call("mount_setattr", "layer", "{attr_set=MOUNT_ATTR_IDMAP}"),
+    call("move_mount", "layer"),
+  ]);
+  const own = [call("unshare", "CLONE_NEWNS"), ...shifted, ...calls.slice(0, -1), call("setns", "home", "CLONE_NEWNS")];
+  return [...prepared(true, ...own), call("move_mount", "overlay", quote("/"))];
+}
+
+function mountOverlayCalls({ via, lowers, upper, work, target, flags }: OpOf<"overlay">): SystemCall[] {
   if (via === "mount")
     return [
       call(
@@ -699,6 +719,10 @@ function parentOf(path: string): string {
 
 function call(name: string, ...args: readonly string[]): SystemCall {
   return { name, text: `${name}(${args.join(", ")})` };
+}
+
+function prepared(byMonitor: boolean, ...calls: readonly SystemCall[]): readonly SystemCall[] {
+  return byMonitor ? calls.map((one) => ({ ...one, by: "monitor" })) : calls;
 }
 
 function sometimes(when: string, { name, text }: SystemCall): SystemCall {

@@ -161,7 +161,6 @@ export type ChildOp =
       readonly inheritable: readonly Capability[];
       readonly ambient: readonly Capability[];
     }
-  | { readonly op: "bounding"; readonly capabilities: readonly Capability[] }
   | { readonly op: "no.new.privileges" }
   | { readonly op: "seccomp"; readonly profile: SeccompProfile }
   /** Waits for Task.release(): attach and network are ready before the program runs. */

@@ -118,8 +118,10 @@ const names: Readonly<Record<string, RegExp>> = {
   dup2: /^dup[23]\(/,
 };
 
+type Explained = Pick<PlanStep, "step" | "op" | "syscalls">;
+
 /** The first explained call that does not follow in the trace, null when all do. */
-function firstMissing(steps: readonly PlanStep[], calls: readonly string[]): string | null {
+function firstMissing(steps: readonly Explained[], calls: readonly string[]): string | null {
   let at = 0;
   for (const { step, op, syscalls } of steps) {
     for (const { name, text, when } of syscalls) {
@@ -144,17 +146,33 @@ function mentions(call: string, op: string, text: string): boolean {
   return [...known, ...paths].every((word) => call.includes(word));
 }
 
+/** What the monitor does for the child comes before the spawn, which is the last of the host's steps. */
 function assertTraced({ plan, calls }: Traced): void {
   const steps = explainPlan(plan);
+  const only = (by: "monitor" | undefined) => (step: PlanStep) => ({
+    ...step,
+    syscalls: step.syscalls.filter((call) => call.by === by),
+  });
   const host = steps.filter(({ step }) => !step.includes("."));
   const child = steps.filter(({ step }) => step.includes("."));
   const found = [...calls.values()];
-  const monitor = found.find((some) => some.some((call) => call.startsWith("clone3(") && call.includes("CLONE_NEWNS")));
-  const program = found.find((some) => some.some((call) => call.startsWith("pivot_root(")));
+  const program = found.find((some) => some.some((call) => call.startsWith("execve(") && call.includes('"traced"')));
+  const monitor = found.find((some) => some.some((call) => call.startsWith("clone3(") && call.includes("CLONE_PIDFD")));
   assert.ok(monitor !== undefined && program !== undefined, "the trace holds a monitor and its child");
-  assert.equal(firstMissing(host, monitor), null);
-  assert.equal(firstMissing(child, program), null);
+  assert.equal(firstMissing([...host.slice(0, -1), ...child.map(only("monitor")), ...host.slice(-1)], monitor), null);
+  assert.equal(firstMissing(child.map(only(undefined)), program), null);
 }
+
+const workshopAtData: Mount = {
+  kind: "bind",
+  source: workshop as HostPath,
+  target: "/data" as ContainerPath,
+  readonly: true,
+  recursive: true,
+  propagation: "",
+  isFile: false,
+  options: "",
+};
 
 test("the system calls explained for a plain container are those performed, in order", { skip }, async () => {
   const traced = await trace("plain", {});
@@ -163,18 +181,6 @@ test("the system calls explained for a plain container are those performed, in o
 });
 
 test("so are those of a container with limits, volumes, a user and no new privileges", { skip }, async () => {
-  const mounts: Mount[] = [
-    {
-      kind: "bind",
-      source: workshop as HostPath,
-      target: "/data" as ContainerPath,
-      readonly: true,
-      recursive: true,
-      propagation: "",
-      isFile: false,
-      options: "",
-    },
-  ];
   const resources = { ...unlimited, memoryBytes: 64 << 20, nanoCpus: 5e8, pidsLimit: 20 };
   const user = { uid: 1000, gid: 1000, additionalGids: [27], home: "" };
   const ulimits = [{ name: "nofile", soft: 64, hard: 64 }];
@@ -187,7 +193,7 @@ test("so are those of a container with limits, volumes, a user and no new privil
     cwd: "/data",
     domainname: "d",
   };
-  const traced = await trace("limited", change, mounts);
+  const traced = await trace("limited", change, [workshopAtData]);
   assert.equal(traced.stdout, "traced\n");
   assertTraced(traced);
 });
@@ -195,5 +201,20 @@ test("so are those of a container with limits, volumes, a user and no new privil
 test("so are those of a container with a terminal", { skip }, async () => {
   const traced = await trace("terminal", { terminal: { rows: 24, columns: 80 } });
   assert.equal(traced.stdout, "traced\r\n");
+  assertTraced(traced);
+});
+
+test("so are those of a container in a user namespace, where the monitor does what takes the host's root", {
+  skip: skip || (traits.idmappedMounts ? false : "needs id-mapped mounts of tmpfs (Linux 6.3)"),
+}, async () => {
+  const range = [{ inside: 0, outside: 100_000, count: 65_536 }];
+  const traced = await trace("user", { userMaps: { uids: range, gids: range } }, [workshopAtData]);
+  assert.equal(traced.stdout, "traced\n");
+  assertTraced(traced);
+});
+
+test("so are those of an exec session", { skip }, async () => {
+  const traced = await traceExec("exec");
+  assert.equal(traced.stdout, "traced\n");
   assertTraced(traced);
 });

@@ -86,11 +86,6 @@ int op_capabilities(const struct op *op, struct child *child) {
   return raise_ambient(op->v[4].number);
 }
 
-int op_bounding(const struct op *op, struct child *child) {
-  (void)child;
-  return drop_bounding(op->v[0].number);
-}
-
 int op_no_new_privileges(const struct op *op, struct child *child) {
   (void)op, (void)child;
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -186,7 +186,6 @@ static int (*const child_functions[OP_COUNT])(const struct op *, struct child *)
     [OP_USER] = op_user,
     [OP_DIRECTORY_ENTER] = op_directory_enter,
     [OP_CAPABILITIES] = op_capabilities,
-    [OP_BOUNDING] = op_bounding,
     [OP_NO_NEW_PRIVILEGES] = op_no_new_privileges,
     [OP_SECCOMP] = op_seccomp,
     [OP_GATE] = op_gate,

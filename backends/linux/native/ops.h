@@ -55,6 +55,5 @@ int op_terminal(const struct op *op, struct child *child);
 int regain_capabilities(void);  // effective = permitted
 int op_user(const struct op *op, struct child *child);
 int op_capabilities(const struct op *op, struct child *child);
-int op_bounding(const struct op *op, struct child *child);
 int op_no_new_privileges(const struct op *op, struct child *child);
 int op_seccomp(const struct op *op, struct child *child);

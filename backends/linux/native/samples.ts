@@ -64,7 +64,6 @@ const childOps: readonly ChildOp[] = [
     inheritable: [],
     ambient: [],
   },
-  { op: "bounding", capabilities: ["CAP_CHECKPOINT_RESTORE"] },
   { op: "no.new.privileges" },
   { op: "seccomp", profile: { name: "default", defaultAction: "errno", defaultErrno: 1, rules: [] } },
   { op: "gate" },

@@ -13,7 +13,7 @@ static const char *const op_fields[OP_COUNT] = {
     [OP_LINK_UP] = "s",         [OP_SESSION] = "",            [OP_TERMINAL] = "uuu",
     [OP_OOM_SCORE] = "s",       [OP_RLIMIT] = "uqq",          [OP_DESCRIPTORS_CLOSE] = "u",
     [OP_UMASK] = "u",           [OP_USER] = "uuU",            [OP_DIRECTORY_ENTER] = "s",
-    [OP_CAPABILITIES] = "qqqqq", [OP_BOUNDING] = "q",         [OP_NO_NEW_PRIVILEGES] = "",
+    [OP_CAPABILITIES] = "qqqqq",         [OP_NO_NEW_PRIVILEGES] = "",
     [OP_SECCOMP] = "b",         [OP_GATE] = "",               [OP_EXEC] = "SSS",
 };
 
