@@ -27,7 +27,10 @@ export function formatExplanation(steps: readonly PlanStep[]): string {
 }
 
 function noteOf({ when, by }: SystemCall): string {
-  const notes = [...(by === undefined ? [] : [`by the ${by}, before the child is born`]), ...(when === undefined ? [] : [when])];
+  const notes = [
+    ...(by === undefined ? [] : [`by the ${by}, before the child is born`]),
+    ...(when === undefined ? [] : [when]),
+  ];
   return notes.length === 0 ? "" : `  # ${notes.join(", ")}`;
 }
 

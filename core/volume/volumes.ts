@@ -39,6 +39,7 @@ export function checkVolumeName(name: string): void {
 
 /** Reads the volumes of the disk; what is left of a removal goes away. */
 export async function openVolumes(disk: VolumeDisk, ports: Pick<Ports, "clock" | "random">): Promise<VolumeStore> {
+  await disk.makeDirectory(`${disk.dataRoot}/volumes` as HostPath);
   const names = await disk.list(`${disk.dataRoot}/volumes` as HostPath);
   for (const name of names) if (name.startsWith(".")) await disk.remove(directoryOf(disk, name));
   const volumes = names.filter((name) => form.test(name)).map((name) => readVolume(disk, ports.clock, name));

@@ -1,6 +1,6 @@
 /** Our daemon from the sources, on roots of its own on tmpfs. */
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -17,8 +17,10 @@ export interface Tsboxd extends Daemon {
   start(): Promise<void>;
 }
 
-export async function startTsboxd(): Promise<Tsboxd> {
+/** `dataSize`: the data root is a file system of its own that holds so much, "12m". */
+export async function startTsboxd({ dataSize }: { dataSize?: string } = {}): Promise<Tsboxd> {
   const directory = mkdtempSync("/dev/shm/tsbox-cli-");
+  if (dataSize !== undefined) mountData(join(directory, "data"), dataSize);
   const host = `unix://${directory}/s`;
   const options = [
     "--host",
@@ -47,6 +49,7 @@ export async function startTsboxd(): Promise<Tsboxd> {
   const stop = async () => {
     removeAll(host);
     await end("SIGTERM");
+    if (dataSize !== undefined) execFileSync("umount", [join(directory, "data")]);
     rmSync(directory, { recursive: true, force: true });
   };
   return {
@@ -59,6 +62,11 @@ export async function startTsboxd(): Promise<Tsboxd> {
     kill: () => end("SIGKILL"),
     stop,
   };
+}
+
+function mountData(path: string, size: string): void {
+  mkdirSync(path);
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path]);
 }
 
 /** A test that failed half-way leaves containers: they must not outlive it. */

@@ -6,14 +6,16 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { Helper, finish, makeWorkshop, missing, removeWorkshop } from "../../backends/linux/native/harness.ts";
+import type { PerformRequest } from "../../backends/linux/wire.ts";
 import { compileFilter } from "../../backends/linux/seccomp/filter.ts";
 import { probeTraits } from "../../backends/linux/traits.ts";
 import type { ContainerId, ContainerPath, HostPath } from "../../core/base/brand.ts";
 import type { Stdio } from "../../core/engine/machine.ts";
 import { checkPlan } from "../../core/runtime/check.ts";
+import { compileExec } from "../../core/runtime/compile-exec.ts";
 import { compile } from "../../core/runtime/compile.ts";
 import { explainPlan, type PlanStep } from "../../core/runtime/explain.ts";
 import type { Mount } from "../../core/runtime/mount.ts";
@@ -42,7 +44,7 @@ interface Traced {
   readonly calls: ReadonlyMap<string, readonly string[]>;
 }
 
-async function trace(name: string, change: Partial<SpecInput>, mounts: readonly Mount[] = []): Promise<Traced> {
+function planOf(name: string, change: Partial<SpecInput>, mounts: readonly Mount[] = []): Plan {
   const directory = join(workshop, name);
   for (const part of ["upper", "work", "merged"]) mkdirSync(join(directory, part), { recursive: true });
   const path = (part: string): HostPath => join(directory, part) as HostPath;
@@ -55,32 +57,75 @@ async function trace(name: string, change: Partial<SpecInput>, mounts: readonly 
       work: path("work"),
       target: path("merged"),
     },
-    container: `explain-${process.pid}-${name}` as ContainerId,
+    container: containerOf(name),
     traits,
   });
   checkPlan(plan);
-  const terminal = change.terminal !== undefined && change.terminal !== null;
-  const stdio: Stdio = { terminal, stdin: false, stdinOnce: false, log: path("log"), exit: path("exit") };
-  const stdout = await runTraced(directory, plan, stdio);
-  return { plan, stdout, calls: callsByProcess(readFileSync(path("trace"), "utf8")) };
+  return plan;
 }
 
-async function runTraced(directory: string, plan: Plan, stdio: Stdio): Promise<string> {
+function containerOf(name: string): ContainerId {
+  return `explain-${process.pid}-${name}` as ContainerId;
+}
+
+function requestFor(name: string, plan: Plan, terminal: boolean): PerformRequest {
+  const path = (part: string): HostPath => join(workshop, name, part) as HostPath;
+  const stdio: Stdio = { terminal, stdin: false, stdinOnce: false, log: path("log"), exit: path("exit") };
+  const resolve = (): never => assert.fail("this plan joins nothing");
+  return {
+    kind: "perform",
+    plan,
+    stdio,
+    socket: path("s"),
+    resolve,
+    seccomp: (profile) => compileFilter(profile, "amd64"),
+  };
+}
+
+async function trace(name: string, change: Partial<SpecInput>, mounts: readonly Mount[] = []): Promise<Traced> {
+  const plan = planOf(name, change, mounts);
+  const request = requestFor(name, plan, change.terminal !== undefined && change.terminal !== null);
+  return traced(name, plan, plan, (helper) => perform(helper, request));
+}
+
+/** An exec session in a container that waits at its gate: its namespaces are there, and that is all a session needs. */
+async function traceExec(name: string): Promise<Traced> {
+  const init = planOf(name, {});
+  mkdirSync(join(workshop, `${name}-session`));
+  const user = { uid: 1000, gid: 1000, additionalGids: [], home: "/" };
+  const argv = ["/bin/echo", "traced"] as const;
+  const settings = { env: [], cwd: "/tmp", user, terminal: null, privileged: false, traits };
+  const plan = compileExec({ argv, ...settings, container: containerOf(name), plan: init });
+  checkPlan(plan);
+  return traced(name, plan, init, async (helper) => {
+    const gate = await helper.ask(requestFor(name, init, false));
+    assert(gate.kind === "gate");
+    return perform(helper, { ...requestFor(`${name}-session`, plan, false), resolve: () => gate });
+  });
+}
+
+async function perform(helper: Helper, { plan, stdio, socket, ...request }: PerformRequest): Promise<string> {
+  const gate = await helper.ask({ ...request, plan, stdio, socket });
+  const { stdout } = await finish({ directory: dirname(socket), plan, gate, stdio, socket });
+  return stdout;
+}
+
+/** What `run` prints under a helper that is traced; afterwards `undone` is undone. */
+async function traced(
+  name: string,
+  plan: Plan,
+  undone: Plan,
+  run: (helper: Helper) => Promise<string>,
+): Promise<Traced> {
+  const directory = join(workshop, name);
   const helper = new Helper(underStrace(directory));
   try {
-    const gate = await helper.ask({
-      kind: "perform",
-      plan,
-      stdio,
-      socket: join(directory, "s") as HostPath,
-      resolve: () => assert.fail("this plan joins nothing"),
-      seccomp: (profile) => compileFilter(profile, "amd64"),
-    });
-    const { stdout } = await finish({ directory, plan, gate, stdio, socket: join(directory, "s") });
-    return stdout;
-  } finally {
-    await helper.ask({ kind: "carry-out", plan: undo(plan) });
+    const stdout = await run(helper);
+    await helper.ask({ kind: "carry-out", plan: undo(undone) });
     await helper.close();
+    return { plan, stdout, calls: callsByProcess(readFileSync(join(directory, "trace"), "utf8")) };
+  } finally {
+    helper.process.kill();
   }
 }
 
@@ -157,7 +202,8 @@ function assertTraced({ plan, calls }: Traced): void {
   const child = steps.filter(({ step }) => step.includes("."));
   const found = [...calls.values()];
   const program = found.find((some) => some.some((call) => call.startsWith("execve(") && call.includes('"traced"')));
-  const monitor = found.find((some) => some.some((call) => call.startsWith("clone3(") && call.includes("CLONE_PIDFD")));
+  const [pid] = [...calls].find(([, some]) => some === program) ?? [""];
+  const monitor = found.find((some) => some.some((call) => call.startsWith("clone3(") && call.endsWith(` = ${pid}`)));
   assert.ok(monitor !== undefined && program !== undefined, "the trace holds a monitor and its child");
   assert.equal(firstMissing([...host.slice(0, -1), ...child.map(only("monitor")), ...host.slice(-1)], monitor), null);
   assert.equal(firstMissing(child.map(only(undefined)), program), null);
