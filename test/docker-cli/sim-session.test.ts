@@ -25,7 +25,7 @@ const here = readJson("sim-differences.json") as Difference[];
 test("docker against the simulated machine says what it says on Linux", {
   skip: skipReason() ?? false,
 }, async (context) => {
-  const daemon = await startTsboxd("--backend", "sim");
+  const daemon = await startTsboxd({ flags: ["--backend", "sim"] });
   const tar = await busyboxTar();
   try {
     for (const [index, step] of session.entries())
