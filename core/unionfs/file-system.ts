@@ -61,6 +61,10 @@ export type RenameFlag = "replace" | "no-replace" | "exchange";
 export interface FileSystem {
   readonly root: Inode;
   stat(inode: Inode): Stat;
+  /** What decides who may do what; not to be kept, it changes with the file. */
+  peek(inode: Inode): Readonly<Pick<Stat, "kind" | "mode" | "uid" | "gid">>;
+  /** 0 when the directory has no such entry, ENOTDIR when it is none. */
+  find(directory: Inode, name: string): Inode | 0;
   /** ENOENT when the directory has no such entry, ENOTDIR when it is none. */
   lookup(directory: Inode, name: string): Inode;
   /** The directory that holds a directory; the root's is the root. */
@@ -79,6 +83,8 @@ export interface FileSystem {
   removeDirectory(directory: Inode, name: string): Inode;
   /** rename(2), renameat2(2). What it replaced stays until `forget`; null: nothing was. */
   rename(from: Inode, name: string, to: Inode, newName: string, flag?: RenameFlag): Inode | null;
+  /** It is being opened for writing: a union copies it up now. */
+  prepareWrite(inode: Inode): void;
   /** Not to be written to: it may be a view of the file's bytes. */
   read(file: Inode, offset: number, length: number): Uint8Array;
   /** Fills `target`; how many bytes there were. */

@@ -150,13 +150,16 @@ export class Overlay implements FileSystem {
     return { device: layer === null ? 1 : group + 1, number: real };
   }
 
+  peek(inode: Inode): Readonly<Node> {
+    return this.#node(this.#entry(inode));
+  }
+
   lookup(directory: Inode, name: string): Inode {
     const found = this.find(directory, name);
     if (found === 0) throw new Errno("ENOENT", name);
     return found;
   }
 
-  /** As `lookup`, but 0 when the directory shows no such name. */
   find(directory: Inode, name: string): Inode | 0 {
     const known = this.#known.get(directory);
     const inode = known === undefined ? 0 : getName(known.names, name);
@@ -175,10 +178,12 @@ export class Overlay implements FileSystem {
 
   create(directory: Inode, name: string, node: NewNode): Inode {
     if (this.find(directory, name) !== 0) throw new Errno("EEXIST", name);
+    if (node.kind === "character" && node.major === 0 && node.minor === 0) throw new Errno("EPERM", name);
     const parent = this.#copyUp(this.#alive(directory));
     const hidden = this.#clearWhiteout(parent, name);
     const upper = this.#upper.create(parent, name, node);
-    if (node.kind === "directory" && (hidden || isMerge(this.#entry(directory)))) this.#mark(upper, "opaque", yes);
+    if (node.kind === "directory" && (hidden || (this.#ownsLowers && isMerge(this.#entry(directory)))))
+      this.#mark(upper, "opaque", yes);
     return this.#remember(directory, name, pure(upper));
   }
 
@@ -241,6 +246,10 @@ export class Overlay implements FileSystem {
     return taken === 0 ? null : taken;
   }
 
+  prepareWrite(inode: Inode): void {
+    if (this.peek(inode).kind === "file") this.#copyUp(inode, true);
+  }
+
   read(file: Inode, offset: number, length: number): Uint8Array {
     return this.#data(this.#entry(file)).read(offset, length);
   }
@@ -299,6 +308,12 @@ export class Overlay implements FileSystem {
     this.#known.set(this.#owner, inode, undefined);
   }
 
+  /** With none of the newer features, a lower layer may change while it is not mounted: then a new directory would merge. */
+  get #ownsLowers(): boolean {
+    const { redirects, metacopy, xino } = this.#options;
+    return redirects === "on" || metacopy === true || xino === true;
+  }
+
   // Looking
 
   #entry(inode: Inode): Entry {
@@ -330,11 +345,12 @@ export class Overlay implements FileSystem {
     return contentOf(this.#lower(last).node(last.inode));
   }
 
-  /** The part that a file has its number from: what it was copied from, as long as that has one name. */
+  /** The part that a file has its number from: what it was copied from, as long as that has one name, or a directory's first lower part. */
   #identified(entry: Entry): { tree: Tree; inode: Inode; layer: number | null } {
     const { origin, upper, lowers } = entry;
-    const lower = origin ?? (upper === 0 ? (lowers[0] as Lower) : null);
-    if (lower === null) return { tree: this.#upper, inode: upper as Inode, layer: null };
+    const keeps = upper === 0 || this.#upper.node(upper).kind === "directory";
+    const lower = origin ?? (keeps ? lowers[0] : undefined);
+    if (lower === undefined) return { tree: this.#upper, inode: upper as Inode, layer: null };
     return { tree: this.#lower(lower), inode: lower.inode, layer: lower.layer };
   }
 
@@ -445,9 +461,14 @@ export class Overlay implements FileSystem {
       this.#upper.shareContent(upper, metacopy ? Content.hole(contentOf(node).size) : this.#data(entry));
     this.#upper.setAttributes(upper, { mtime: node.mtime, atime: node.atime });
     const keepsLowers = node.kind === "directory" || metacopy;
-    const origin = node.kind === "directory" || node.links > 1 ? null : (entry.lowers[0] ?? null);
+    const origin = this.#keepsNumber(node) ? (entry.lowers[0] ?? null) : null;
     this.#change(inode, { upper, lowers: keepsLowers ? entry.lowers : [], metacopy, origin });
     return upper;
+  }
+
+  /** Where a copy came from is noted in an xattr, which other than files cannot have in "user."; a hard link's copy is another file. */
+  #keepsNumber({ kind, links }: Readonly<Node>): boolean {
+    return kind === "file" ? links === 1 : kind !== "directory" && links === 1 && this.#options.userXattrs !== true;
   }
 
   /** What is below a file that had only its attributes in the upper tree. */

@@ -1,8 +1,8 @@
 /** What rename(2) refuses on every file system, in the order in which Linux does (fs/namei.c, do_renameat2 and vfs_rename). */
 import { Errno } from "../base/errno.ts";
-import type { FileSystem, Inode, RenameFlag } from "./file-system.ts";
+import type { FileSystem, Inode, NodeKind, RenameFlag } from "./file-system.ts";
 
-interface Move {
+export interface Move {
   readonly from: Inode;
   readonly inode: Inode;
   readonly to: Inode;
@@ -13,6 +13,17 @@ interface Move {
 
 /** EEXIST, ENOENT, EINVAL, ENOTEMPTY, ENOTDIR, EISDIR. Whether a replaced directory is empty is left to ask. */
 export function checkRename(fileSystem: FileSystem, move: Move, flag: RenameFlag): void {
+  checkMove(fileSystem, move, flag);
+  const { inode, taken, newName } = move;
+  if (taken === 0 || taken === inode || flag === "exchange") return;
+  const isDirectory = kindOf(fileSystem, inode) === "directory";
+  const replacesDirectory = kindOf(fileSystem, taken) === "directory";
+  if (isDirectory && !replacesDirectory) throw new Errno("ENOTDIR", newName);
+  if (!isDirectory && replacesDirectory) throw new Errno("EISDIR", newName);
+}
+
+/** What is refused before permissions are looked at: EEXIST, ENOENT, EINVAL, ENOTEMPTY. */
+export function checkMove(fileSystem: FileSystem, move: Move, flag: RenameFlag): void {
   const { from, inode, to, taken, newName } = move;
   if (flag === "no-replace" && taken !== 0) throw new Errno("EEXIST", newName);
   if (flag === "exchange" && taken === 0) throw new Errno("ENOENT", newName);
@@ -22,13 +33,10 @@ export function checkRename(fileSystem: FileSystem, move: Move, flag: RenameFlag
   const replacesDirectory = kindOf(fileSystem, taken) === "directory";
   if (replacesDirectory && isWithin(fileSystem, from, taken))
     throw new Errno(flag === "exchange" ? "EINVAL" : "ENOTEMPTY", newName);
-  if (flag === "exchange") return;
-  if (isDirectory && !replacesDirectory) throw new Errno("ENOTDIR", newName);
-  if (!isDirectory && replacesDirectory) throw new Errno("EISDIR", newName);
 }
 
-function kindOf(fileSystem: FileSystem, inode: Inode): string {
-  return fileSystem.stat(inode).kind;
+function kindOf(fileSystem: FileSystem, inode: Inode): NodeKind {
+  return fileSystem.peek(inode).kind;
 }
 
 /** Whether a directory is an ancestor of another, or the same. */

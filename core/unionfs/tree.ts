@@ -84,13 +84,16 @@ export class Tree implements FileSystem {
     return statOf(inode, this.#node(inode));
   }
 
+  peek(inode: Inode): Readonly<Node> {
+    return this.#node(inode);
+  }
+
   lookup(directory: Inode, name: string): Inode {
     const found = this.find(directory, name);
     if (found === 0) throw new Errno("ENOENT", name);
     return found;
   }
 
-  /** As `lookup`, but 0 when the directory has no such name. */
   find(directory: Inode, name: string): Inode | 0 {
     return getName(namesOf(this.#node(directory)).names, name) as Inode | 0;
   }
@@ -165,6 +168,8 @@ export class Tree implements FileSystem {
     return taken === 0 ? null : taken;
   }
 
+  prepareWrite(): void {}
+
   read(file: Inode, offset: number, length: number): Uint8Array {
     return contentOf(this.#node(file)).read(offset, length);
   }
@@ -224,18 +229,21 @@ export class Tree implements FileSystem {
   }
 
   getXattr(inode: Inode, name: string): Uint8Array {
+    checkXattr(name);
     const value = this.#node(inode).xattrs.get(name);
     if (value === undefined) throw new Errno("ENODATA", name);
     return value;
   }
 
   setXattr(inode: Inode, name: string, value: Uint8Array): void {
+    checkXattr(name);
     const node = this.#own(inode);
     node.xattrs = new Map(node.xattrs).set(name, value.slice());
     node.ctime = this.#now();
   }
 
   removeXattr(inode: Inode, name: string): void {
+    checkXattr(name);
     if (!this.#node(inode).xattrs.has(name)) throw new Errno("ENODATA", name);
     const node = this.#own(inode);
     const left = new Map(node.xattrs);
@@ -402,6 +410,11 @@ function statOf(inode: Inode, node: Node): Stat {
 function encodedLength(text: string): number {
   // oxlint-disable-next-line no-control-regex -- ASCII is the question
   return /^[\x00-\x7f]*$/.test(text) ? text.length : encodeText(text).length;
+}
+
+/** The namespaces of xattr(7) that a tree keeps. */
+function checkXattr(name: string): void {
+  if (!/^(?:user|trusted|security|system)\../.test(name)) throw new Errno("EOPNOTSUPP", name);
 }
 
 function checkName(name: string): void {

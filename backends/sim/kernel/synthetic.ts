@@ -65,9 +65,18 @@ export class Synthetic implements FileSystem {
     return { ...common, atime: now, mtime: now, ctime: now, kind: node.kind, mode: modeOf(node) };
   }
 
+  peek(inode: Inode): Stat {
+    return this.stat(inode);
+  }
+
+  find(directory: Inode, name: string): Inode | 0 {
+    return this.#directory(directory).child(name) === null ? 0 : this.#inodeOf([...this.#path(directory), name]);
+  }
+
   lookup(directory: Inode, name: string): Inode {
-    if (this.#directory(directory).child(name) === null) throw new Errno("ENOENT", name);
-    return this.#inodeOf([...this.#path(directory), name]);
+    const found = this.find(directory, name);
+    if (found === 0) throw new Errno("ENOENT", name);
+    return found;
   }
 
   parent(directory: Inode): Inode {
@@ -116,6 +125,8 @@ export class Synthetic implements FileSystem {
   read(file: Inode, offset: number, length: number): Uint8Array {
     return encodeText(this.#file(file).read()).subarray(offset, offset + length);
   }
+
+  prepareWrite(): void {}
 
   readInto(file: Inode, offset: number, target: Uint8Array): number {
     const bytes = this.read(file, offset, target.length);

@@ -1,0 +1,86 @@
+/** Who may do what to a file by its mode bits, and what capabilities override (capabilities(7), path_resolution(7)). */
+import { Errno } from "../base/errno.ts";
+import type { Guarded } from "./walk.ts";
+
+/** The capabilities that files ask for. */
+export type FileCapability =
+  | "CAP_CHOWN"
+  | "CAP_DAC_OVERRIDE"
+  | "CAP_DAC_READ_SEARCH"
+  | "CAP_FOWNER"
+  | "CAP_FSETID"
+  | "CAP_MKNOD"
+  | "CAP_SYS_ADMIN";
+
+export interface Actor {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  /** Whether a capability counts for this file: also a matter of user namespaces. */
+  readonly may: (capability: FileCapability, file: Guarded | null) => boolean;
+}
+
+export type Wanted = "read" | "write" | "execute";
+
+const bits: Readonly<Record<Wanted, number>> = { read: 4, write: 2, execute: 1 };
+
+/** Throws EACCES when neither the mode bits nor a capability let the actor. */
+export function permit(actor: Actor, file: Guarded, wanted: Wanted): void {
+  const shift = file.uid === actor.uid ? 6 : isInGroup(actor, file.gid) ? 3 : 0;
+  if (((file.mode >> shift) & bits[wanted]) !== 0) return;
+  const isDirectory = file.kind === "directory";
+  const mayExecute = wanted !== "execute" || isDirectory || (file.mode & 0o111) !== 0;
+  if (mayExecute && actor.may("CAP_DAC_OVERRIDE", file)) return;
+  const looks = wanted === "read" || (wanted === "execute" && isDirectory);
+  if (!looks || !actor.may("CAP_DAC_READ_SEARCH", file)) throw new Errno("EACCES");
+}
+
+/** In a sticky directory only the owner of the file or of the directory takes a name away: EPERM. */
+export function permitRemoval(actor: Actor, directory: Guarded, file: Guarded): void {
+  if ((directory.mode & 0o1000) === 0 || actor.uid === file.uid || actor.uid === directory.uid) return;
+  if (!actor.may("CAP_FOWNER", file)) throw new Errno("EPERM");
+}
+
+/** EPERM unless it is the actor's own file. */
+export function permitOwner(actor: Actor, file: Guarded): void {
+  if (actor.uid !== file.uid && !actor.may("CAP_FOWNER", file)) throw new Errno("EPERM");
+}
+
+/** chown(2): one gives a file to nobody, and only to a group one is in. EPERM. */
+export function permitChown(actor: Actor, file: Guarded, uid: number | null, gid: number | null): void {
+  const owns = actor.uid === file.uid;
+  const keepsUser = uid === null || (owns && uid === file.uid);
+  const keepsGroup = gid === null || (owns && (gid === file.gid || isInGroup(actor, gid)));
+  if (!(keepsUser && keepsGroup) && !actor.may("CAP_CHOWN", file)) throw new Errno("EPERM");
+}
+
+export function isInGroup(actor: Actor, gid: number): boolean {
+  return actor.gid === gid || actor.groups.includes(gid);
+}
+
+/** The mode chmod(2) gives: the setgid bit goes when the group is not the actor's. */
+export function chmodMode(actor: Actor, file: Guarded, mode: number): number {
+  const keeps = isInGroup(actor, file.gid) || actor.may("CAP_FSETID", file);
+  return keeps ? mode : mode & ~0o2000;
+}
+
+/** The mode a new file gets in a directory: with its setgid bit the group, and for directories the bit, are inherited. */
+export function createdIn(
+  actor: Actor,
+  directory: Guarded,
+  node: { readonly kind: Guarded["kind"]; readonly mode: number },
+): { mode: number; uid: number; gid: number } {
+  if ((directory.mode & 0o2000) === 0) return { mode: node.mode, uid: actor.uid, gid: actor.gid };
+  const { gid } = directory;
+  if (node.kind === "directory") return { mode: node.mode | 0o2000, uid: actor.uid, gid };
+  const isSetgid = (node.mode & 0o2010) === 0o2010;
+  const keeps = !isSetgid || isInGroup(actor, gid) || actor.may("CAP_FSETID", { ...directory });
+  return { mode: keeps ? node.mode : node.mode & ~0o2000, uid: actor.uid, gid };
+}
+
+/** What is left of a mode when somebody who may not keep them writes to a file, or it is given away: no set-id bits. */
+export function withoutSetid(actor: Actor, file: Guarded): number {
+  const groupExecutes = (file.mode & 0o010) !== 0;
+  const dropsGroup = groupExecutes || !(isInGroup(actor, file.gid) || actor.may("CAP_FSETID", file));
+  return file.mode & ~0o4000 & (dropsGroup ? ~0o2000 : ~0);
+}

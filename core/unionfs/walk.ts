@@ -1,0 +1,162 @@
+/**
+ * Walking a path (path_resolution(7)): name by name, through symlinks, to a file. ".." never leads
+ * above the root; a symlink's absolute target starts at the root; at most 40 symlinks. Searching a
+ * directory needs its x bit.
+ *
+ * What a place is (an inode, or an inode seen through a mount) is the business of the Space, which
+ * therefore also is what crosses mounts.
+ */
+import { encodeText } from "../base/bytes.ts";
+import { Errno } from "../base/errno.ts";
+import type { Stat } from "./file-system.ts";
+
+/** What decides who may do what. */
+export type Guarded = Pick<Stat, "kind" | "mode" | "uid" | "gid">;
+
+export interface Space<Place> {
+  readonly root: Place;
+  /** Where a path begins that does not begin with "/". */
+  readonly directory: Place;
+  look(place: Place): Guarded;
+  /** What a directory's name leads to, the root of a mount if one is there; null when there is nothing. */
+  enter(directory: Place, name: string): Place | null;
+  /** The directory above, also across the edge of a mount. */
+  above(directory: Place): Place;
+  isSame(one: Place, other: Place): boolean;
+  readlink(symlink: Place): string;
+  /** Throws Errno EACCES when whoever walks may not search the directory. */
+  permitSearch(directory: Guarded): void;
+}
+
+/** A name in a directory. */
+export interface Spot<Place> {
+  readonly directory: Place;
+  /** "", "." and ".." name no entry: the path ended in a directory on its way. */
+  readonly name: string;
+  /** null: nothing has that name. */
+  readonly found: Place | null;
+  /** It was written with a slash at the end: it must be a directory. */
+  readonly slash: boolean;
+}
+
+const symlinksMax = 40;
+const pathBytesMax = 4096;
+const nameBytesMax = 255;
+
+export interface WalkOptions {
+  /** The last symlink is not followed; one before a "/" always is. */
+  readonly noFollow?: boolean;
+  /** open(2) with O_CREAT: it makes no directories, so a last name before a "/" is EISDIR whatever it is. */
+  readonly makesFile?: boolean;
+  /** The last name is not looked up. */
+  readonly isParent?: boolean;
+}
+
+/** ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG. */
+export function walk<Place>(space: Space<Place>, path: string, options: WalkOptions = {}): Spot<Place> {
+  if (path === "") throw new Errno("ENOENT", path);
+  checkLength(path, pathBytesMax - 1);
+  return new Walk(space, path, options).run();
+}
+
+class Walk<Place> {
+  readonly #space: Space<Place>;
+  readonly #path: string;
+  readonly #options: WalkOptions;
+  #at: Place;
+  #rest: string;
+  /** Where in the rest the next name begins. */
+  #from = 0;
+  #symlinks = 0;
+
+  constructor(space: Space<Place>, path: string, options: WalkOptions) {
+    this.#space = space;
+    this.#path = path;
+    this.#options = options;
+    this.#rest = path;
+    this.#at = path.startsWith("/") ? space.root : space.directory;
+  }
+
+  run(): Spot<Place> {
+    let spot: Spot<Place> = { directory: this.#at, name: "", found: this.#at, slash: true };
+    for (let name = this.#next(); name !== ""; name = this.#next()) {
+      const isLast = this.#isDone();
+      if (isLast && this.#options.isParent === true && name !== "." && name !== "..") return this.#last(name);
+      spot = this.#step(name, isLast && this.#rest.endsWith("/"));
+      const { found, slash } = spot;
+      if (found === null) {
+        if (isLast) return spot;
+        throw new Errno("ENOENT", this.#path);
+      }
+      const isFollowed = !isLast || slash || this.#options.noFollow !== true;
+      if (isFollowed && this.#space.look(found).kind === "symlink") spot = this.#follow(found, spot);
+      else this.#at = found;
+    }
+    const { found, slash } = spot;
+    if (found !== null && slash && spot.name !== "" && this.#space.look(found).kind !== "directory")
+      throw new Errno("ENOTDIR", this.#path);
+    return spot;
+  }
+
+  #last(name: string): Spot<Place> {
+    return { directory: this.#searched(), name, found: null, slash: this.#rest.endsWith("/") };
+  }
+
+  #searched(): Place {
+    const looked = this.#space.look(this.#at);
+    if (looked.kind !== "directory") throw new Errno("ENOTDIR", this.#path);
+    this.#space.permitSearch(looked);
+    return this.#at;
+  }
+
+  #step(name: string, slash: boolean): Spot<Place> {
+    const directory = this.#searched();
+    if (name === ".") return { directory, name, found: directory, slash };
+    if (name === "..") return { directory, name, found: this.#above(directory), slash };
+    if (slash && this.#options.makesFile === true) throw new Errno("EISDIR", this.#path);
+    return { directory, name, found: enter(this.#space, directory, name), slash };
+  }
+
+  #above(directory: Place): Place {
+    return this.#space.isSame(directory, this.#space.root) ? directory : this.#space.above(directory);
+  }
+
+  /** Puts a symlink's target in front of what is left. */
+  #follow(symlink: Place, spot: Spot<Place>): Spot<Place> {
+    if (++this.#symlinks > symlinksMax) throw new Errno("ELOOP", this.#path);
+    const target = this.#space.readlink(symlink);
+    if (target === "") throw new Errno("ENOENT", this.#path);
+    const left = this.#rest.slice(this.#from);
+    this.#rest = left === "" ? `${target}${spot.slash ? "/" : ""}` : `${target}/${left}`;
+    this.#from = 0;
+    if (target.startsWith("/")) this.#at = this.#space.root;
+    return { directory: this.#at, name: "", found: this.#at, slash: true };
+  }
+
+  /** The next name; "" at the end. */
+  #next(): string {
+    const rest = this.#rest;
+    let from = this.#from;
+    while (rest.charCodeAt(from) === 47) from++;
+    const slash = rest.indexOf("/", from);
+    const end = slash < 0 ? rest.length : slash;
+    this.#from = end;
+    return rest.slice(from, end);
+  }
+
+  #isDone(): boolean {
+    for (let at = this.#from; at < this.#rest.length; at++) if (this.#rest.charCodeAt(at) !== 47) return false;
+    return true;
+  }
+}
+
+/** What a name in a directory leads to. ENAMETOOLONG. */
+export function enter<Place>(space: Space<Place>, directory: Place, name: string): Place | null {
+  checkLength(name, nameBytesMax);
+  return space.enter(directory, name);
+}
+
+function checkLength(text: string, bytesMax: number): void {
+  if (text.length > bytesMax || (text.length * 3 > bytesMax && encodeText(text).length > bytesMax))
+    throw new Errno("ENAMETOOLONG", text);
+}

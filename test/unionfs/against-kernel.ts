@@ -1,0 +1,146 @@
+/** Scripts for both: the kernel, by oracle.c, and core/unionfs, by performing.ts. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encodeText } from "../../core/base/bytes.ts";
+import type { Command } from "./performing.ts";
+
+/** How a union is mounted. */
+export interface Mounting {
+  readonly options: string;
+  /** Whether all layers lie on one file system. */
+  readonly isOneFileSystem: boolean;
+}
+
+const fixed = "index=off,nfs_export=off";
+
+export const mountings: readonly Mounting[] = [
+  { options: "redirect_dir=off,metacopy=off,xino=off", isOneFileSystem: true },
+  { options: "redirect_dir=on,metacopy=off,xino=off", isOneFileSystem: true },
+  { options: "redirect_dir=on,metacopy=on,xino=off", isOneFileSystem: true },
+  { options: "redirect_dir=off,metacopy=off,xino=off", isOneFileSystem: false },
+  { options: "redirect_dir=on,metacopy=on,xino=on", isOneFileSystem: false },
+  { options: "userxattr,xino=off", isOneFileSystem: true },
+];
+
+/** Null where this machine cannot run the oracle, with the reason. */
+export function openOracle(): { run: (script: readonly Command[]) => string[]; close: () => void } | string {
+  if (process.getuid?.() !== 0) return "mounting needs root";
+  const directory = mkdtempSync(join(tmpdir(), "tsbox-oracle-"));
+  const program = join(directory, "oracle");
+  const source = join(import.meta.dirname, "oracle.c");
+  const close = (): void => rmSync(directory, { recursive: true });
+  const compiled = spawnSync("gcc", ["-std=gnu2x", "-O2", "-o", program, source]);
+  if (compiled.status !== 0) {
+    close();
+    return "there is no C compiler here";
+  }
+  const run = (script: readonly Command[]): string[] => {
+    const input = encodeText(`${script.map((command) => command.join("\t")).join("\n")}\n`);
+    const output = execFileSync(program, { input, maxBuffer: 1 << 28, cwd: "/" });
+    return output.toString("latin1").split("\n").slice(0, -1);
+  };
+  return { run, close };
+}
+
+/** One after the other in a tmpfs of its own, a view after each step. */
+export function onTmpfs(commands: readonly Command[], options = "mode=755"): Command[] {
+  return [
+    ["mount", "/mnt", "tmpfs", options, ""],
+    ["enter", "/mnt"],
+    ...commands.flatMap((command) => [command, ["view", "b"]]),
+    ["leave"],
+    ["umount", "/mnt"],
+  ];
+}
+
+/**
+ * Layers from the bottom: each is written through a union on those below it, so that it has whatever
+ * overlayfs writes there. The last is the upper one, looked at after every step, then mounted anew.
+ */
+export function onOverlay(mounting: Mounting, layers: readonly (readonly Command[])[]): Command[] {
+  const at = (number: number): string => (mounting.isOneFileSystem ? "/mnt" : `/mnt/fs${number}`);
+  const last = layers.length - 1;
+  return [
+    ["mount", "/mnt", "tmpfs", "mode=755", ""],
+    ["mkdir!", "/mnt/m", "755"],
+    ...layers.flatMap((_, number) => homeOf(at(number), number, mounting)),
+    ...layers.flatMap((commands, number) => {
+      const mounted = unionOf(mounting, at, number);
+      const watched =
+        number === last
+          ? commands.flatMap((command) => [command, ["view"], ["upper", `${at(number)}/l${number}`]])
+          : commands;
+      return [...mounted.before, ...watched, ["view"], ["leave"], ...mounted.after];
+    }),
+    ...again(unionOf(mounting, at, last)),
+    ...(mounting.isOneFileSystem ? [] : layers.map((_, number) => ["umount", at(number)])),
+    ["umount", "/mnt"],
+  ];
+}
+
+function homeOf(directory: string, number: number, { isOneFileSystem }: Mounting): Command[] {
+  const own: Command[] = isOneFileSystem
+    ? []
+    : [
+        ["mkdir!", directory, "755"],
+        ["mount", directory, "tmpfs", "mode=755", ""],
+      ];
+  return [...own, ["mkdir!", `${directory}/l${number}`, "755"], ["mkdir!", `${directory}/w${number}`, "755"]];
+}
+
+function unionOf(
+  { options }: Mounting,
+  at: (number: number) => string,
+  number: number,
+): { before: Command[]; after: Command[] } {
+  if (number === 0) return { before: [["enter", `${at(0)}/l0`]], after: [] };
+  const lowers = Array.from({ length: number }, (_, lower) => `${at(lower)}/l${lower}`).toReversed();
+  const layers = `lowerdir=${lowers.join(":")},upperdir=${at(number)}/l${number},workdir=${at(number)}/w${number}`;
+  return {
+    before: [
+      ["mount", "/mnt/m", "overlay", `${fixed},${options},${layers}`, ""],
+      ["enter", "/mnt/m"],
+    ],
+    after: [["umount", "/mnt/m"]],
+  };
+}
+
+function again({ before, after }: { before: Command[]; after: Command[] }): Command[] {
+  return [...before, ["view"], ["leave"], ...after];
+}
+
+/** Inode and device numbers of each mount, in the order in which they come up: what is one file must be one on both sides. */
+export function renumbered(lines: readonly string[]): string[] {
+  const known = new Map<string, number>();
+  return lines.map((line) => {
+    if (line === "mounted") known.clear();
+    return line.replace(/#[0-9a-f]+:[0-9a-f]+/g, (text) => {
+      if (!known.has(text)) known.set(text, known.size);
+      return `#${known.get(text)}`;
+    });
+  });
+}
+
+/** The first command with another outcome, after what came before it; null: there is none. */
+export function firstDifference(
+  script: readonly Command[],
+  ours: readonly string[],
+  theirs: readonly string[],
+): string | null {
+  const at = ours.findIndex((line, index) => line !== theirs[index]);
+  if (at < 0)
+    return ours.length === theirs.length ? null : `${ours.length} lines where the kernel has ${theirs.length}`;
+  const told: string[] = [];
+  for (let line = 0, number = 0; line <= at; number++) {
+    const command = script[number] ?? [];
+    const isView = command[0] === "view" || command[0] === "upper";
+    const end = isView ? theirs.indexOf(".", line) + 1 : line + 1;
+    const isHere = at < end || end === 0;
+    if (!isView || isHere) told.push(`${command.join(" ")}: ${isView ? "" : theirs[line]}`);
+    if (end === 0) break;
+    line = end;
+  }
+  return `${told.join("\n")}\nours:   ${ours[at]}\nkernel: ${theirs[at]}`;
+}

@@ -1,0 +1,83 @@
+/**
+ * core/unionfs against the kernel: the same random commands are done to both, and every result, every
+ * errno, and after every step the tree that is seen and the upper layer must be equal. Needs root for
+ * mount(2); elsewhere recorded sequences are replayed (recorded.test.ts).
+ *
+ * TSBOX_TEST_STEPS sets how many commands are tried in all, TSBOX_TEST_SEED what with.
+ */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import { checkTree } from "../../core/unionfs/check.ts";
+import {
+  firstDifference,
+  type Mounting,
+  mountings,
+  onOverlay,
+  onTmpfs,
+  openOracle,
+  renumbered,
+} from "./against-kernel.ts";
+import { building, seekingHoles, using } from "./commands.ts";
+import { type Command, Performer } from "./performing.ts";
+
+const oracle = openOracle();
+const skip = typeof oracle === "string" ? oracle : false;
+const steps = Number(process.env["TSBOX_TEST_STEPS"] ?? 3000);
+const seed = Number(process.env["TSBOX_TEST_SEED"] ?? 20);
+const stepsARun = 30;
+let performed = 0;
+
+after(() => {
+  if (typeof oracle !== "string") oracle.close();
+});
+
+function compare(script: Command[]): void {
+  if (typeof oracle === "string") return;
+  const theirs = renumbered(oracle.run(script));
+  const performer = new Performer();
+  const ours = renumbered(performer.run(script));
+  const difference = firstDifference(script, ours, theirs);
+  if (difference !== null) assert.fail(difference);
+  for (const tree of performer.trees) assert.deepEqual(checkTree(tree, { mayHaveWhiteouts: true }), []);
+}
+
+function runsFor(share: number): number {
+  return Math.ceil((steps * share) / stepsARun);
+}
+
+test("a tree does what tmpfs does", { skip }, () => {
+  const commands = fc.array(fc.oneof({ weight: 12, arbitrary: using }, { weight: 1, arbitrary: seekingHoles }), {
+    minLength: stepsARun,
+    maxLength: stepsARun,
+  });
+  fc.assert(
+    fc.property(commands, (all) => {
+      performed += all.length;
+      compare(onTmpfs(all));
+    }),
+    { seed, numRuns: runsFor(0.3) },
+  );
+});
+
+for (const mounting of mountings) {
+  const { options, isOneFileSystem } = mounting;
+  const layers = isOneFileSystem ? "layers of one file system" : "layers of several file systems";
+  test(`a union does what overlayfs does, ${options}, ${layers}`, { skip }, () => compareUnions(mounting));
+}
+
+function compareUnions(mounting: Mounting): void {
+  const lower = fc.array(building, { maxLength: 20 });
+  const upper = fc.array(using, { minLength: stepsARun, maxLength: stepsARun });
+  fc.assert(
+    fc.property(fc.array(lower, { minLength: 1, maxLength: 3 }), upper, (lowers, commands) => {
+      performed += commands.length;
+      compare(onOverlay(mounting, [...lowers, commands]));
+    }),
+    { seed, numRuns: runsFor(0.7 / mountings.length) },
+  );
+}
+
+test("as many commands were tried as were asked for", { skip }, () => {
+  assert.ok(performed >= steps, `${performed} of ${steps}`);
+});
