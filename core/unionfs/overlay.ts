@@ -461,14 +461,9 @@ export class Overlay implements FileSystem {
       this.#upper.shareContent(upper, metacopy ? Content.hole(contentOf(node).size) : this.#data(entry));
     this.#upper.setAttributes(upper, { mtime: node.mtime, atime: node.atime });
     const keepsLowers = node.kind === "directory" || metacopy;
-    const origin = this.#keepsNumber(node) ? (entry.lowers[0] ?? null) : null;
+    const origin = node.kind === "directory" || node.links > 1 ? null : (entry.lowers[0] ?? null);
     this.#change(inode, { upper, lowers: keepsLowers ? entry.lowers : [], metacopy, origin });
     return upper;
-  }
-
-  /** Where a copy came from is noted in an xattr, which other than files cannot have in "user."; a hard link's copy is another file. */
-  #keepsNumber({ kind, links }: Readonly<Node>): boolean {
-    return kind === "file" ? links === 1 : kind !== "directory" && links === 1 && this.#options.userXattrs !== true;
   }
 
   /** What is below a file that had only its attributes in the upper tree. */
