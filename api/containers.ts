@@ -29,6 +29,9 @@ export function containerRoutes(context: Context): Route[] {
     done("POST", "/containers/:id/stop", (call) => containers.stop(id(call), stopOptions(call))),
     done("POST", "/containers/:id/restart", (call) => containers.restart(id(call), stopOptions(call))),
     done("POST", "/containers/:id/kill", (call) => containers.kill(id(call), call.query.text("signal") || "SIGKILL")),
+    done("POST", "/containers/:id/pause", (call) => containers.pause(id(call))),
+    done("POST", "/containers/:id/unpause", (call) => containers.unpause(id(call))),
+    { method: "GET", path: "/containers/:id/top", handler: (call) => top(context, call) },
     done("POST", "/containers/:id/rename", (call) => containers.rename(id(call), newName(call))),
     done("DELETE", "/containers/:id", (call) =>
       containers.remove(id(call), { force: call.query.boolean("force"), volumes: call.query.boolean("v") }),
@@ -74,6 +77,11 @@ async function create({ engine }: Context, call: Call): Promise<Answer> {
     hostConfig: hostConfigFromWire(body.HostConfig),
   });
   return jsonReply(201, { Id: id, Warnings: [...createWarnings(body), ...warnings] });
+}
+
+async function top({ engine }: Context, call: Call): Promise<Answer> {
+  const { titles, rows } = await engine.containers.top(call.parameter("id"), call.query.text("ps_args"));
+  return jsonReply(200, { Titles: titles, Processes: rows });
 }
 
 function stopOptions(call: Call): { timeoutSeconds: number | null; signal: string | null } {

@@ -7,14 +7,11 @@ import { jsonReply } from "./reply.ts";
 import type { Route } from "./route.ts";
 
 const unsupported: readonly [method: Route["method"], path: string, what: string][] = [
-  ["GET", "/containers/:id/top", "listing a container's processes"],
   ["GET", "/containers/:id/stats", "container statistics"],
   ["GET", "/containers/:id/export", "exporting a container"],
   ["GET", "/containers/:id/archive", "copying files from a container"],
   ["HEAD", "/containers/:id/archive", "copying files from a container"],
   ["PUT", "/containers/:id/archive", "copying files into a container"],
-  ["POST", "/containers/:id/pause", "pausing a container"],
-  ["POST", "/containers/:id/unpause", "unpausing a container"],
   ["POST", "/containers/:id/update", "updating a container's limits"],
   ["POST", "/containers/prune", "pruning containers"],
   ["POST", "/commit", "committing a container"],

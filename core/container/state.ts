@@ -37,7 +37,18 @@ export function after(state: ContainerState, event: ContainerEvent): ContainerSt
 }
 
 /** What a user may ask of a container; whether its state allows it is in `refusals`. */
-export type Operation = "start" | "stop" | "kill" | "exec" | "attach" | "remove" | "resize" | "rename";
+export type Operation =
+  | "start"
+  | "stop"
+  | "kill"
+  | "pause"
+  | "unpause"
+  | "top"
+  | "exec"
+  | "attach"
+  | "remove"
+  | "resize"
+  | "rename";
 
 export interface Subject {
   readonly id: string;
@@ -54,12 +65,14 @@ const conflict =
 
 const already: Refusal = ({ name, state }) => new TsboxError("not-modified", `container ${name} is already ${state}`);
 const notRunning = conflict(({ id }) => `container ${id} is not running`);
+const notPaused = conflict(({ id }) => `container ${id} is not paused`);
+const isRestarting = conflict(({ name }) => `container ${name} is restarting, wait until the container is running`);
 const marked = conflict(({ id }) => `container ${id} is marked for removal`);
 const inRemoval = conflict(({ id }) => `removal of container ${id} is already in progress`);
 const removalOf = (hint: string): Refusal =>
   conflict(({ name, state }) => `cannot remove container "/${name}": container is ${state}${hint}`);
 
-/** Docker's words for what a state forbids (moby: daemon/{start,stop,kill,delete,exec,attach}.go). */
+/** Docker's words for what a state forbids (moby: daemon/{start,stop,kill,pause,top,delete,exec,attach}.go). */
 const refusals: Readonly<Record<Operation, Readonly<Partial<Record<ContainerState, Refusal>>>>> = {
   start: {
     running: already,
@@ -75,17 +88,40 @@ const refusals: Readonly<Record<Operation, Readonly<Partial<Record<ContainerStat
     removing: notRunning,
     dead: notRunning,
   },
+  pause: {
+    created: notRunning,
+    paused: conflict(({ id }) => `container ${id} is already paused`),
+    restarting: isRestarting,
+    exited: notRunning,
+    removing: notRunning,
+    dead: notRunning,
+  },
+  unpause: {
+    created: notPaused,
+    running: notPaused,
+    restarting: notPaused,
+    exited: notPaused,
+    removing: notPaused,
+    dead: notPaused,
+  },
+  top: {
+    created: notRunning,
+    restarting: isRestarting,
+    exited: notRunning,
+    removing: notRunning,
+    dead: notRunning,
+  },
   exec: {
     created: notRunning,
     paused: conflict(({ name }) => `container ${name} is paused, unpause the container before exec`),
-    restarting: conflict(({ name }) => `container ${name} is restarting, wait until the container is running`),
+    restarting: isRestarting,
     exited: notRunning,
     removing: notRunning,
     dead: notRunning,
   },
   attach: {
     paused: conflict(({ name }) => `container ${name} is paused, unpause the container before attach`),
-    restarting: conflict(({ name }) => `container ${name} is restarting, wait until the container is running`),
+    restarting: isRestarting,
     removing: marked,
     dead: marked,
   },

@@ -9,12 +9,14 @@ import { diff } from "./diff.ts";
 import type { Containers } from "./engine.ts";
 import type { Live } from "./live.ts";
 import { logs } from "./logs.ts";
+import { pause, unpause } from "./pause.ts";
 import { planFor } from "./plan-for.ts";
 import { remove } from "./remove.ts";
 import { rename } from "./rename.ts";
 import { restart } from "./restart.ts";
 import { start } from "./start.ts";
 import { kill, stop } from "./stop.ts";
+import { top } from "./top.ts";
 import { wait } from "./wait.ts";
 
 export function containersOf(context: Context): Containers {
@@ -25,6 +27,9 @@ export function containersOf(context: Context): Containers {
     stop: async (ref, options) => stop(context, find(ref), options),
     restart: async (ref, options) => restart(context, find(ref), options),
     kill: async (ref, signal) => kill(context, find(ref), signal),
+    pause: async (ref) => pause(context, find(ref)),
+    unpause: async (ref) => unpause(context, find(ref)),
+    top: async (ref, options) => top(context, find(ref), options),
     remove: async (ref, options) => remove(context, find(ref), options),
     rename: async (ref, name) => rename(context, find(ref), name),
     resize: async (ref, rows, columns) => resize(context, find(ref), rows, columns),

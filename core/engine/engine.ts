@@ -6,6 +6,7 @@
 import type { ByteStream } from "../base/bytes.ts";
 import type { ContainerId, ExecId } from "../base/brand.ts";
 import type { Config, HostConfig } from "../container/config.ts";
+import type { ProcessTable } from "../container/processes.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import type { Plan } from "../runtime/plan.ts";
 import type { HostTraits } from "../runtime/traits.ts";
@@ -98,6 +99,12 @@ export interface Containers {
   stop(ref: string, options: { timeoutSeconds: number | null; signal: string | null }): Promise<void>;
   restart(ref: string, options: { timeoutSeconds: number | null; signal: string | null }): Promise<void>;
   kill(ref: string, signal: string): Promise<void>;
+  /** Throws conflict when it does not run, or is paused already. */
+  pause(ref: string): Promise<void>;
+  /** Throws conflict when it is not paused. */
+  unpause(ref: string): Promise<void>;
+  /** Its processes as ps(1) with these options shows them on the host; "" is -ef. */
+  top(ref: string, options: string): Promise<ProcessTable>;
   remove(ref: string, options: { force: boolean; volumes: boolean }): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
   resize(ref: string, rows: number, columns: number): Promise<void>;

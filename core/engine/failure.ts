@@ -44,8 +44,11 @@ function cannotExecute({ op, errno, path }: PlanFailure, argv0: string): { text:
     case "ENOTDIR":
       if (!argv0.includes("/")) return { text: `${program}: executable file not found in $PATH`, code: 127 };
       return { text: `${program}: stat ${argv0}: ${textOf(errno)}`, code: errno === "ENOENT" ? 127 : 126 };
-    case "EISDIR":
-      return { text: `${program}: is a directory: permission denied`, code: 126 };
+    case "EACCES":
+      return {
+        text: `${program}: ${textOf(errno)}: it is a directory, or nobody may execute it (chmod +x)`,
+        code: 126,
+      };
     default:
       return { text: `${program}: ${textOf(errno)}`, code: 126 };
   }

@@ -9,6 +9,7 @@ import { parseSignal, SIGKILL, SIGTERM } from "../container/signal.ts";
 import { after, allow, isUp } from "../container/state.ts";
 import { type Context, emit } from "./context.ts";
 import type { Live } from "./live.ts";
+import { thaw } from "./pause.ts";
 
 const defaultTimeoutSeconds = 10;
 /** A process that SIGKILL has not ended by then hangs in the kernel. */
@@ -88,6 +89,7 @@ async function deliver(
   const exit = live.waits.nextExit();
   try {
     await live.task?.signal(signal);
+    if (meantToEnd) await thaw(context, live);
   } catch (error) {
     if (!(error instanceof Errno && error.errno === "ESRCH")) throw error;
   }

@@ -8,7 +8,7 @@
  */
 import type { ContainerId } from "../base/brand.ts";
 import { TsboxError } from "../base/error.ts";
-import type { Cgroup, HostOp } from "./plan.ts";
+import type { Cgroup, HostOp, Plan } from "./plan.ts";
 import type { LinuxResources, LinuxSpec, SpecDeviceRule } from "./spec.ts";
 import type { CgroupController, CgroupHierarchy, HostTraits } from "./traits.ts";
 
@@ -41,6 +41,24 @@ export function cgroupsFor(linux: LinuxSpec, container: ContainerId, traits: Hos
       ...settingsFor(hierarchy, linux.resources).map(({ file, value }) => set(cgroupAt(hierarchy, path), file, value)),
     ]),
   };
+}
+
+/** The control groups that a container's child joins. */
+export function joinedCgroups({ steps }: Plan): Cgroup[] {
+  const child = steps.flatMap((step) => (step.op === "spawn" ? step.child : []));
+  return child.flatMap((op) => (op.op === "cgroup.join" ? [op.cgroup] : []));
+}
+
+/** Stops a container's processes, or lets them go on. Throws TsboxError "unsupported" where there is no freezer. */
+export function freezeSteps(plan: Plan, traits: HostTraits, frozen: boolean): HostOp[] {
+  const joined = joinedCgroups(plan);
+  const inHierarchy = (wanted: (hierarchy: CgroupHierarchy) => boolean): Cgroup | undefined =>
+    joined.find(({ mount }) => traits.cgroups.some((hierarchy) => hierarchy.mount === mount && wanted(hierarchy)));
+  const freezer = inHierarchy(({ controllers }) => controllers.includes("freezer"));
+  if (freezer !== undefined) return [set(freezer, "freezer.state", frozen ? "FROZEN" : "THAWED")];
+  const unified = inHierarchy(({ version }) => version === 2);
+  if (unified !== undefined) return [set(unified, "cgroup.freeze", frozen ? "1" : "0")];
+  throw new TsboxError("unsupported", "pausing needs the freezer of a control group, and this container has none");
 }
 
 /** Whether the kernel will refuse devices that the container was not given. */
