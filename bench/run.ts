@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: (rounds: number) =
   images: () => import("./images.ts"),
   perform: () => import("./perform.ts"),
   registry: () => import("./registry.ts"),
+  shell: () => import("./shell.ts"),
   start: () => import("./start.ts"),
 };
 

@@ -4,8 +4,10 @@
  */
 import { bootHost } from "../../backends/sim/host.ts";
 import type { Kernel } from "../../backends/sim/kernel/kernel.ts";
+import { OpenFile } from "../../backends/sim/kernel/open-file.ts";
 import { jumping } from "../../backends/sim/kernel/pace.ts";
 import type { Sys } from "../../backends/sim/kernel/sys.ts";
+import { TerminalChannel } from "../../backends/sim/kernel/terminal.ts";
 import { seededRandom } from "../../backends/sim/random.ts";
 import { programNames, standIn } from "../../backends/sim/userland/programs.ts";
 import { Errno } from "../../core/base/errno.ts";
@@ -92,4 +94,73 @@ async function put(sys: Sys, file: FixtureFile): Promise<void> {
       mode: "directory" in file ? (file.mode ?? 0o755) : mode,
       mtime: 1_600_000_000_000_000_000n,
     });
+}
+
+/** A person at the simulated machine's terminal. */
+export interface Person {
+  /** Types keys and waits until the machine waits for more. `endless`: until it has had some time. */
+  type(keys: string, options?: { endless?: boolean }): Promise<void>;
+  /** All that came to the screen since the last `type`'s beginning, as it came. */
+  screen(): string;
+  /** The screen's lines, with what was drawn over left out. */
+  lines(): string[];
+  exitCode(): number | null;
+}
+
+const size = { rows: 24, columns: 80 };
+const endlessSteps = 400;
+
+/** A machine with `sh` on a terminal, at its first prompt. */
+export async function openTerminal(): Promise<Person> {
+  const kernel = boot();
+  const terminal = kernel.newTerminal(size);
+  const channel = new TerminalChannel(terminal, () => kernel.tree.stat(kernel.tree.root));
+  const launched = kernel.launch("login", async (sys) => {
+    await furnish(sys);
+    sys.changeDirectory(home);
+    return sys.exec("/bin/sh", ["sh"], [...environment, "TERM=xterm"]);
+  });
+  for (const fd of [0, 1, 2])
+    launched.fds.set(
+      fd,
+      new OpenFile(channel, { read: true, write: true }, { location: null, path: "/dev/pts/0" }).hold(),
+    );
+  launched.terminal = terminal;
+  terminal.foreground = launched.group;
+  terminal.session = launched.session;
+  let seen = "";
+  const settle = async (endless: boolean): Promise<void> => {
+    const from = kernel.turns.step;
+    let done = false;
+    const run = kernel.turns.run().then(() => {
+      done = true;
+    });
+    while (!done && !(endless && kernel.turns.step > from + endlessSteps))
+      await new Promise((resolve) => setImmediate(resolve));
+    if (done) await run;
+    seen += new TextDecoder().decode(terminal.takeOutput());
+  };
+  await settle(false);
+  return {
+    async type(keys, options = {}) {
+      kernel.turns.admit(() => terminal.type(new TextEncoder().encode(keys)));
+      await settle(options.endless ?? false);
+    },
+    screen: () => plain(seen),
+    lines: () => drawn(seen),
+    exitCode: () => launched.exit?.code ?? null,
+  };
+}
+
+function plain(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/\x1b\[[0-9;]*[A-Za-z]/g, "").replaceAll("\r", "");
+}
+
+/** Of each line what was drawn last: the editor draws a line anew from its first column. */
+function drawn(text: string): string[] {
+  return text.split("\n").map((line) => {
+    const parts = line.split("\r").map((part) => plain(part));
+    return parts.findLast((part) => part !== "") ?? "";
+  });
 }

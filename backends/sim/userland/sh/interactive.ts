@@ -140,20 +140,28 @@ async function readPlainLine(shell: Shell, prompt: string): Promise<Edited> {
   }
 }
 
-/** A prompt's own escapes (\u \h \w \W \$), then its parameters. */
+/** A prompt's own escapes (\\u \\h \\w \\W \\$), then its parameters. */
 async function promptText(interpreter: Interpreter, name: string): Promise<string> {
   const { shell } = interpreter;
-  const text = await drive(interpreter.prompt(name));
-  if (!text.includes("\\")) return text;
+  const text = shell.variables.get(name) ?? "";
+  const parts = text.includes("\\") ? await promptParts(shell) : {};
+  const replaced = text.replace(/\\([uhHwWne$[\]\\])/g, (whole, letter: string) => {
+    const part = parts[letter];
+    return part === undefined ? whole : part.replace(/[\\$`]/g, "\\$&");
+  });
+  return drive(interpreter.prompt(replaced));
+}
+
+async function promptParts(shell: Shell): Promise<Readonly<Record<string, string>>> {
   const { sys } = shell;
   const { uid } = sys.credentials();
   const here = shell.variables.get("PWD") ?? "";
   const home = shell.variables.get("HOME") ?? "";
-  const short =
-    home.length > 1 && (here === home || here.startsWith(`${home}/`)) ? `~${here.slice(home.length)}` : here;
-  const users = text.includes("\\u") ? await readUsers(sys) : [];
-  const parts: Readonly<Record<string, string>> = {
-    u: users.find((user) => user.uid === uid)?.name ?? String(uid),
+  const isAtHome = home.length > 1 && (here === home || here.startsWith(`${home}/`));
+  const short = isAtHome ? `~${here.slice(home.length)}` : here;
+  const user = (await readUsers(sys)).find((each) => each.uid === uid);
+  return {
+    u: user?.name ?? String(uid),
     h: sys.hostname().split(".")[0] ?? "",
     H: sys.hostname(),
     w: short,
@@ -165,5 +173,4 @@ async function promptText(interpreter: Interpreter, name: string): Promise<strin
     "]": "",
     "\\": "\\",
   };
-  return text.replace(/\\([uhHwWne$[\]\\])/g, (whole, letter: string) => parts[letter] ?? whole);
 }

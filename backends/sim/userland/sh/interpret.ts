@@ -319,14 +319,13 @@ export class Interpreter {
   *#traceText(text: string): Run<void> {
     const { shell } = this;
     shell.options.delete("x");
-    const prompt = yield* this.prompt("PS4");
+    const prompt = yield* this.prompt(shell.variables.get("PS4") ?? "");
     shell.options.add("x");
     yield* shell.print(2, `${prompt}${text}\n`);
   }
 
-  /** A prompt variable, with its parameters expanded. */
-  *prompt(name: string): Run<string> {
-    const text = this.shell.variables.get(name) ?? "";
+  /** A prompt, with its parameters expanded. */
+  *prompt(text: string): Run<string> {
     if (!/[$`\\]/.test(text)) return text;
     const { statements } = parseScript(`x <<TSBOX_PROMPT\n${text}\nTSBOX_PROMPT\n`);
     for (const node of statements) {
@@ -376,12 +375,15 @@ export class Interpreter {
     const outer = shell.command;
     try {
       if (node.redirections.length > 0) yield* this.#redirectBuiltin(node.redirections, saved);
-      const kept = isSpecial ? null : shell.variables.save(node.assignments.map((each) => each.name));
+      const kept =
+        isSpecial || node.assignments.length === 0
+          ? null
+          : shell.variables.save(node.assignments.map((each) => each.name));
       if (node.assignments.length > 0) yield* this.#assign(node.assignments);
       shell.command = name;
       const result = this.builtin(name)?.(this, args, flags) ?? 0;
       const status = typeof result === "number" ? result : yield* result;
-      if (kept !== null && kept.size > 0) shell.variables.restore(kept);
+      if (kept !== null) shell.variables.restore(kept);
       return status;
     } catch (thrown) {
       if (!isSaid(thrown)) throw thrown;
