@@ -49,6 +49,10 @@ export class OpenFile {
     this.nonBlocking = nonBlocking;
   }
 
+  inspect(): number {
+    return this.#references;
+  }
+
   /** One descriptor more. */
   hold(): this {
     this.#references++;
@@ -116,6 +120,10 @@ export class FileChannel implements Channel {
 
   stat(): Stat {
     return this.#fileSystem.stat(this.#location.inode);
+  }
+
+  inspect(): unknown {
+    return [this.#offset, this.#append, this.#location];
   }
 
   close(): void {

@@ -23,6 +23,11 @@ export class Pipe {
     return this.#size;
   }
 
+  /** For a snapshot: what is in it. */
+  inspect(): readonly Uint8Array[] {
+    return this.#chunks;
+  }
+
   take(length: number): Uint8Array {
     const first = this.#chunks[0];
     if (first === undefined || length === 0) return new Uint8Array(0);
@@ -78,6 +83,10 @@ export class ReadEnd implements Channel {
     return { ...this.#stat, size: this.#pipe.size };
   }
 
+  inspect(): Pipe {
+    return this.#pipe;
+  }
+
   close(): void {
     this.#pipe.readers--;
   }
@@ -113,6 +122,10 @@ export class WriteEnd implements Channel {
 
   stat(): Stat {
     return this.#stat;
+  }
+
+  inspect(): Pipe {
+    return this.#pipe;
   }
 
   close(): void {

@@ -88,6 +88,11 @@ export class Terminal {
     if (this.foreground !== 0) this.#signal(this.foreground, 28);
   }
 
+  /** For a snapshot: what is between the two ends. */
+  inspect(): unknown {
+    return [this.#input, this.#line, this.#screen];
+  }
+
   get hasInput(): boolean {
     return this.#input.length > 0 || this.hungUp;
   }

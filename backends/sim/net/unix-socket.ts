@@ -46,6 +46,10 @@ class Half {
   /** Nobody writes any more; nobody reads any more. */
   isEnded = false;
   isDeaf = false;
+
+  inspect(): Uint8Array {
+    return this.bytes.peek(0, this.bytes.size);
+  }
 }
 
 export class UnixSocket implements Channel {
@@ -56,6 +60,11 @@ export class UnixSocket implements Channel {
   #backlog: { readonly limit: number; readonly waiting: UnixSocket[] } | null = null;
   #halves: { readonly incoming: Half; readonly outgoing: Half } | null = null;
   #peer: PeerCredentials | null = null;
+
+  /** For a snapshot: its name, who waits, and what is on its way. */
+  inspect(): unknown {
+    return [this.#name?.key ?? null, this.#backlog, this.#halves];
+  }
 
   constructor(owner: PeerCredentials, newInode: () => number, now: bigint) {
     this.#owner = owner;
