@@ -105,7 +105,6 @@ function mount(kernel: Kernel, type: string, where: string, options: string): vo
     source: type,
     flags: new Set<never>(),
     options,
-    propagation: "shared",
     idMaps: null,
   } as const;
   namespaces.mount.table = addMount(table, resolve(kernel.hostView(), where), entry).table;

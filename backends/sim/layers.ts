@@ -105,7 +105,7 @@ export class TreeLayers implements Layers {
   ): Promise<Uint8Array | null> {
     const union = this.#union(container, lowers);
     const mount = { fileSystem: union, root: union.root, type: "overlay", source: "overlay", flags: new Set<never>() };
-    const table = newTable({ ...mount, options: "", propagation: "private", idMaps: null }, () => 1);
+    const table = newTable({ ...mount, options: "", idMaps: null }, () => 1);
     const view = { table, root: rootOf(table), directory: rootOf(table), permit: () => {} };
     try {
       const { found } = locate(view, `/${path}`);

@@ -18,7 +18,8 @@ import { Devpts } from "./kernel/devpts.ts";
 import { meantBy } from "./kernel/ids.ts";
 import { enterNamespaces } from "./kernel/namespaces.ts";
 import type { Kernel } from "./kernel/kernel.ts";
-import { addMount, bindMount, changeMount, type Location, mountAt } from "./kernel/mounts.ts";
+import { boundTree, changeMount, type Location, mountAt } from "./kernel/mounts.ts";
+import { attach, attachOne, setSharing } from "./kernel/propagation.ts";
 import { OpenFile } from "./kernel/open-file.ts";
 import type { Process } from "./kernel/process.ts";
 import type { Sys } from "./kernel/sys.ts";
@@ -145,7 +146,7 @@ async function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void>
     case "mount":
       return inRoot(child, () => sys.mount(op.type, op.source, op.target, op.flags, op.options));
     case "bind":
-      return bind(child, op.source, op.target, op);
+      return bind(stage.kernel, child, op.source, op.target, op);
     case "directory":
       return inRoot(child, () => makeParents(sys, op.path));
     case "file":
@@ -155,7 +156,8 @@ async function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void>
     case "symlink":
       return inRoot(child, () => already("EEXIST", () => sys.symlink(op.target, op.path)));
     case "pivot":
-      sys.pivotRoot(op.root);
+      sys.pivotRoot(op.root, op.root);
+      sys.unmount(".", { lazily: true });
       child.root = process.root;
       return;
     case "mask":
@@ -247,15 +249,14 @@ async function mountOverlay(stage: Stage, child: Child, op: Overlay): Promise<vo
     source: "overlay",
     flags: new Set(op.flags),
     options,
-    propagation: "private" as const,
     idMaps: op.idMaps,
   };
-  const { table, id } = addMount(process.namespaces.mount.table, target, mount);
-  process.namespaces.mount.table = table;
+  const id = attachOne(process.namespaces.mount, stage.kernel.mountNamespaces(), target, mount);
   child.root = { mount: id, inode: fileSystem.root };
 }
 
 async function bind(
+  kernel: Kernel,
   child: Child,
   source: HostPath,
   target: ContainerPath,
@@ -265,9 +266,12 @@ async function bind(
   const from = resolve(viewOf(process), source);
   await inRoot(child, () => {
     const to = resolve(viewOf(process), target);
-    const { table, id } = bindMount(process.namespaces.mount.table, from, to, op.recursive);
-    const flags = new Set([...mountAt(table, id).flags, ...op.flags]);
-    process.namespaces.mount.table = changeMount(table, id, { flags, propagation: op.propagation ?? "private" });
+    const { mount } = process.namespaces;
+    const namespaces = kernel.mountNamespaces();
+    const id = attach(mount, namespaces, to, boundTree(mount.table, from, op.recursive));
+    const flags = new Set([...mountAt(mount.table, id).flags, ...op.flags]);
+    mount.table = changeMount(mount.table, id, { flags });
+    setSharing(mount, namespaces, id, op.propagation ?? "private");
   });
 }
 

@@ -24,6 +24,18 @@ import { environment, files, home } from "./fixture.ts";
 const modified = 1_600_000_000;
 const timeoutMs = 10_000;
 
+/**
+ * Makes the sandbox the root: by pivot_root, because in a chroot the kernel refuses new user namespaces. The case runs
+ * as a child, so that process 1 is none of its own.
+ */
+const enter = [
+  'set -e; mount --bind "$0" "$0"; mount -t tmpfs none "$0/dev"',
+  'for d in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "$0/dev/${d%:*}" c 1 ${d#*:}; done',
+  'mount -t tmpfs -o mode=1777 none "$0/tmp"; mount -t proc proc "$0/proc"; hostname tsbox; mkdir "$0/.old"; cd "$0"',
+  "pivot_root . .old; exec 3>&2 2>/dev/null",
+  '/bin/busybox umount -l /.old; /bin/busybox rmdir /.old; set +e; (exec /bin/cdsh "$1" 2>&3 3>&-); exit $?',
+];
+
 const work = mkdtempSync("/dev/shm/tsbox-userland-");
 try {
   const wanted = process.argv.slice(2);
@@ -50,11 +62,11 @@ function runReally(line: string, base: string): Recorded {
   const root = join(work, "root");
   cpSync(base, root, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
   writeFiles(root);
-  const script =
-    'mount -t tmpfs none "$0/dev" && for d in null:3 zero:5 full:7 urandom:9; do mknod -m 666 "$0/dev/${d%:*}" c 1 ${d#*:}; done; mount -t proc proc "$0/proc" && cd "$0" && shift 0; exec 3>&2 2>/dev/null; (exec chroot "$0" /bin/cdsh "$1" 2>&3 3>&-); exit $?';
+  const script = enter.join("; ");
   const result = spawnSync(
-    "unshare",
-    ["-fpmn", "--propagation", "private", "--kill-child", "sh", "-c", script, root, line],
+    // A session of its own: "kill 0" reaches the whole process group, outside the namespaces too.
+    "setsid",
+    ["-w", "unshare", "-fpmnui", "--propagation", "private", "--kill-child", "sh", "-c", script, root, line],
     {
       env: Object.fromEntries([
         ...environment.map((entry) => entry.split("=")),

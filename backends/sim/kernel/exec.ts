@@ -9,6 +9,7 @@ import { decodeBytes } from "../../../core/base/bytes.ts";
 import type { FileSystem, Stat } from "../../../core/unionfs/file-system.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Program } from "./sys.ts";
+import { mountAt } from "./mounts.ts";
 import { fileSystemAt, resolve, statAt, type View } from "./walk.ts";
 
 export interface Loaded {
@@ -36,6 +37,7 @@ export async function loadProgram(
   const stat = statAt(view.table, location);
   if (stat.kind !== "file") throw new Errno("EACCES", path);
   view.permit(stat, "execute");
+  if (mountAt(view.table, location.mount).flags.has("noexec")) throw new Errno("EACCES", path);
   const fileSystem = fileSystemAt(view.table, location);
   const head = fileSystem.read(location.inode, 0, firstLineBytes);
   if (startsWith(head, [0x23, 0x21])) return interpreted(kernel, view, path, argv, head, depth);
@@ -44,9 +46,8 @@ export async function loadProgram(
     return { executable: path, program: { body: await kernel.options.loader.webAssembly(bytes), argv } };
   }
   if (!startsWith(head, [0x7f, 0x45, 0x4c, 0x46])) throw new Errno("ENOEXEC", path);
-  const isOfBusybox = isBusybox(fileSystem, stat);
-  const name = isOfBusybox ? appletOf(argv) : standIns.exec(path)?.[1];
-  const body = name === undefined ? null : await kernel.options.loader.standIn(name, isOfBusybox);
+  const name = isBusybox(fileSystem, stat) ? appletOf(argv) : standIns.exec(path)?.[1];
+  const body = name === undefined ? null : await kernel.options.loader.standIn(name);
   if (body === null) throw new Errno("ENOEXEC", path);
   return { executable: path, program: { body, argv } };
 }

@@ -3,6 +3,7 @@ import type { Device } from "../net/device.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
+import type { Limits } from "../../../core/unionfs/usage.ts";
 import { memoryTotalBytes } from "./cgroup.ts";
 import { Devpts } from "./devpts.ts";
 import { cgroupfs } from "./cgroupfs.ts";
@@ -63,8 +64,18 @@ function sizeOf(count: number, unit: string): number {
   return count * ({ k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[unit] ?? 1);
 }
 
+/** tmpfs(5): "size=" in bytes or parts of the memory, "nr_inodes=". */
+function limitsOf(options: string): Limits {
+  const size = /(?:^|,)size=(\d+)([kmg%]?)/i.exec(options);
+  const inodes = /(?:^|,)nr_inodes=(\d+)/.exec(options)?.[1];
+  return {
+    ...(size === null ? {} : { bytes: sizeOf(Number(size[1]), (size[2] ?? "").toLowerCase()) }),
+    ...(inodes === undefined ? {} : { inodes: Number(inodes) }),
+  };
+}
+
 function memoryTree(kernel: Kernel, options: string): Tree {
-  const tree = new Tree(() => kernel.turns.now);
+  const tree = new Tree(() => kernel.turns.now, limitsOf(options));
   const mode = /(?:^|,)mode=([0-7]+)/.exec(options)?.[1];
   tree.setAttributes(tree.root, { mode: mode === undefined ? 0o1777 : Number.parseInt(mode, 8) });
   return tree;

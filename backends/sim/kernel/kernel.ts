@@ -33,6 +33,7 @@ import { Pipe } from "./pipe.ts";
 import {
   isAlive,
   numberIn,
+  type MountNamespace,
   type Namespaces,
   type PidNamespace,
   type PlainNamespace,
@@ -48,7 +49,7 @@ import type { View } from "./walk.ts";
 /** Programs as files name them: what `exec` found, made runnable. */
 export interface Loader {
   /** The TypeScript program a stand-in file dispatches to; null when there is none of that name. */
-  standIn(name: string, isBusybox: boolean): Promise<Program | null>;
+  standIn(name: string): Promise<Program | null>;
   /** A program from WebAssembly. Throws Errno ENOEXEC for what cannot run. */
   webAssembly(bytes: Uint8Array): Promise<Program>;
 }
@@ -128,6 +129,12 @@ export class Kernel {
     const known = this.#unixNames.get(fileSystem) ?? new UnixNames();
     this.#unixNames.set(fileSystem, known);
     return known;
+  }
+
+  /** Of all processes that are alive. */
+  mountNamespaces(): ReadonlySet<MountNamespace> {
+    const alive = [...this.processes.values()].filter(isAlive);
+    return new Set(alive.map(({ namespaces }) => namespaces.mount));
   }
 
   /** The first user namespace, the parent of all. */
@@ -469,7 +476,6 @@ export class Kernel {
       source: "rootfs",
       flags: new Set(),
       options: "",
-      propagation: "private",
       idMaps: null,
     };
     const namespaces = this.#firstNamespaces(root);

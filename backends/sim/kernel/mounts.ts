@@ -3,16 +3,17 @@
  * seen through a mount; a mount hides the location it is mounted on. The table is an immutable
  * value: a new namespace starts as a copy of its maker's, which costs nothing.
  *
- * Invariants: every mount but the root's has a parent in the table; a location carries at most one
- * mount (a second one is mounted on the first one's root, as Linux stacks them).
+ * Invariants: every mount but the root's and those that were detached has a parent in the table; a
+ * location carries at most one mount (a second one is mounted on the first one's root, as Linux
+ * stacks them).
  *
- * Propagation is kept as a word for /proc/self/mountinfo; events do not travel between namespaces
- * (plans make everything private or slave, and the simulated host shares nothing).
+ * A detached mount (umount2(2), MNT_DETACH) is in no place any more, but whoever stands in it goes on
+ * seeing it. How mounts of several namespaces share events is propagation.ts's subject.
  */
 import { Map as PersistentMap } from "immutable";
 import { assert } from "../../../core/base/assert.ts";
 import { Errno } from "../../../core/base/errno.ts";
-import type { IdMaps, MountFlag, Propagation } from "../../../core/runtime/plan.ts";
+import type { IdMaps, MountFlag } from "../../../core/runtime/plan.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
 
 export interface Location {
@@ -21,6 +22,17 @@ export interface Location {
   /** The name by which it was reached: of what is no directory, the only way back to its place. */
   readonly entry?: { readonly directory: Inode; readonly name: string };
 }
+
+/** mount_namespaces(7), shared subtrees. */
+export interface Sharing {
+  /** Mounts of one group see each other's events; null: private. */
+  readonly group: number | null;
+  /** The group whose events arrive here, without ours arriving there. */
+  readonly master: number | null;
+  readonly unbindable: boolean;
+}
+
+export const unshared: Sharing = { group: null, master: null, unbindable: false };
 
 export interface Mount {
   readonly id: number;
@@ -34,12 +46,14 @@ export interface Mount {
   readonly flags: ReadonlySet<MountFlag>;
   /** Of the file system, "lowerdir=…" or "size=65536k". */
   readonly options: string;
-  readonly propagation: Propagation;
+  readonly sharing: Sharing;
+  /** Came from a more privileged namespace: it cannot be taken away by itself. */
+  readonly isLocked: boolean;
   /** Ids are shown through these maps (an id-mapped mount). */
   readonly idMaps: IdMaps | null;
 }
 
-export type NewMount = Omit<Mount, "id" | "on">;
+export type NewMount = Omit<Mount, "id" | "on" | "isLocked" | "sharing"> & { readonly sharing?: Sharing };
 
 export interface MountTable {
   readonly mounts: PersistentMap<number, Mount>;
@@ -52,7 +66,12 @@ export interface MountTable {
 
 export function newTable(root: NewMount, newId: () => number): MountTable {
   const id = newId();
-  return { mounts: PersistentMap([[id, { ...root, id, on: null }]]), covers: PersistentMap(), root: id, newId };
+  return {
+    mounts: PersistentMap([[id, { sharing: unshared, ...root, id, on: null, isLocked: false }]]),
+    covers: PersistentMap(),
+    root: id,
+    newId,
+  };
 }
 
 export function mountAt(table: MountTable, id: number): Mount {
@@ -80,75 +99,119 @@ export function beneath(table: MountTable, location: Location): Location | null 
 export function addMount(table: MountTable, on: Location, mount: NewMount): { table: MountTable; id: number } {
   const seen = topmost(table, on);
   const id = table.newId();
-  const mounts = table.mounts.set(id, { ...mount, id, on: seen });
+  const mounts = table.mounts.set(id, { sharing: unshared, ...mount, id, on: seen, isLocked: false });
   return { id, table: { ...table, mounts, covers: table.covers.set(keyOf(seen), id) } };
 }
 
-export function changeMount(table: MountTable, id: number, change: Partial<NewMount>): MountTable {
+export function changeMount(table: MountTable, id: number, change: Partial<Omit<Mount, "id" | "on">>): MountTable {
   return { ...table, mounts: table.mounts.set(id, { ...mountAt(table, id), ...change }) };
 }
 
-/** A bind: another view of a location; `recursive` brings the mounts beneath it along. */
-export function bindMount(
-  table: MountTable,
-  source: Location,
-  on: Location,
-  recursive: boolean,
-): { table: MountTable; id: number } {
+/** A mount with what is mounted on it, parents before children. */
+export type MountTree = readonly [Mount, ...Mount[]];
+
+/** What a bind of `source` brings along: its mount, and with `recursive` those beneath it that may be bound. */
+export function boundTree(table: MountTable, source: Location, recursive: boolean): MountTree {
   const origin = mountAt(table, source.mount);
-  const bound = addMount(table, on, { ...origin, root: source.inode, propagation: "private" });
-  if (!recursive) return bound;
-  const carried = childrenWithin(table, source);
-  const grown = carried.reduce((at, child) => {
-    const spot = { ...(child.on ?? source), mount: bound.id };
-    return bindMount(at, { mount: child.id, inode: child.root }, spot, true).table;
-  }, bound.table);
-  return { table: grown, id: bound.id };
+  const top = { ...origin, root: source.inode, sharing: { ...origin.sharing, unbindable: false } };
+  if (!recursive) return [top];
+  const carried = childrenWithin(table, source).filter(({ sharing }) => !sharing.unbindable);
+  return [top, ...carried.flatMap((child) => subtree(table, child.id))];
 }
 
-/** Takes a mount away with all that is mounted on it, as MNT_DETACH does. EINVAL for the root. */
-export function removeMount(table: MountTable, id: number): MountTable {
+/** Puts a copy of a tree in place; `sharing` says how each copy shares, by the original. */
+export function graft(
+  table: MountTable,
+  on: Location,
+  [top, ...rest]: MountTree,
+  sharing: (original: Mount) => Sharing,
+): { table: MountTable; id: number } {
+  const grafted = addMount(table, on, { ...top, sharing: sharing(top) });
+  const ids = new Map([[top.id, grafted.id]]);
+  let grown = grafted.table;
+  for (const mount of rest) {
+    const parent = mount.on === null ? undefined : ids.get(mount.on.mount);
+    if (mount.on === null || parent === undefined) continue;
+    const added = addMount(grown, { ...mount.on, mount: parent }, { ...mount, sharing: sharing(mount) });
+    ids.set(mount.id, added.id);
+    grown = added.table;
+  }
+  return { table: grown, id: grafted.id };
+}
+
+/** Takes a mount out with all that is mounted on it; detached, it is kept for those who stand in it. EINVAL for the root. */
+export function removeMount(table: MountTable, id: number, detach: boolean): MountTable {
   const mount = mountAt(table, id);
   if (mount.on === null) throw new Errno("EINVAL");
-  const without = childrenOf(table, id).reduce((at, child) => removeMount(at, child.id), table);
-  return { ...without, mounts: without.mounts.remove(id), covers: without.covers.remove(keyOf(mount.on)) };
+  const covers = table.covers.remove(keyOf(mount.on));
+  if (detach) return { ...table, covers, mounts: table.mounts.set(id, { ...mount, on: null }) };
+  const gone = new Set(subtree(table, id).map((each) => each.id));
+  return { ...table, mounts: table.mounts.deleteAll(gone), covers: covers.filterNot((cover) => gone.has(cover)) };
 }
 
-/** pivot_root(2) with the old root let go: `location` must be the root of a mount. */
-export function pivotTable(table: MountTable, location: Location): MountTable {
-  const mount = mountAt(table, location.mount);
-  if (location.inode !== mount.root || mount.on === null) throw new Errno("EINVAL");
-  const kept = [mount, ...descendantsOf(table, mount.id)];
-  const mounts = PersistentMap(kept.map((each) => [each.id, each] as const)).set(mount.id, { ...mount, on: null });
-  const covers = PersistentMap(
-    kept.flatMap((each) => (each === mount || each.on === null ? [] : [[keyOf(each.on), each.id] as const])),
-  );
+/** Forgets detached mounts that nobody stands in. */
+export function forgetDetached(table: MountTable, isUsed: (id: number) => boolean): MountTable {
+  const placed = new Set(listMounts(table).map(({ id }) => id));
+  const detached = [...table.mounts.values()].filter(({ id, on }) => on === null && !placed.has(id));
+  const trees = detached.map(({ id }) => subtree(table, id)).filter((tree) => !tree.some(({ id }) => isUsed(id)));
+  const gone = new Set(trees.flat().map(({ id }) => id));
+  if (gone.size === 0) return table;
+  return { ...table, mounts: table.mounts.deleteAll(gone), covers: table.covers.filterNot((id) => gone.has(id)) };
+}
+
+/** pivot_root(2): one mount becomes the root, and the old root stands at `putOld`. The caller has checked that it may. */
+export function pivotTable(table: MountTable, newRoot: Location, putOld: Location): MountTable {
+  const mount = mountAt(table, newRoot.mount);
+  assert(mount.on !== null, "the new root is mounted on something");
+  const { isLocked, ...old } = mountAt(table, table.root);
+  const mounts = table.mounts
+    .set(mount.id, { ...mount, on: null, isLocked: isLocked || mount.isLocked })
+    .set(old.id, { ...old, on: putOld, isLocked: false });
+  const covers = table.covers.remove(keyOf(mount.on)).set(keyOf(putOld), old.id);
   return { ...table, mounts, covers, root: mount.id };
 }
 
-/** All mounts, parents before children, in the order they were made. */
+/** All mounts that are in place, in the order they were made. */
 export function listMounts(table: MountTable): Mount[] {
-  return [...table.mounts.values()].sort((a, b) => a.id - b.id);
+  return subtree(table, table.root).toSorted((a, b) => a.id - b.id);
 }
 
-export function childrenOf(table: MountTable, id: number): Mount[] {
-  return listMounts(table).filter((mount) => mount.on?.mount === id);
+/** A mount and all that is mounted on it, parents before children. */
+export function subtree(table: MountTable, id: number): Mount[] {
+  const children = new Map<number, Mount[]>();
+  for (const mount of table.mounts.values()) {
+    if (mount.on === null) continue;
+    const known = children.get(mount.on.mount);
+    if (known === undefined) children.set(mount.on.mount, [mount]);
+    else known.push(mount);
+  }
+  const found = [mountAt(table, id)];
+  for (const mount of found) found.push(...(children.get(mount.id) ?? []).toSorted((a, b) => a.id - b.id));
+  return found;
 }
 
-function descendantsOf(table: MountTable, id: number): Mount[] {
-  return childrenOf(table, id).flatMap((child) => [child, ...descendantsOf(table, child.id)]);
+function childrenOf(table: MountTable, id: number): Mount[] {
+  return [...table.mounts.values()].filter((mount) => mount.on?.mount === id).sort((a, b) => a.id - b.id);
+}
+
+export function hasChildren(table: MountTable, id: number): boolean {
+  return [...table.mounts.values()].some((mount) => mount.on?.mount === id);
 }
 
 /** The mounts whose place lies at or below a location of their parent mount. */
 function childrenWithin(table: MountTable, location: Location): Mount[] {
-  const { fileSystem, root } = mountAt(table, location.mount);
-  return childrenOf(table, location.mount).filter((child) => {
-    if (child.on?.inode === location.inode) return true;
-    for (let at = child.on?.entry?.directory ?? child.on?.inode ?? root; ; at = fileSystem.parent(at)) {
-      if (at === location.inode) return true;
-      if (at === root || at === fileSystem.root) return false;
-    }
-  });
+  return childrenOf(table, location.mount).filter(
+    ({ on }) => on !== null && isWithin(mountAt(table, location.mount), on, location.inode),
+  );
+}
+
+/** Whether a place of a mount lies at or below a directory or file of its file system. */
+export function isWithin({ fileSystem, root }: Mount, place: Location, above: Inode): boolean {
+  if (place.inode === above) return true;
+  for (let at = place.entry?.directory ?? place.inode; ; at = fileSystem.parent(at)) {
+    if (at === above) return true;
+    if (at === root || at === fileSystem.root) return false;
+  }
 }
 
 function keyOf({ mount, inode }: Location): string {

@@ -9,6 +9,7 @@ import { capabilityNumbers, type Capability } from "../../../core/runtime/capabi
 import { Stack } from "../net/stack.ts";
 import { UnixNames } from "../net/unix-socket.ts";
 import type { Kernel } from "./kernel.ts";
+import { copiedTable } from "./propagation.ts";
 import { rootOf } from "./mounts.ts";
 import type { NetworkNamespace, PidNamespace, Process, UserNamespace } from "./process.ts";
 import type { Sys } from "./sys.ts";
@@ -25,7 +26,7 @@ function unshareOne(kernel: Kernel, process: Process, namespace: Namespace): voi
   const owner = own.user;
   switch (namespace) {
     case "mount":
-      own.mount = { number, owner, table: own.mount.table };
+      own.mount = { number, owner, table: copiedTable(own.mount, owner !== own.mount.owner) };
       return;
     case "uts":
       own.uts = { ...own.uts, number, owner };

@@ -4,11 +4,15 @@
  */
 import { arpText, devText, routeText, tcpText, udpText } from "../net/proc-net.ts";
 import type { Stack } from "../net/stack.ts";
+import { Errno } from "../../../core/base/errno.ts";
 import { capabilityNumbers, type Capability } from "../../../core/runtime/capabilities.ts";
-import type { IdMapping } from "../../../core/runtime/plan.ts";
 import { cgroupPath, memoryTotalBytes } from "./cgroup.ts";
 import type { Kernel } from "./kernel.ts";
+import { idMapFiles } from "./id-map-files.ts";
 import { listMounts, type Mount } from "./mounts.ts";
+import type { OpenFile } from "./open-file.ts";
+import { isCapable } from "./permission.ts";
+import type { SignalAction } from "./sys.ts";
 import {
   isAlive,
   numberIn,
@@ -33,7 +37,7 @@ const nanosPerSecond = 1_000_000_000n;
 export const release = "6.12.0-tsbox";
 
 export function procfs(kernel: Kernel, pids: PidNamespace): Synthetic {
-  return new Synthetic(top(kernel, pids), () => kernel.turns.now);
+  return new Synthetic(top(kernel, pids), () => kernel.turns.now, "ENOENT");
 }
 
 function top(kernel: Kernel, pids: PidNamespace): SyntheticDirectory {
@@ -117,7 +121,7 @@ function settings(kernel: Kernel): SyntheticDirectory {
 
 function ofProcess(kernel: Kernel, pids: PidNamespace, process: Process): SyntheticDirectory {
   const pid = numberIn(pids, process);
-  return directory({
+  const files = directory({
     cmdline: text(() => process.argv.map((word) => `${word}\0`).join("")),
     comm: text(() => `${process.name}\n`),
     environ: { kind: "file", mode: 0o400, read: () => process.environment.map((entry) => `${entry}\0`).join("") },
@@ -126,24 +130,31 @@ function ofProcess(kernel: Kernel, pids: PidNamespace, process: Process): Synthe
     root: symlink(() => "/"),
     cgroup: text(() => `0::${cgroupPath(process.cgroup, reader(kernel).namespaces.cgroup.root)}\n`),
     fd: descriptors(process),
-    ns: namespaceLinks(process.namespaces),
+    ns: namespaceLinks(process),
     stat: text(() => statLine(kernel, pids, process)),
     statm: text(() => `${process.memoryBytes >> 12} ${process.memoryBytes >> 12} 0 0 0 0 0\n`),
     status: text(() => status(kernel, pids, process)),
     mounts: text(() => mountLines(process).join("")),
     mountinfo: text(() => mountinfo(process)),
-    uid_map: idMap(() => process.namespaces.user.uids),
-    gid_map: idMap(() => process.namespaces.user.gids),
+    ...idMapFiles(process, () => reader(kernel)),
     oom_score_adj: setting(
       () => `${process.oomScore}\n`,
-      (value) => {
-        process.oomScore = Number(value);
-      },
+      (value) => setOomScore(kernel, process, value),
     ),
     limits: text(() => limits(process)),
     net: networkFiles(process.namespaces.network),
     task: directory({ [String(pid)]: directory({ comm: text(() => `${process.name}\n`) }) }),
   });
+  return { ...files, owner: () => ({ uid: process.uid, gid: process.gid }) };
+}
+
+/** proc(5): -1000 to 1000; lowering it takes CAP_SYS_RESOURCE. */
+function setOomScore(kernel: Kernel, process: Process, text: string): void {
+  const score = /^-?\d+\s*$/.test(text) ? Number(text) : Number.NaN;
+  if (!(Math.abs(score) <= 1000)) throw new Errno("EINVAL");
+  const isLower = score < process.oomScore;
+  if (isLower && !isCapable(reader(kernel), "CAP_SYS_RESOURCE", kernel.userNamespace)) throw new Errno("EACCES");
+  process.oomScore = score;
 }
 
 function reader(kernel: Kernel): Process {
@@ -153,22 +164,37 @@ function reader(kernel: Kernel): Process {
 function descriptors(process: Process): SyntheticDirectory {
   return {
     kind: "directory",
+    mode: 0o500,
     names: () => [...process.fds.keys()].sort((a, b) => a - b).map(String),
     child: (name) => {
       const file = process.fds.get(Number(name));
-      return file === undefined ? null : symlink(() => file.path);
+      return file === undefined
+        ? null
+        : symlink(() => nameOf(process, file), file.location === null ? undefined : () => file.location);
     },
   };
 }
 
-function namespaceLinks(namespaces: Namespaces): SyntheticDirectory {
+/** "(deleted)" tells that the path leads there no more. */
+function nameOf(process: Process, file: OpenFile): string {
+  const { location, path } = file;
+  const isGone =
+    location !== null && process.namespaces.mount.table.mounts.has(location.mount) && file.channel.stat().links === 0;
+  return isGone ? `${path} (deleted)` : path;
+}
+
+function namespaceLinks({ namespaces, childPids }: Process): SyntheticDirectory {
   const { mount, uts, ipc, pid, network, cgroup, user, time } = namespaces;
   const kinds = { mnt: mount, uts, ipc, pid, net: network, cgroup, user, time };
   const links = Object.entries(kinds).map(([kind, { number }]): [string, SyntheticNode] => [
     kind,
     symlink(() => `${kind}:[${number}]`),
   ]);
-  return directory(Object.fromEntries(links));
+  const forChildren: [string, SyntheticNode][] = [
+    ["pid_for_children", symlink(() => `pid:[${childPids.number}]`)],
+    ["time_for_children", symlink(() => `time:[${time.number}]`)],
+  ];
+  return directory(Object.fromEntries([...links, ...forChildren]));
 }
 
 function statLine(kernel: Kernel, pids: PidNamespace, process: Process): string {
@@ -211,7 +237,11 @@ function status(kernel: Kernel, pids: PidNamespace, process: Process): string {
     ["NSpid", namespacePids(pids, process)],
     ["VmRSS", `${String(process.memoryBytes >> 10).padStart(8)} kB`],
     ["Threads", 1],
-    ["SigPnd", "0000000000000000"],
+    ["SigPnd", signalMask(process.pendingSignals)],
+    ["ShdPnd", signalMask([])],
+    ["SigBlk", signalMask([])],
+    ["SigIgn", signalMask(actionsOf(process, (action) => action === "ignore"))],
+    ["SigCgt", signalMask(actionsOf(process, (action) => typeof action === "function"))],
     ["CapInh", mask(inheritable)],
     ["CapPrm", mask(permitted)],
     ["CapEff", mask(effective)],
@@ -222,6 +252,15 @@ function status(kernel: Kernel, pids: PidNamespace, process: Process): string {
     ["Seccomp_filters", process.refusedCalls === null ? 0 : 1],
   ];
   return lines.map(([name, value]) => `${name}:\t${value}\n`).join("");
+}
+
+function actionsOf({ actions }: Process, fits: (action: SignalAction) => boolean): number[] {
+  return [...actions].flatMap(([signal, action]) => (fits(action) ? [signal] : []));
+}
+
+function signalMask(signals: Iterable<number>): string {
+  const bits = [...signals].reduce((sum, signal) => sum | (1n << BigInt(signal - 1)), 0n);
+  return bits.toString(16).padStart(16, "0");
 }
 
 const stateWords = { R: "running", S: "sleeping", T: "stopped", Z: "zombie" } as const;
@@ -258,8 +297,21 @@ function mountinfo(process: Process): string {
     .map((mount) => {
       const parent = mount.on?.mount ?? mount.id;
       const tail = `- ${mount.type} ${mount.source === "" ? "none" : mount.source} ${flagsOf(mount).split(",")[0]}${mount.options === "" ? "" : `,${mount.options}`}`;
-      return `${mount.id} ${parent} 0:${mount.id} / ${placeOf(process, mount)} ${flagsOf(mount)} ${tail}\n`;
+      return `${mount.id} ${parent} 0:${mount.id} / ${placeOf(process, mount)} ${flagsOf(mount)}${sharingOf(mount)} ${tail}\n`;
     })
+    .join("");
+}
+
+/** The optional fields of mountinfo, proc(5). */
+function sharingOf({ sharing: { group, master, unbindable } }: Mount): string {
+  const fields = [
+    group !== null && `shared:${group}`,
+    master !== null && `master:${master}`,
+    unbindable && "unbindable",
+  ];
+  return fields
+    .filter((field) => field !== false)
+    .map((field) => ` ${field}`)
     .join("");
 }
 
@@ -275,20 +327,34 @@ function flagsOf(mount: Mount): string {
   return [mount.flags.has("ro") ? "ro" : "rw", ...[...mount.flags].filter((flag) => flag !== "ro").sort()].join(",");
 }
 
-function idMap(maps: () => readonly IdMapping[]): SyntheticNode {
-  const column = (number: number): string => String(number).padStart(10);
-  return text(() =>
-    maps()
-      .map(({ inside, outside, count }) => `${column(inside)} ${column(outside)} ${column(count)}\n`)
-      .join(""),
-  );
-}
+/** [row of proc(5), resource, unit, soft and hard by default], in the kernel's order (fs/proc/base.c). */
+const limitRows = [
+  ["Max cpu time", "cpu", "seconds", -1, -1],
+  ["Max file size", "fsize", "bytes", -1, -1],
+  ["Max data size", "data", "bytes", -1, -1],
+  ["Max stack size", "stack", "bytes", 8_388_608, -1],
+  ["Max core file size", "core", "bytes", 0, -1],
+  ["Max resident set", "rss", "bytes", -1, -1],
+  ["Max processes", "nproc", "processes", -1, -1],
+  ["Max open files", "nofile", "files", 1024, 1_048_576],
+  ["Max locked memory", "memlock", "bytes", 8_388_608, 8_388_608],
+  ["Max address space", "as", "bytes", -1, -1],
+  ["Max file locks", "locks", "locks", -1, -1],
+  ["Max pending signals", "sigpending", "signals", -1, -1],
+  ["Max msgqueue size", "msgqueue", "bytes", 819_200, 819_200],
+  ["Max nice priority", "nice", "", 0, 0],
+  ["Max realtime priority", "rtprio", "", 0, 0],
+  ["Max realtime timeout", "rttime", "us", -1, -1],
+] as const;
 
 function limits(process: Process): string {
-  const rows = [...process.limits].map(
-    ([name, { soft, hard }]) => `Max ${name}`.padEnd(26) + String(soft).padEnd(21) + String(hard).padEnd(21),
-  );
-  return `${["Limit".padEnd(26) + "Soft Limit".padEnd(21) + "Hard Limit".padEnd(21), ...rows].join("\n")}\n`;
+  const shown = (value: number): string => (value === -1 ? "unlimited" : String(value)).padEnd(21);
+  const rows = limitRows.map(([name, resource, unit, soft, hard]) => {
+    const own = process.limits.get(resource) ?? { soft, hard };
+    return `${name.padEnd(26)}${shown(own.soft)}${shown(own.hard)}${unit.padEnd(10)}`;
+  });
+  const header = `${"Limit".padEnd(26)}${"Soft Limit".padEnd(21)}${"Hard Limit".padEnd(21)}${"Units".padEnd(10)}`;
+  return `${[header, ...rows].join("\n")}\n`;
 }
 
 function networkFiles({ stack }: NetworkNamespace): SyntheticDirectory {

@@ -19,6 +19,8 @@ import type { OpenFile } from "./open-file.ts";
 export interface SyntheticDirectory {
   readonly kind: "directory";
   readonly mode?: number;
+  /** Whose it is, with all in it: root's by default. */
+  owner?(): { readonly uid: number; readonly gid: number };
   names(): string[];
   child(name: string): SyntheticNode | null;
   /** mkdir and rmdir, where making a directory means something (cgroups). */
@@ -51,17 +53,20 @@ export class Synthetic implements FileSystem {
   readonly #paths = new Map<Inode, readonly string[]>([[rootInode, []]]);
   readonly #inodes = new Map<string, Inode>([["", rootInode]]);
   readonly #top: SyntheticDirectory;
+  readonly #refusal: "EPERM" | "ENOENT";
   #next = 2;
 
-  constructor(top: SyntheticDirectory, now: () => bigint) {
+  /** `refusal` is the error of making something where nothing can be made. */
+  constructor(top: SyntheticDirectory, now: () => bigint, refusal: "EPERM" | "ENOENT" = "EPERM") {
     this.#top = top;
     this.#now = now;
+    this.#refusal = refusal;
   }
 
   stat(inode: Inode): Stat {
-    const node = this.#node(inode);
+    const { node, uid, gid } = this.#owned(inode);
     const now = this.#now();
-    const common = { inode, uid: 0, gid: 0, links: 1, size: 0, blocks: 0, major: 0, minor: 0 };
+    const common = { inode, uid, gid, links: 1, size: 0, blocks: 0, major: 0, minor: 0 };
     return { ...common, atime: now, mtime: now, ctime: now, kind: node.kind, mode: modeOf(node) };
   }
 
@@ -93,7 +98,7 @@ export class Synthetic implements FileSystem {
 
   create(directory: Inode, name: string, node: NewNode): Inode {
     const { make } = this.#directory(directory);
-    if (make === undefined || node.kind !== "directory") throw new Errno("EPERM", name);
+    if (make === undefined || node.kind !== "directory") throw new Errno(this.#refusal, name);
     make(name);
     return this.lookup(directory, name);
   }
@@ -199,14 +204,20 @@ export class Synthetic implements FileSystem {
   }
 
   #node(inode: Inode): SyntheticNode {
+    return this.#owned(inode).node;
+  }
+
+  #owned(inode: Inode): { node: SyntheticNode; uid: number; gid: number } {
     const path = this.#path(inode);
     let node: SyntheticNode = this.#top;
+    let owner = { uid: 0, gid: 0 };
     for (const name of path) {
       const child: SyntheticNode | null = node.kind === "directory" ? node.child(name) : null;
       if (child === null) throw new Errno("ENOENT", path.join("/"));
       node = child;
+      if (node.kind === "directory" && node.owner !== undefined) owner = node.owner();
     }
-    return node;
+    return { node, ...owner };
   }
 
   #directory(inode: Inode): SyntheticDirectory {

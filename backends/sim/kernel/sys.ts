@@ -17,7 +17,8 @@
  */
 import type { Attributes, DirectoryEntry, NodeKind, Stat } from "../../../core/unionfs/file-system.ts";
 import type { Capability } from "../../../core/runtime/capabilities.ts";
-import type { MountFlag, Namespace, Propagation } from "../../../core/runtime/plan.ts";
+import type { MountFlag, Namespace } from "../../../core/runtime/plan.ts";
+import type { SharingMode } from "./propagation.ts";
 import type { EchoAnswer } from "../net/ping-socket.ts";
 import type { NetlinkChange, NetworkView } from "../net/netlink.ts";
 import type { Endpoint } from "../net/packet.ts";
@@ -211,9 +212,12 @@ export interface Sys {
   enter(pid: Pid, namespaces: readonly Namespace[]): void;
   mount(type: string, source: string, target: string, flags: readonly MountFlag[], options: string): void;
   bind(source: string, target: string, options: { recursive: boolean; flags: readonly MountFlag[] }): void;
-  setPropagation(path: string, mode: Propagation): void;
-  unmount(path: string): void;
-  pivotRoot(newRoot: string): void;
+  setPropagation(path: string, mode: SharingMode): void;
+  /** EBUSY while somebody uses it; lazily, it goes from its place at once and altogether when nobody does. */
+  unmount(path: string, options?: { lazily?: boolean }): void;
+  remount(path: string, flags: readonly MountFlag[], options: string): void;
+  /** The old root appears at `putOld`, which lies in the new one. */
+  pivotRoot(newRoot: string, putOld: string): void;
   setCapabilities(sets: {
     bounding?: readonly Capability[];
     permitted?: readonly Capability[];

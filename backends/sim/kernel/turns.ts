@@ -139,16 +139,6 @@ export class Turns {
     this.wake();
   }
 
-  /** Resolves between two turns; what follows at once happens before the next. */
-  admitted(): Promise<void> {
-    return new Promise((resolve) => {
-      this.admit(() => {
-        this.tell();
-        resolve();
-      });
-    });
-  }
-
   /** The kernel stands still until the promise has settled, and what follows from it has happened. */
   hold(promise: Promise<unknown>): void {
     const settled = (): void => {

@@ -1,21 +1,23 @@
 /** System calls about isolation: namespaces, mounts, capabilities, limits. */
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Capability } from "../../../../core/runtime/capabilities.ts";
-import type { MountFlag, Namespace, Propagation } from "../../../../core/runtime/plan.ts";
+import type { MountFlag, Namespace } from "../../../../core/runtime/plan.ts";
 import { makeFileSystem } from "../file-systems.ts";
 import {
-  addMount,
-  bindMount,
+  boundTree,
   changeMount,
+  forgetDetached,
+  hasChildren,
+  isWithin as liesWithin,
   type Location,
   mountAt,
   pivotTable,
-  removeMount,
-  rootOf,
+  topmost,
 } from "../mounts.ts";
+import { isAlive } from "../process.ts";
+import { attach, attachOne, detach, setSharing, type SharingMode } from "../propagation.ts";
 import { enterNamespaces, unshareNamespaces } from "../namespaces.ts";
 import type { Limit, Pid } from "../sys.ts";
-import type { View } from "../walk.ts";
 import { FileCalls } from "./files.ts";
 
 export class IsolationCalls extends FileCalls {
@@ -33,18 +35,15 @@ export class IsolationCalls extends FileCalls {
   mount(type: string, source: string, target: string, flags: readonly MountFlag[], options: string): void {
     const location = this.#mountable(target);
     const made = makeFileSystem(this.kernel, this.process, type, options);
-    this.#changeTable((table) => {
-      const mount = {
-        ...made,
-        type,
-        source,
-        flags: new Set(flags),
-        options,
-        propagation: "private",
-        idMaps: null,
-      } as const;
-      return addMount(table, location, mount).table;
-    });
+    const mount = { ...made, type, source, flags: new Set(flags), options, idMaps: null };
+    attachOne(this.process.namespaces.mount, this.kernel.mountNamespaces(), location, mount);
+  }
+
+  /** Changes the flags of a mount (MS_REMOUNT). EINVAL when nothing is mounted there. */
+  remount(target: string, flags: readonly MountFlag[], options: string): void {
+    const location = this.#mounted(this.#mountable(target), target);
+    const { options: old } = this.mountOf(location);
+    this.#change(location.mount, { flags: new Set(flags), options: options === "" ? old : options });
   }
 
   bind(source: string, target: string, options: { recursive: boolean; flags: readonly MountFlag[] }): void {
@@ -52,33 +51,84 @@ export class IsolationCalls extends FileCalls {
     const from = this.locationOf(source);
     const isDirectory = this.statAt(from).kind === "directory";
     if (isDirectory !== (this.statAt(to).kind === "directory")) throw new Errno("ENOTDIR", target);
-    this.#changeTable((table) => {
-      const bound = bindMount(table, from, to, options.recursive);
-      const flags = new Set([...mountAt(table, from.mount).flags, ...options.flags]);
-      return changeMount(bound.table, bound.id, { flags });
-    });
+    const { mount: namespace } = this.process.namespaces;
+    if (this.mountOf(from).sharing.unbindable) throw new Errno("EINVAL", source);
+    const tree = boundTree(namespace.table, from, options.recursive);
+    const id = attach(namespace, this.kernel.mountNamespaces(), to, tree);
+    if (options.flags.length > 0) this.#change(id, { flags: new Set([...this.mountOf(from).flags, ...options.flags]) });
   }
 
-  setPropagation(path: string, mode: Propagation): void {
-    const { mount } = this.#mountable(path);
-    this.#changeTable((table) => changeMount(table, mount, { propagation: mode }));
+  setPropagation(path: string, mode: SharingMode): void {
+    const { mount } = this.#mounted(this.#mountable(path), path);
+    setSharing(this.process.namespaces.mount, this.kernel.mountNamespaces(), mount, mode);
   }
 
-  unmount(path: string): void {
+  unmount(path: string, { lazily = false }: { lazily?: boolean } = {}): void {
     this.unrefused("umount2");
     this.#needMounts();
-    const location = this.locationOf(path);
-    if (this.mountOf(location).root !== location.inode) throw new Errno("EINVAL", path);
-    this.#changeTable((table) => removeMount(table, location.mount));
+    const namespace = this.process.namespaces.mount;
+    const { mount } = this.#mounted(topmost(this.table(), this.locationOf(path)), path);
+    if (mountAt(namespace.table, mount).isLocked) throw new Errno("EINVAL", path);
+    if (!lazily && (hasChildren(namespace.table, mount) || this.#isStoodIn(mount))) throw new Errno("EBUSY", path);
+    detach(namespace, this.kernel.mountNamespaces(), mount, lazily);
+    namespace.table = forgetDetached(namespace.table, (id) => this.#isStoodIn(id));
   }
 
-  pivotRoot(newRoot: string): void {
+  /** Somebody has it as root or directory, or a file of it open. */
+  #isStoodIn(id: number): boolean {
+    const namespace = this.process.namespaces.mount;
+    return [...this.kernel.processes.values()].some(
+      (process) =>
+        process.namespaces.mount === namespace &&
+        isAlive(process) &&
+        (process.root.mount === id ||
+          process.directory.mount === id ||
+          [...process.fds.values()].some(({ location }) => location?.mount === id)),
+    );
+  }
+
+  /** The rules are those of path_pivot_root() in fs/namespace.c, in its order. */
+  pivotRoot(newRoot: string, putOld: string): void {
     this.unrefused("pivot_root");
     this.#needMounts();
-    const location = this.locationOf(newRoot);
-    this.#changeTable((table) => pivotTable(table, location));
-    this.process.root = rootOf(this.table());
-    this.process.directory = this.process.root;
+    const [to, old] = [this.#directoryAt(newRoot), this.#directoryAt(putOld)];
+    const table = this.table();
+    const { root } = this.process;
+    if ([to, root].some(({ mount }) => this.#isOnShared(mount)) || this.mountOf(old).sharing.group !== null)
+      throw new Errno("EINVAL", newRoot);
+    if (to.mount === root.mount || old.mount === root.mount) throw new Errno("EBUSY", newRoot);
+    if (root.mount !== table.root || root.inode !== this.mountOf(root).root) throw new Errno("EINVAL", newRoot);
+    this.#mounted(to, newRoot);
+    if (old.mount !== to.mount || !liesWithin(this.mountOf(to), old, to.inode)) throw new Errno("EINVAL", putOld);
+    this.process.namespaces.mount.table = pivotTable(table, to, old);
+    this.#moveRoots(root, to);
+  }
+
+  #directoryAt(path: string): Location {
+    const location = this.locationOf(path);
+    if (this.statAt(location).kind !== "directory") throw new Errno("ENOTDIR", path);
+    return location;
+  }
+
+  #isOnShared(id: number): boolean {
+    const { on } = mountAt(this.table(), id);
+    return on !== null && this.mountOf(on).sharing.group !== null;
+  }
+
+  /** Who had the old root, or stood in it, has the new one. */
+  #moveRoots(from: Location, to: Location): void {
+    const isThere = ({ mount, inode }: Location): boolean => mount === from.mount && inode === from.inode;
+    for (const process of this.kernel.processes.values()) {
+      if (process.namespaces.mount !== this.process.namespaces.mount) continue;
+      if (isThere(process.root)) process.root = to;
+      if (isThere(process.directory)) process.directory = to;
+    }
+  }
+
+  /** A place where something is mounted. */
+  #mounted(location: Location, path: string): Location {
+    if (this.mountOf(location).root !== location.inode) throw new Errno("EINVAL", path);
+    return location;
   }
 
   #mountable(path: string): Location {
@@ -91,8 +141,8 @@ export class IsolationCalls extends FileCalls {
     this.need("CAP_SYS_ADMIN", this.process.namespaces.mount.owner);
   }
 
-  #changeTable(change: (table: View["table"]) => View["table"]): void {
-    this.process.namespaces.mount.table = change(this.table());
+  #change(id: number, change: Parameters<typeof changeMount>[2]): void {
+    this.process.namespaces.mount.table = changeMount(this.table(), id, change);
   }
 
   setCapabilities(sets: {

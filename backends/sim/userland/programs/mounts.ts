@@ -104,16 +104,18 @@ const actions: Readonly<Record<string, string>> = {
   rshared: "4",
   slave: "5",
   rslave: "6",
+  unbindable: "7",
+  runbindable: "8",
 };
 
 const mount = applet(async (context) => {
   const long = Object.fromEntries(
     Object.entries(actions).map(([name, letter]) => [
-      /^r?(?:private|shared|slave)$/.test(name) ? `make-${name}` : name,
+      /^r?(?:private|shared|slave|unbindable)$/.test(name) ? `make-${name}` : name,
       letter,
     ]),
   );
-  const options = parseOptions(context.args, { flags: "rwnfavsBDM123456", valued: "ot", long, operandsMax: 2 });
+  const options = parseOptions(context.args, { flags: "rwnfavsBDM12345678", valued: "ot", long, operandsMax: 2 });
   if (options.operands.length === 0) return list(context, options.value("t"));
   const wanted = wantedOf(options);
   const [source = "", target = source] = options.operands;
@@ -123,6 +125,7 @@ const mount = applet(async (context) => {
   } catch (thrown) {
     if (!(thrown instanceof Errno)) throw thrown;
     if (thrown.errno === "EPERM") throw new Failure("permission denied (are you root?)");
+    if (wanted.propagation !== null && !wanted.bind) throw new Failure(`${target}: ${errnoText(thrown.errno)}`);
     throw new Failure(`mounting ${source} on ${target} failed: ${errnoText(thrown.errno)}`, 255);
   }
 });
@@ -134,8 +137,9 @@ function act(
   const { source, target, type, wanted } = mounting;
   if (wanted.propagation !== null && !wanted.bind && type === undefined)
     sys.setPropagation(target, wanted.propagation as Propagation);
-  else if (wanted.bind) sys.bind(source, target, { recursive: wanted.recursive, flags: wanted.flags });
-  else if (wanted.remount) sys.mount("remount", source, target, wanted.flags, wanted.rest);
+  // Other flags of a bind are ignored by mount(2): they take a remount.
+  else if (wanted.bind) sys.bind(source, target, { recursive: wanted.recursive, flags: [] });
+  else if (wanted.remount) sys.remount(target, wanted.flags, wanted.rest);
   else if (type === undefined) throw new Errno(lookAt(sys, source, true) === null ? "ENOENT" : "EINVAL", source);
   else sys.mount(type, source, target, wanted.flags, wanted.rest);
 }
@@ -154,7 +158,7 @@ const umount = applet(async (context) => {
   if (all.length === 0) throw new Failure("no mount point given");
   for (const target of all) {
     await context.attempt(
-      () => context.sys.unmount(target),
+      () => context.sys.unmount(target, { lazily: options.has("l") }),
       (reason) => `can't unmount ${target}: ${reason}`,
     );
   }

@@ -14,6 +14,7 @@ import {
   UsageFailure,
   valueOf,
   withInput,
+  reasonOf,
 } from "../applet.ts";
 import { strftime } from "../calendar.ts";
 import { type Options, parseOptions } from "../options.ts";
@@ -375,7 +376,7 @@ const unshare = applet(async (context) => {
     throw new Failure(`unshare(0x${flagBits(all).toString(16)}): ${errnoText(thrown.errno)}`);
   }
   if (options.has("r")) await mapRoot(sys, uid, gid);
-  if (all.includes("mount")) sys.setPropagation("/", "private");
+  if (all.includes("mount")) sys.setPropagation("/", "rprivate");
   const words = options.operands.length > 0 ? options.operands : shellOf(context);
   if (!options.has("f")) return begin(context, sys, words, options);
   const pid = sys.fork((child) => begin(context, child, words, options));
@@ -442,17 +443,22 @@ const namespaceFiles: Readonly<Record<string, string>> = { mount: "mnt", network
 /** A namespace that is already ours is not joined: of a user namespace that would be an error. */
 function isOther(sys: Sys, pid: Pid, kind: Namespace): boolean {
   const file = namespaceFiles[kind] ?? kind;
-  return sys.readlink(`/proc/${pid}/ns/${file}`) !== sys.readlink(`/proc/self/ns/${file}`);
+  const other = `/proc/${pid}/ns/${file}`;
+  try {
+    return sys.readlink(other) !== sys.readlink(`/proc/self/ns/${file}`);
+  } catch (thrown) {
+    throw new Failure(`can't open '${other}': ${reasonOf(thrown)}`);
+  }
 }
 
 const pivotRoot = applet(async ({ args, sys }) => {
   const [newRoot, putOld] = args;
   if (newRoot === undefined || putOld === undefined || args.length > 2) throw new UsageFailure("");
   try {
-    sys.pivotRoot(newRoot);
+    sys.pivotRoot(newRoot, putOld);
     return 0;
   } catch (thrown) {
-    if (thrown instanceof Errno) throw new Failure(`pivot_root: ${errnoText(thrown.errno)}`);
+    if (thrown instanceof Errno) throw new Failure(`(null): ${errnoText(thrown.errno)}`);
     throw thrown;
   }
 });
