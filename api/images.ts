@@ -73,26 +73,29 @@ const knownFilters = ["reference", "dangling", "label", "label!", "before", "sin
 async function list({ engine, system }: Context, call: Call): Promise<Answer> {
   const filters = parseFilters(call.query, knownFilters);
   const until = untilOf(filters, system.clock.now());
-  const bounds = {
-    before: await Promise.all(filters.values("before").map((ref) => engine.images.get(ref))),
-    since: await Promise.all(filters.values("since").map((ref) => engine.images.get(ref))),
-  };
-  const created = ({ created }: Pick<ListedImage, "created">) => unixSeconds(created);
+  const createdOf = async (ref: string) => unixSeconds((await engine.images.get(ref)).created);
+  const before = await Promise.all(filters.values("before").map(createdOf));
+  const since = await Promise.all(filters.values("since").map(createdOf));
   const images = (await engine.images.list())
     .filter(
       (image) =>
         fits(image, filters) &&
         (until === null || (parseTime(image.created) ?? 0n) < until) &&
-        bounds.before.every((bound) => created(image) < created(bound)) &&
-        bounds.since.every((bound) => created(image) > created(bound)),
+        before.every((bound) => image.createdSeconds < bound) &&
+        since.every((bound) => image.createdSeconds > bound),
     )
-    .toSorted((one, other) => created(other) - created(one));
-  const shown = images.map((image) => ({ ...image, names: image.names.filter((name) => isNamed(name, filters)) }));
+    .toSorted((one, other) => other.createdSeconds - one.createdSeconds);
+  const shown = filters.has("reference") ? images.map((image) => onlyNamed(image, filters)) : images;
   const sizes = call.query.boolean("shared-size") ? await sharedSizes(engine) : null;
   return jsonReply(
     200,
     shown.map((image) => ({ ...imageSummary(image, call.version), ...sizes?.get(image.id) })),
   );
+}
+
+/** The names that were not asked for are not shown. */
+function onlyNamed(image: ListedImage, filters: Filters): ListedImage {
+  return { ...image, names: image.names.filter((name) => isNamed(name, filters)) };
 }
 
 async function sharedSizes({ images }: Engine): Promise<ReadonlyMap<string, { SharedSize: number }>> {

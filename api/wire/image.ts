@@ -9,7 +9,7 @@ export function imageSummary(image: ListedImage, version: Version) {
   const placeholder = version <= 42 && image.names.length === 0;
   return {
     Containers: -1,
-    Created: unixSeconds(image.created),
+    Created: image.createdSeconds,
     Id: image.id,
     Labels: Object.keys(image.labels).length === 0 ? null : image.labels,
     ParentId: "",

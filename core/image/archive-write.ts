@@ -54,7 +54,7 @@ function descriptorsOf({ manifest, names }: SavedImage): Descriptor[] {
   if (names.length === 0) return [bare];
   return names.map((name) => ({
     ...bare,
-    annotations: { [imageNameAnnotation]: name, [refNameAnnotation]: name.slice(name.lastIndexOf(":") + 1) },
+    annotations: { [imageNameAnnotation]: name, [refNameAnnotation]: familiarOf(name) },
   }));
 }
 

@@ -60,13 +60,23 @@ export interface ListedImage {
   readonly names: readonly string[];
   readonly digests: readonly string[];
   readonly created: string;
+  readonly createdSeconds: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly size: number;
 }
 
-export function listed({ id, names, digests, summary }: StoredImage): ListedImage {
-  const { created, labels } = summary;
-  return { id, names: names.map(familiarOf), digests: digests.map(familiarOf), created, labels, size: sizeOf(summary) };
+/** A stored image never changes: it is always listed as the same value. */
+const known = new WeakMap<StoredImage, ListedImage>();
+
+export function listed(stored: StoredImage): ListedImage {
+  const before = known.get(stored);
+  if (before !== undefined) return before;
+  const { id, names, digests, summary } = stored;
+  const { created, createdSeconds, labels } = summary;
+  const familiar = { names: names.map(familiarOf), digests: digests.map(familiarOf) };
+  const image = { id, ...familiar, created, createdSeconds, labels, size: sizeOf(summary) };
+  known.set(stored, image);
+  return image;
 }
 
 /** An image with what its configuration says. */

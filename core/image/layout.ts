@@ -204,8 +204,9 @@ type Entries = [IndexEntry, ...IndexEntry[]];
 function groupByManifest(entries: readonly IndexEntry[]): Map<Digest, Entries> {
   const named = new Map<Digest, Entries>();
   for (const entry of entries) {
-    const known = named.get(entry.descriptor.digest);
-    if (known === undefined) named.set(entry.descriptor.digest, [entry]);
+    const { digest } = entry.descriptor;
+    const known = named.get(digest);
+    if (known === undefined) named.set(digest, [entry]);
     else known.push(entry);
   }
   return named;

@@ -7,8 +7,9 @@
  * whether two stacks of layers share their bottom is whether one text begins with the other.
  */
 import { decodeBytes, encodeText } from "../base/bytes.ts";
+import { parseTime } from "../base/time.ts";
 import type { ImageConfig } from "./config.ts";
-import { asObject, asText, asTexts } from "./descriptor.ts";
+import { asObject, asTexts } from "./descriptor.ts";
 import { type DiffId, type Digest, hexOf, type ImageId, isDigest } from "./digest.ts";
 import type { Manifest } from "./manifest.ts";
 
@@ -16,6 +17,8 @@ export interface Summary {
   readonly id: ImageId;
   /** RFC 3339; "" when the image does not say. */
   readonly created: string;
+  /** The same in seconds since the epoch; 0 when it does not say. */
+  readonly createdSeconds: number;
   readonly labels: Readonly<Record<string, string>>;
   /** The diff ids, bottom first, packed. */
   readonly layers: string;
@@ -32,7 +35,9 @@ export function summarise(manifest: Manifest, config: ImageConfig, sizes: readon
   const blobs = pack(manifest.layers.map(({ digest }) => digest));
   const { created, defaults } = config;
   const id = manifest.config.digest as ImageId;
-  return { id, created, labels: defaults.labels, layers, blobs: blobs === layers ? "" : blobs, sizes };
+  const createdSeconds = Number((parseTime(created) ?? 0n) / 1_000_000_000n);
+  const { labels } = defaults;
+  return { id, created, createdSeconds, labels, layers, blobs: blobs === layers ? "" : blobs, sizes };
 }
 
 export function pack(digests: readonly Digest[]): string {
@@ -92,11 +97,12 @@ export function parseSummaries(bytes: Uint8Array): Map<Digest, Summary> {
 }
 
 function isSummary(value: unknown): value is Summary {
-  const { id, created, labels, layers, blobs, sizes } = asObject(value, "summary");
+  const { id, created, createdSeconds, labels, layers, blobs, sizes } = asObject(value, "summary");
   asTexts(labels, "labels");
-  asText(created, "created");
   return (
     typeof id === "string" &&
+    typeof created === "string" &&
+    typeof createdSeconds === "number" &&
     isDigest(id) &&
     typeof layers === "string" &&
     typeof blobs === "string" &&

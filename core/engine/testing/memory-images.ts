@@ -58,7 +58,10 @@ export function memoryImages(...images: Image[]): (dependencies: ImagesDependenc
       async *load() {
         yield await refuse();
       },
-      list: () => Promise.resolve(images.map((image) => ({ ...image, labels: image.defaults.labels }))),
+      list: () =>
+        Promise.resolve(
+          images.map((image) => ({ ...image, createdSeconds: 1_767_225_600, labels: image.defaults.labels })),
+        ),
       get,
       tag: refuse,
       remove: refuse,
