@@ -2,6 +2,7 @@
 import { parseTime } from "../core/base/time.ts";
 import type { ListedImage, RemovedImage } from "../core/image/image.ts";
 import type { Engine } from "../core/engine/engine.ts";
+import { matchesFamiliar } from "../core/image/reference.ts";
 import type { Filters } from "./filters.ts";
 import { parseFilters } from "./filters.ts";
 import type { Answer } from "./http.ts";
@@ -114,16 +115,5 @@ function fits(image: ListedImage, filters: Filters): boolean {
 
 /** Whether `reference` asks for this name of an image; its other names are not shown then. */
 function isNamed(name: string, filters: Filters): boolean {
-  return filters.any("reference", (pattern) => matchesReference(pattern, name));
-}
-
-/** A glob over the familiar name, with and without its tag: "*" and "?" stop at "/". */
-function matchesReference(pattern: string, name: string): boolean {
-  const expression = pattern
-    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-    .replaceAll("*", "[^/]*")
-    .replaceAll("?", "[^/]");
-  const repository = name.slice(0, name.lastIndexOf(":"));
-  const glob = new RegExp(`^${expression}$`);
-  return glob.test(name) || glob.test(repository);
+  return filters.any("reference", (pattern) => matchesFamiliar(pattern, name));
 }

@@ -76,6 +76,30 @@ export function familiarOf(name: string): string {
   return domain === defaultDomain ? familiarName({ domain, path }) : name;
 }
 
+/**
+ * Whether a familiar name, or its repository alone, fits a glob as path.Match of Go has it: "*" and "?" stop at "/",
+ * "[a-z]" and "[^a-z]" are sets. Throws TsboxError "invalid" for a glob that is none.
+ */
+export function matchesFamiliar(glob: string, name: string): boolean {
+  const expression = globExpression(glob);
+  const end = name.includes("@") ? name.indexOf("@") : name.lastIndexOf(":");
+  return expression.test(name) || (end > name.lastIndexOf("/") && expression.test(name.slice(0, end)));
+}
+
+function globExpression(glob: string): RegExp {
+  const parts = glob.match(/\[\^?(?:\\.|[^\]\\])+\]|\\.|[^\\[]/gs) ?? [];
+  if (parts.join("") !== glob || /\[\^?-|-\]/.test(glob))
+    throw invalid(`invalid reference filter ${JSON.stringify(glob)}`);
+  return new RegExp(`^${parts.map(globPart).join("")}$`, "s");
+}
+
+function globPart(part: string): string {
+  if (part === "*") return "[^/]*";
+  if (part === "?") return "[^/]";
+  if (part.length > 1 && part.startsWith("[")) return part;
+  return part.replace(/^\\/, "").replace(/[.+^${}()|[\]\\*?/]/, "\\$&");
+}
+
 function splitFull(name: string): { domain: string; path: string } {
   const slash = name.indexOf("/");
   return { domain: name.slice(0, slash), path: name.slice(slash + 1) };
