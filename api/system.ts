@@ -21,7 +21,8 @@ export function systemRoutes({ engine, system }: Context): Route[] {
     {
       method: "GET",
       path: "/info",
-      handler: async () => jsonReply(200, engineInfo(engine.traits, system, await countsOf(engine))),
+      handler: async () =>
+        jsonReply(200, engineInfo(engine.traits, system, await countsOf(engine), engine.registry.config)),
     },
     {
       method: "GET",

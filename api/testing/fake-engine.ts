@@ -4,6 +4,7 @@ import { concat, encodeText } from "../../core/base/bytes.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import type { ContainerRecord } from "../../core/container/record.ts";
 import type { Containers, Engine, Execs, Images, Volumes } from "../../core/engine/engine.ts";
+import { defaultRegistryConfig } from "../../core/image/registry/endpoints.ts";
 import type { Registry } from "../../core/engine/registry.ts";
 import { memoryTraits } from "../../core/engine/testing/memory-machine.ts";
 import type { DiffId, ImageId } from "../../core/image/digest.ts";
@@ -27,7 +28,7 @@ export function fakeEngine(known: Known): Engine {
     containers: partial<Containers>("containers", { list: async () => [], ...known.containers }),
     images: partial<Images>("images", { list: async () => [], ...known.images }),
     execs: partial<Execs>("execs", known.execs ?? {}),
-    registry: partial<Registry>("registry", known.registry ?? {}),
+    registry: partial<Registry>("registry", { config: defaultRegistryConfig, ...known.registry }),
     volumes: partial<Volumes>("volumes", { list: async () => [], ...known.volumes }),
     traits: memoryTraits,
     events: known.events ?? (() => failing("events")()),

@@ -1,4 +1,5 @@
 /** Version and info as Docker's clients read them, from the machine's traits. */
+import type { RegistryConfig } from "../../core/image/registry/endpoints.ts";
 import { formatTime } from "../../core/base/time.ts";
 import type { CgroupController, HostTraits } from "../../core/runtime/traits.ts";
 import type { SystemInfo } from "../system-info.ts";
@@ -33,7 +34,7 @@ export interface Counts {
   readonly images: number;
 }
 
-export function engineInfo(traits: HostTraits, system: SystemInfo, counts: Counts) {
+export function engineInfo(traits: HostTraits, system: SystemInfo, counts: Counts, registries: RegistryConfig) {
   return {
     ID: system.id,
     Containers: counts.all,
@@ -58,8 +59,8 @@ export function engineInfo(traits: HostTraits, system: SystemInfo, counts: Count
     OSVersion: "",
     OSType: "linux",
     Architecture: traits.architecture === "amd64" ? "x86_64" : "aarch64",
-    IndexServerAddress: "",
-    RegistryConfig: registryConfig,
+    IndexServerAddress: "https://index.docker.io/v1/",
+    RegistryConfig: registryConfig(registries),
     NCPU: traits.processors,
     MemTotal: traits.memoryBytes,
     GenericResources: null,
@@ -85,13 +86,24 @@ export function engineInfo(traits: HostTraits, system: SystemInfo, counts: Count
   };
 }
 
-const registryConfig = {
-  AllowNondistributableArtifactsCIDRs: [],
-  AllowNondistributableArtifactsHostnames: [],
-  InsecureRegistryCIDRs: [],
-  IndexConfigs: {},
-  Mirrors: [],
-};
+/** Loopback is always among the insecure; a host that is has an entry of its own (moby: registry/config.go). */
+function registryConfig({ mirrors, insecure }: RegistryConfig) {
+  const index = (Name: string, Mirrors: readonly string[], Secure: boolean) => ({
+    Name,
+    Mirrors,
+    Secure,
+    Official: Name === "docker.io",
+  });
+  const isNetwork = (entry: string): boolean => entry.includes("/");
+  const hosts = insecure.filter((entry) => !isNetwork(entry)).map((host) => [host, index(host, [], false)] as const);
+  return {
+    AllowNondistributableArtifactsCIDRs: [],
+    AllowNondistributableArtifactsHostnames: [],
+    InsecureRegistryCIDRs: [...insecure.filter(isNetwork), "127.0.0.0/8"],
+    IndexConfigs: Object.fromEntries([...hosts, ["docker.io", index("docker.io", mirrors, true)]]),
+    Mirrors: mirrors,
+  };
+}
 
 const swarm = {
   NodeID: "",

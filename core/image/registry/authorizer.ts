@@ -16,7 +16,7 @@ import { basicHeader, type Credentials, isAnonymous } from "./credentials.ts";
 import { type Endpoint, isLocalOnly } from "./endpoints.ts";
 import { type Fetch, type HttpResponse, readText } from "./http.ts";
 import { registryError } from "./registry-error.ts";
-import { formatScope, type Scope } from "./scope.ts";
+import { covers, formatScope, type Scope } from "./scope.ts";
 
 export const clientId = "tsbox";
 /** Services that do not say how long a token is good mean this (distribution: token spec, "expires_in"). */
@@ -137,7 +137,8 @@ function withoutScope({ scheme, parameters }: Challenge): Challenge {
 /** The service's scope and ours: a registry may want more than the request shows, for a mount. */
 function scopesOf({ parameters }: Challenge, { scopes }: Asking): string[] {
   const asked = (parameters["scope"] ?? "").split(" ").filter((scope) => scope !== "");
-  return [...new Set([...scopes.map(formatScope), ...asked])];
+  const news = asked.filter((scope) => !scopes.some((own) => covers(own, scope)));
+  return [...new Set([...scopes.map(formatScope), ...news])];
 }
 
 function tokenKey(challenge: Challenge, asking: Asking): string {
