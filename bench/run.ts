@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: (rounds: number) =
   registry: () => import("./registry.ts"),
   shell: () => import("./shell.ts"),
   start: () => import("./start.ts"),
+  wasm: () => import("./wasm.ts"),
 };
 
 process.exitCode = await main();

@@ -21,7 +21,7 @@ async function host(): Promise<ReturnType<typeof wasmHost>> {
   const [hello, upper] = [await program("hello"), await program("upper")];
   return wasmHost(
     { hello, upper, endless: smallModule({ start: code.forever }), abort: smallModule({ start: code.unreachable }) },
-    wasmer,
+    { wasmer },
   );
 }
 

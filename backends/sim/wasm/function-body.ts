@@ -4,8 +4,8 @@
  * where something is added or replaced. `Costs` says which functions are small and what a region costs.
  *
  * A region is counted as a whole, so its instructions count by how likely they are run: half in the
- * arms of an `if`, half behind a branch to a block's end, not at all where nothing leads. A branch
- * out of a loop counts as not taken. What only moves operands to where they are used (local.get, i32.const)
+ * arms of an `if`, half behind a branch to a block's end, in equal parts behind the labels of a switch, not at
+ * all where nothing leads. A branch out of a loop counts as not taken. What only moves operands to where they are used (local.get, i32.const)
  * counts nothing: processors have no such instructions.
  */
 import type { Reader } from "./binary.ts";
@@ -54,6 +54,8 @@ export interface Body {
 
 const localsMax = 50_000;
 const nestingMax = 10_000;
+/** What it costs to go round, whatever is done there. */
+const passItself = 2;
 /** How many blocks a branch may pass over before it counts as one out of a loop. */
 const branchesFollowed = 64;
 
@@ -127,6 +129,8 @@ function readInstruction(reader: Reader, reading: Reading, frame: Frame): void {
       return;
     case "branch":
       return branch(reading, reader.number());
+    case "switch":
+      return switchTo(reading, readLabels(reader));
     case "call":
       region.calls.push({ callee: reader.number(), likelihood: reading.likelihood });
       return;
@@ -169,7 +173,7 @@ function openFrame({ open }: Reading, frame: Frame): void {
 }
 
 function openLoop(reader: Reader, reading: Reading): void {
-  const region: Region = { instructions: 0, length: 0, calls: [] };
+  const region: Region = { instructions: passItself, length: 0, calls: [] };
   openFrame(reading, { region, isLoop: true, likelihood: reading.likelihood });
   reading.likelihood = 1;
   reading.regions.push(region);
@@ -186,6 +190,25 @@ function branch(reading: Reading, label: number): void {
   for (const frame of open.slice(target + 1)) frame.likelihood /= 2;
 }
 
+function readLabels(reader: Reader): number[] {
+  const labels: number[] = [];
+  for (let count = reader.number(); count >= 0; count--) labels.push(reader.number());
+  return labels;
+}
+
+/** Behind each label it is as likely as their number says, but behind the outermost, where the ways meet again. */
+function switchTo(reading: Reading, labels: readonly number[]): void {
+  const { open, likelihood } = reading;
+  const region = open.at(-1)?.region;
+  const distinct = [...new Set(labels)].toSorted((a, b) => a - b);
+  for (const label of distinct.slice(0, -1)) {
+    const frame = open[open.length - 1 - label];
+    if (frame === undefined || frame.isLoop || frame.region !== region) continue;
+    frame.likelihood = Math.min(frame.likelihood, likelihood / distinct.length);
+  }
+  reading.likelihood = 0;
+}
+
 /** What a region costs: as it is likely, and at worst. */
 interface Cost {
   readonly likely: number;
@@ -196,8 +219,8 @@ interface Cost {
 const unknownCall = 32;
 const likelyMax = 256;
 const worstMax = 1024;
-/** A program made to take unlikely ways is counted short, but at most by this factor. */
-const unlikeliness = 16;
+/** A program made to take unlikely ways is counted short, but at most by this factor: an interpreter's loop is long. */
+const unlikeliness = 2048;
 const nestedCallsMax = 64;
 
 /**

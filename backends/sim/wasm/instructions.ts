@@ -16,6 +16,8 @@ export type Kind =
   | "end"
   /** A conditional branch; the label is left to be read. */
   | "branch"
+  /** Goes on at one of many labels, which are left to be read: a vector, and one more. */
+  | "switch"
   /** What follows is not reached from here. */
   | "jump"
   | "return"
@@ -28,7 +30,7 @@ export type Kind =
 
 /**
  * Operands by a letter each: u an unsigned number, s a signed one, 4 and 8 so many bytes, m the number of
- * a memory, t a branch's table, v a list of types. What a direct call or a branch names is left to be read.
+ * a memory, v a list of types. What a direct call or a branch names is left to be read.
  */
 const known: Readonly<Record<number, readonly [operands: string, kind: Kind]>> = {
   0x00: ["", "jump"], // unreachable
@@ -40,7 +42,7 @@ const known: Readonly<Record<number, readonly [operands: string, kind: Kind]>> =
   0x0b: ["", "end"],
   0x0c: ["u", "jump"], // br
   0x0d: ["", "branch"], // br_if
-  0x0e: ["t", "jump"], // br_table
+  0x0e: ["", "switch"], // br_table
   0x0f: ["", "return"],
   0x10: ["", "call"],
   0x11: ["uu", "indirect"],
@@ -94,7 +96,6 @@ function skipOperand(reader: Reader, operand: string): void {
   if (operand === "u") reader.number();
   else if (operand === "s") reader.skipSigned();
   else if (operand === "m") onlyMemory(reader);
-  else if (operand === "t") for (let count = reader.number(); count >= 0; count--) reader.number();
   else if (operand === "v") reader.skip(reader.number());
   else reader.skip(Number(operand));
 }

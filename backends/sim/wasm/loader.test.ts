@@ -166,7 +166,7 @@ describe("a program that computes without end", () => {
       sys.kill(child, SIGKILL);
       return Number(nanos) / 1e6;
     });
-    // A turn of the meter, a quarter of a millisecond, may be over each period's quota, and is taken off the next.
+    // A turn of the meter, an eighth of a millisecond, may be over each period's quota, and is taken off the next.
     assert.ok(Math.abs(used - 500) <= 5, `${used} ms of 500`);
   });
 

@@ -1,13 +1,13 @@
 /**
- * The meter of a running program: fuel it has burnt becomes processor time of its process. Four
- * counted instructions are a nanosecond, about what processors make of them. The program comes by when its grant is
+ * The meter of a running program: fuel it has burnt becomes processor time of its process. Eight
+ * counted instructions are a nanosecond: with what is counted too much, about what processors make of them. The program comes by when its grant is
  * used up, and at every call that may wait or that tells the time.
  */
 import type { Sys } from "../kernel/sys.ts";
 import type { Global } from "./web-assembly.ts";
 
-const instructionsPerNano = 4;
-/** A quarter of a millisecond. */
+const instructionsPerNano = 8;
+/** An eighth of a millisecond. */
 const grant = 1_000_000;
 
 export class Meter {

@@ -7,19 +7,21 @@ import { jumping } from "../../kernel/pace.ts";
 import type { Fd, Sys, WaitStatus } from "../../kernel/sys.ts";
 import { seededRandom } from "../../random.ts";
 import { bootTime, inProcess } from "../../testing/small-host.ts";
-import { webAssemblyLoader } from "../loader.ts";
+import { webAssemblyLoader, type WebAssemblyOptions } from "../loader.ts";
 
 /** Names contents as well as it has to for these tests: by their bytes. */
-export const plainHasher: Hasher = {
+const plainHasher: Hasher = {
   sha256: () => {
     const chunks: Uint8Array[] = [];
     return { update: (bytes) => void chunks.push(bytes.slice()), digest: () => concat(chunks) };
   },
 };
 
-/** `wasmer`: where @wasmer/wasi's own WebAssembly is, for a browser. */
-export function wasmHost(programs: Readonly<Record<string, Uint8Array>>, wasmer?: () => Promise<unknown>): Kernel {
-  const webAssembly = webAssemblyLoader({ hasher: plainHasher, ...(wasmer !== undefined && { wasmer }) });
+export function wasmHost(
+  programs: Readonly<Record<string, Uint8Array>>,
+  options: Partial<WebAssemblyOptions> = {},
+): Kernel {
+  const webAssembly = webAssemblyLoader({ hasher: plainHasher, ...options });
   const loader = { standIn: () => Promise.resolve(null), webAssembly };
   const pace = jumping(() => Promise.resolve());
   const kernel = bootHost({ now: bootTime, random: seededRandom(1), pace, loader });

@@ -1,0 +1,274 @@
+/**
+ * WebAssembly programs on the simulated kernel: how long one takes to start, what fuel costs while it
+ * computes, how fast bytes go through pipes, how soon one that never ends is killed.
+ *
+ * Fuel is judged on a real program, QuickJS, running scripts; the kernels (wasm/kernels.c) show its hard cases beside it. The
+ * same function is called in the module as it was and as it is rewritten, in turns; the best of each is compared, as what
+ * else the machine does only ever adds. The ticks themselves, eight thousand a second of 1 or 2 µs, are left out.
+ * Times are processor time of the one thread on which all of it happens: on a quiet machine that is what a clock shows.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import { QuickJS } from "quickjs-wasi";
+import { linuxPorts } from "../backends/linux/ports.ts";
+import type { Kernel } from "../backends/sim/kernel/kernel.ts";
+import type { Sys } from "../backends/sim/kernel/sys.ts";
+import { inProcess } from "../backends/sim/testing/small-host.ts";
+import { added, addFuel } from "../backends/sim/wasm/fuel.ts";
+import { setHooks } from "../backends/sim/wasm/hooks.ts";
+import { code, smallModule } from "../backends/sim/wasm/testing/modules.ts";
+import { spawn, wasmHost } from "../backends/sim/wasm/testing/wasm-host.ts";
+import { type Global, type Instance, type Memory, webAssembly } from "../backends/sim/wasm/web-assembly.ts";
+import { program } from "../images/wasi/build.ts";
+import { type Contender, interleave } from "./interleave.ts";
+import { judge, type Row } from "./row.ts";
+
+const SIGKILL = 9;
+/** Goals that are numbers, not peers. */
+const startMs = 5;
+const megabytes = 64;
+const pipesMs = (megabytes / 100) * 1000;
+
+export async function* bench(rounds: number): AsyncGenerator<Row, void, undefined> {
+  yield* starts(rounds);
+  yield await pipes(Math.ceil(rounds / 4));
+  yield await kills(rounds);
+  yield* fuel(rounds);
+}
+
+/** Milliseconds of processor time of this thread, on which everything here happens. */
+async function timed(act: () => Promise<unknown>): Promise<number> {
+  const from = process.threadCpuUsage();
+  await act();
+  const { user, system } = process.threadCpuUsage(from);
+  return (user + system) / 1000;
+}
+
+async function medianOf(name: string, once: () => Promise<number>, rounds: number): Promise<number> {
+  const times = await interleave([{ name, once }], rounds);
+  return times.get(name)?.median ?? Number.NaN;
+}
+
+async function* starts(rounds: number): AsyncGenerator<Row, void, undefined> {
+  for (const name of ["upper", "hello"]) {
+    const kernel = wasmHost({ [name]: await program(name) }, linuxPorts);
+    const once = (): Promise<number> => timed(() => inProcess(kernel, (sys) => toItsEnd(sys, name)));
+    const ours = await medianOf(name, once, rounds);
+    const row = `${name}, from spawn to its end`;
+    yield judge({ bench: "wasm", row, unit: "ms", ours, peers: { allowed: startMs } }, { peer: "allowed", atMost: 1 });
+  }
+}
+
+async function toItsEnd(sys: Sys, name: string): Promise<void> {
+  const { pid, stdin, stdout } = await spawn(sys, [name]);
+  sys.close(stdin);
+  while ((await sys.read(stdout, 65536)).length > 0);
+  await sys.wait(pid);
+}
+
+/** 64 MB from a process through two cats to another. */
+async function pipes(rounds: number): Promise<Row> {
+  const kernel = wasmHost({ cat: await program("cat") }, linuxPorts);
+  const ours = await medianOf("cats", () => timed(() => inProcess(kernel, throughTwoCats)), rounds);
+  const row = `${megabytes} MB through two cats`;
+  return judge({ bench: "wasm", row, unit: "ms", ours, peers: { allowed: pipesMs } }, { peer: "allowed", atMost: 1 });
+}
+
+async function throughTwoCats(sys: Sys): Promise<void> {
+  const [first, between, last] = [sys.pipe(), sys.pipe(), sys.pipe()];
+  const cat = (from: number, to: number): Promise<number> =>
+    sys.spawn("/bin/cat", ["cat"], [], {
+      fds: new Map([
+        [0, from],
+        [1, to],
+        [2, to],
+      ]),
+    });
+  await cat(first.read, between.write);
+  await cat(between.read, last.write);
+  sys.fork(
+    async (child) => {
+      const chunk = new Uint8Array(65536);
+      for (let sent = 0; sent < megabytes * 1e6; sent += chunk.length) await child.write(1, chunk);
+      return 0;
+    },
+    { fds: new Map([[1, first.write]]) },
+  );
+  for (const fd of [first.read, first.write, between.read, between.write, last.write]) sys.close(fd);
+  while ((await sys.read(last.read, 65536)).length > 0);
+  sys.close(last.read);
+  for (let count = 0; count < 3; count++) await sys.wait(-1);
+}
+
+/** From the signal to the parent's having waited for a program in an endless loop. */
+async function kills(rounds: number): Promise<Row> {
+  const kernel: Kernel = wasmHost({ endless: smallModule({ start: code.forever }) });
+  const once = (): Promise<number> =>
+    inProcess(kernel, async (sys) => {
+      const { pid } = await spawn(sys, ["endless"]);
+      await sys.sleep(5_000_000n);
+      const from = performance.now();
+      sys.kill(pid, SIGKILL);
+      await sys.wait(pid);
+      return performance.now() - from;
+    });
+  const ours = await medianOf("kill", once, rounds);
+  return judge({ bench: "wasm", row: "kill -9 of an endless loop", unit: "ms", ours, peers: {} }, null);
+}
+
+interface Pair {
+  readonly name: string;
+  readonly isJudged: boolean;
+  readonly plain: () => unknown;
+  readonly fuelled: () => unknown;
+}
+
+async function* fuel(rounds: number): AsyncGenerator<Row, void, undefined> {
+  const turns = Math.ceil(rounds / 3);
+  const measured: { name: string; ours: number; plain: number; isJudged: boolean }[] = [];
+  for (const { name, isJudged, plain, fuelled } of [...(await scripts()), ...(await kernels())]) {
+    if (String(plain()) !== String(fuelled())) throw new Error(`${name} computes something else with fuel`);
+    const count = callsIn(sampleMs, plain);
+    const times = await interleave([repeated("plain", plain, count), repeated("ours", fuelled, count)], turns);
+    const best = (of: string): number => times.get(of)?.minimum ?? Number.NaN;
+    measured.push({ name, ours: best("ours"), plain: best("plain"), isJudged });
+    yield judge(
+      { bench: "wasm", row: `fuel, ${name}`, unit: "ms", ours: best("ours"), peers: { plain: best("plain") } },
+      null,
+    );
+  }
+  const judged = measured.filter(({ isJudged }) => isJudged);
+  const mean = (numbers: readonly number[]): number =>
+    Math.exp(numbers.reduce((sum, each) => sum + Math.log(each), 0) / numbers.length);
+  const worst = judged.toSorted((one, other) => other.ours / other.plain - one.ours / one.plain)[0];
+  const rows: [row: string, ours: number, plain: number, atMost: number][] = [
+    [
+      "fuel, scripts, geometric mean",
+      mean(judged.map(({ ours }) => ours)),
+      mean(judged.map(({ plain }) => plain)),
+      1.35,
+    ],
+    [`fuel, scripts, worst (${worst?.name ?? ""})`, worst?.ours ?? Number.NaN, worst?.plain ?? Number.NaN, 1.5],
+  ];
+  for (const [row, ours, plain, atMost] of rows)
+    yield judge({ bench: "wasm", row, unit: "ms", ours, peers: { plain } }, { peer: "plain", atMost });
+}
+
+/** Processor time is counted in steps of a few milliseconds: a sample is many calls. */
+const sampleMs = 150;
+
+function callsIn(milliseconds: number, act: () => unknown): number {
+  const from = process.threadCpuUsage();
+  for (let count = 1; ; count++) {
+    act();
+    if (process.threadCpuUsage(from).user >= milliseconds * 1000) return count;
+  }
+}
+
+function repeated(name: string, act: () => unknown, count: number): Contender {
+  const all = (): Promise<void> => {
+    for (let done = 0; done < count; done++) act();
+    return Promise.resolve();
+  };
+  return { name, once: async () => (await timed(all)) / count };
+}
+
+/** Gives a rewritten instance its hooks and, again and again, fuel. */
+async function fill(instance: Instance): Promise<void> {
+  const fuelOf = instance.exports[added.fuel] as Global;
+  const memory = instance.exports[added.memory] as Memory;
+  const grant = 1_000_000;
+  const tick = (): void => {
+    fuelOf.value = grant;
+  };
+  await setHooks(instance, tick, (pages) => {
+    try {
+      return memory.grow(pages);
+    } catch {
+      return -1;
+    }
+  });
+  tick();
+}
+
+const sources: Readonly<Record<string, string>> = {
+  calls: "function f(n) { return n < 2 ? n : f(n - 1) + f(n - 2) } f(21)",
+  sort: "let a = [], s = 1; for (let i = 0; i < 8000; i++) a.push(s = (s * 1103515245 + 12345) & 0x7fffffff); a.sort((x, y) => x - y)[100]",
+  json: "let o = []; for (let i = 0; i < 800; i++) o.push({ id: i, name: 'n' + i, tags: ['a', i] }); JSON.stringify(JSON.parse(JSON.stringify(o))).length",
+  regexp:
+    "let t = ''; for (let i = 0; i < 1500; i++) t += `k${i}=${i * 7};`; let n = 0; for (const m of t.matchAll(/k(\\d+)=(\\d*5);/g)) n += m[2].length; n",
+  map: "let m = new Map(); for (let i = 0; i < 12000; i++) m.set('k' + (i % 3000), i); let s = 0; for (const v of m.values()) s += v; s",
+  closures: "let c = 0; [...Array(20000).keys()].map((x) => x * 2).filter((x) => x % 3).forEach((x) => { c += x }); c",
+};
+
+/** QuickJS, as it is and with fuel, running each of the scripts. */
+async function scripts(): Promise<Pair[]> {
+  const bytes = readFileSync(fileURLToPath(import.meta.resolve("quickjs-wasi/quickjs.wasm")));
+  const [plain, fuelled] = [await quickJs(bytes, false), await quickJs(addFuel(bytes).bytes, true)];
+  return Object.entries(sources).map(([name, source]) => {
+    const run = (vm: QuickJS) => (): unknown => {
+      const value = vm.evalCode(`{ ${source} }`);
+      const result: unknown = vm.dump(value);
+      value.dispose();
+      return result;
+    };
+    return { name: `QuickJS ${name}`, isJudged: true, plain: run(plain), fuelled: run(fuelled) };
+  });
+}
+
+/** It instantiates by itself; the hooks have to be in before it initialises. */
+async function quickJs(bytes: Uint8Array, isRewritten: boolean): Promise<QuickJS> {
+  const module = await webAssembly.compile(bytes);
+  const engine = webAssembly as { instantiate: typeof webAssembly.instantiate };
+  const { instantiate } = engine;
+  try {
+    engine.instantiate = async (of, imports) => {
+      engine.instantiate = instantiate;
+      const instance = await instantiate(of, imports);
+      if (isRewritten) await fill(instance);
+      return instance;
+    };
+    return await QuickJS.create({ wasm: module as never });
+  } finally {
+    engine.instantiate = instantiate;
+  }
+}
+
+/** Nothing without clang. */
+async function kernels(): Promise<Pair[]> {
+  const bytes = compiled();
+  if (bytes === null) return [];
+  const [plain, fuelled] = [await instanceOf(bytes), await instanceOf(addFuel(bytes).bytes)];
+  await fill(fuelled);
+  const names = Object.keys(plain.exports).filter((name) => !["memory", "_start"].includes(name));
+  return names.map((name) => {
+    const call = (instance: Instance) => instance.exports[name] as () => number;
+    return { name, isJudged: false, plain: call(plain), fuelled: call(fuelled) };
+  });
+}
+
+async function instanceOf(bytes: Uint8Array): Promise<Instance> {
+  const nothing = new Proxy({}, { get: () => () => 0 });
+  return webAssembly.instantiate(await webAssembly.compile(bytes), { wasi_snapshot_preview1: nothing });
+}
+
+function compiled(): Uint8Array | null {
+  const directory = mkdtempSync(join(tmpdir(), "tsbox-bench-wasm-"));
+  const output = join(directory, "kernels.wasm");
+  const source = fileURLToPath(new URL("wasm/kernels.c", import.meta.url));
+  try {
+    execFileSync("clang", ["--target=wasm32-wasi", "-O2", "-Wl,--strip-all", "-o", output, source, "-lm"], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    return readFileSync(output);
+  } catch (error) {
+    process.stderr.write(`the kernels are left out, as clang cannot compile for WASI here: ${String(error)}\n`);
+    return null;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
