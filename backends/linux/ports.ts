@@ -11,18 +11,21 @@ const millisecond = 1_000_000n;
 /** How far the fine clock may be from the wall clock before the wall clock was set by somebody. */
 const tolerance = 2n * millisecond;
 
-/** The wall clock tells milliseconds only; between two of its steps the monotonic clock counts on. */
 /** What a timer of node's can count; a longer one would ring at once. */
 const longestTimer = 2 ** 31 - 1;
 
+/** The wall clock tells milliseconds only; between two of its steps the monotonic clock counts on. */
 class WallClock implements Clock {
   #offset = BigInt(Date.now()) * millisecond - process.hrtime.bigint();
 
   now(): bigint {
+    const before = process.hrtime.bigint();
     const wall = BigInt(Date.now()) * millisecond;
     const monotonic = process.hrtime.bigint();
     const ahead = monotonic + this.#offset - wall;
-    if (ahead < -tolerance || ahead > tolerance) this.#offset = wall - monotonic;
+    // Where other programs ran between the two readings, these say nothing of each other.
+    const together = monotonic - before < millisecond;
+    if (together && (ahead < -tolerance || ahead > tolerance)) this.#offset = wall - monotonic;
     return monotonic + this.#offset;
   }
 
