@@ -68,9 +68,8 @@ function ours(machine: Machine): Contender {
       const stdio = { terminal: false, stdin: false, stdinOnce: false };
       const files = { log: `${home}/log` as HostPath, exit: `${home}/exit` as HostPath };
       const begin = performance.now();
-      const beforeRelease = (): Promise<void> => Promise.resolve();
       const key = { container, exec: null };
-      const task = await machine.perform({ key, plan, stdio: { ...stdio, ...files }, beforeRelease });
+      const task = await machine.perform({ key, plan, stdio: { ...stdio, ...files }, unattended: true });
       await task.release();
       const elapsed = performance.now() - begin;
       await task.exited;

@@ -4,8 +4,9 @@
  *   <run root>/<12 hex of the container>/s                 the monitor of its first process
  *   <run root>/<12 hex of the container>/<12 hex of exec>  the monitor of an exec session
  *
- * Starting is one round trip: the plan goes to the helper, and while its monitor makes the mounts we connect to that
- * and send the release, which it finds when it comes to the gate. Nothing polls.
+ * Starting is one round trip: the plan goes to the helper, with the release when nobody is to be attached before.
+ * Otherwise we connect to the monitor while it makes the mounts, and it finds the release when it comes to the gate.
+ * Nothing polls.
  */
 import * as fs from "node:fs";
 import { join, resolve } from "node:path";
@@ -125,7 +126,8 @@ class LinuxMachine implements Machine {
   }
 
   /** While the monitor makes the mounts, those who wait for the task are connected and the release is sent. */
-  async #toGate({ plan, stdio, beforeRelease }: TaskStart, place: TaskPlace): Promise<LinuxTask> {
+  async #toGate(start: TaskStart, place: TaskPlace): Promise<LinuxTask> {
+    const { plan, stdio, unattended = false } = start;
     const { architecture } = this.traits;
     const connected = Promise.withResolvers<LinuxTask>();
     const request: Request = {
@@ -134,10 +136,11 @@ class LinuxMachine implements Machine {
       stdio,
       socket: place.socket,
       early: true,
+      released: unattended,
       resolve: (join) => this.#identityOf(join.container),
       seccomp: (profile) => compileFilter(profile, architecture),
     };
-    const result = await this.#helper.request(request, () => connected.resolve(connect(place, beforeRelease)));
+    const result = await this.#helper.request(request, () => connected.resolve(connect(place, start)));
     if (result.kind === "failed") throw new PlanError(result.failure);
     assert(result.kind === "gate", "a performed plan stands at its gate");
     const task = await connected.promise;
@@ -256,11 +259,10 @@ class LinuxMachine implements Machine {
 }
 
 /** Opens the connection to a monitor that performs. What goes wrong with the release is told to whoever releases. */
-async function connect(place: TaskPlace, beforeRelease: TaskStart["beforeRelease"]): Promise<LinuxTask> {
+async function connect(place: TaskPlace, { beforeRelease, unattended }: TaskStart): Promise<LinuxTask> {
   const task = new LinuxTask(place);
-  if (beforeRelease === undefined) return task;
-  await beforeRelease(task);
-  task.release().catch(() => {});
+  await beforeRelease?.(task);
+  if (beforeRelease !== undefined || unattended === true) task.release().catch(() => {});
   return task;
 }
 

@@ -11,7 +11,8 @@
  *    perform that asked for it hears twice: "listening" when clients can connect, the other when the gate is there. A
  *    monitor that crashes after its answer may cause a second "failed" with the same id: ignore ids not waited for.
  *   request   u32 id, u8 kind, then
- *     1 perform      u8 flags (1 terminal, 2 stdin, 4 stdin once, 8 say when listening), str log ("": none), str exit, str socket, ops
+ *     1 perform      u8 flags (1 terminal, 2 stdin, 4 stdin once, 8 say when listening,
+ *                    16 release: no gate, and "gate" is answered when the program runs), str log ("": none), str exit, str socket, ops
  *     2 carry-out    ops                 3 tree  str root, str socket              4 remove-tree  str path
  *   ops       u32 count, each: u8 opcode, the fields `writeOp` shows. A spawn's child ops stand in a blob.
  *   reply     u32 id, u8 kind: 1 gate {u32 pid, u64 start time}, 2 done, 3 listening, 4 failed {failure}
@@ -68,6 +69,8 @@ export interface PerformRequest {
   readonly socket: HostPath;
   /** Whether to answer "listening" too, as soon as it does. */
   readonly early?: boolean;
+  /** Whether the gate is open from the start. */
+  readonly released?: boolean;
   /** The first process of the container to join; its start time (clock ticks) guards against reused pids. */
   readonly resolve: (join: Join) => { pid: number; startTime: bigint };
   /** The filter: an array of struct sock_filter. */
@@ -390,7 +393,13 @@ function writeRequest(out: Writer, request: Request): void {
   switch (request.kind) {
     case "perform": {
       const { terminal, stdin, stdinOnce, log, exit } = request.stdio;
-      out.u8((terminal ? 1 : 0) | (stdin ? 2 : 0) | (stdinOnce ? 4 : 0) | (request.early === true ? 8 : 0));
+      out.u8(
+        (terminal ? 1 : 0) |
+          (stdin ? 2 : 0) |
+          (stdinOnce ? 4 : 0) |
+          (request.early === true ? 8 : 0) |
+          (request.released === true ? 16 : 0),
+      );
       out
         .str(log ?? "")
         .str(exit)

@@ -140,7 +140,7 @@ async function perform(context: Context, session: Session, plan: Plan, detach: b
     key: { container, exec: id },
     plan,
     stdio: { terminal: request.tty, stdin: request.attachStdin && !detach, stdinOnce: !request.tty, log: null, exit },
-    beforeRelease,
+    ...(detach ? { unattended: true } : { beforeRelease }),
   });
   session.task = task;
   await beforeRelease(task);

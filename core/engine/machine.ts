@@ -58,6 +58,8 @@ export interface TaskStart {
    * only waits. Another leaves it uncalled, and both to the caller.
    */
   readonly beforeRelease?: (task: Task) => Promise<void>;
+  /** There is nobody to attach: a machine may open the gate as soon as the plan comes to it, without being asked. */
+  readonly unattended?: boolean;
 }
 
 export interface Stdio {

@@ -71,7 +71,8 @@ function startedRecord(context: Context, before: ContainerRecord, planned: Start
 async function perform(context: Context, live: Live, record: ContainerRecord, plan: Plan): Promise<Task> {
   const key = { container: record.id, exec: null };
   const beforeRelease = (task: Task): Promise<void> => connectPending(live, task);
-  const task = await context.machine.perform({ key, plan, stdio: stdioOf(context, record), beforeRelease });
+  const attaching = live.pending.size === 0 ? { unattended: true } : { beforeRelease };
+  const task = await context.machine.perform({ key, plan, stdio: stdioOf(context, record), ...attaching });
   live.task = task;
   await beforeRelease(task);
   await task.release();

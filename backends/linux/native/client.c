@@ -1,7 +1,7 @@
 #include "client.h"
 #include <sys/socket.h>
 
-enum { READ_SIZE = 16 * 1024, CLIENT_FRAME_LIMIT = 512 * 1024 };
+enum { READ_SIZE = 16 * 1024, DISCARD_LIMIT = 256 };
 
 static bool buffer_reserve(struct buffer *buffer, size_t length) {
   if (buffer->size - buffer->end >= length) return true;
@@ -53,6 +53,12 @@ void client_flush(struct client *client) {
   if (sent) buffer_take(&client->out, sent);
 }
 
+// Input that is left unread makes the close a reset, which takes along what the client has not read yet.
+void client_discard(struct client *client) {
+  static uint8_t bytes[READ_SIZE];
+  for (int tries = 0; tries < DISCARD_LIMIT && recv(client->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; tries++) continue;
+}
+
 void client_read(struct client *client) {
   if (!buffer_reserve(&client->in, READ_SIZE)) return;
   ssize_t got = recv(client->fd, client->in.bytes + client->in.end, READ_SIZE, MSG_DONTWAIT);
@@ -65,7 +71,7 @@ const uint8_t *client_frame(struct client *client, uint32_t *length) {
   struct reader in = {.at = client->in.bytes + client->in.start, .end = client->in.bytes + client->in.end};
   size_t waiting = buffer_length(&client->in);
   *length = waiting < 4 ? 0 : read_u32(&in);
-  if (waiting < 4 || (*length > 0 && *length <= CLIENT_FRAME_LIMIT))
+  if (waiting < 4 || (*length > 0 && *length <= FRAME_LIMIT))
     return waiting >= 4 && waiting - 4 >= *length ? in.at : NULL;
   client->gone = client->deaf = true;
   buffer_take(&client->in, waiting);

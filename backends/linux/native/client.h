@@ -28,6 +28,8 @@ void client_send_frame(struct client *client, struct frame *frame);
 void client_flush(struct client *client);
 // Reads what is there. Sets `gone` at the end.
 void client_read(struct client *client);
+// Throws away what is there.
+void client_discard(struct client *client);
 void client_free(struct client *client);
 // The body of the next whole frame, null when there is none; a frame above the limit makes the client gone and deaf.
 const uint8_t *client_frame(struct client *client, uint32_t *length);

@@ -419,11 +419,15 @@ static _Noreturn void start_failed(const struct failure *failure) {
   _exit(0);
 }
 
+static void answer(void) {
+  tell(1, NULL);
+  close(reply);
+}
+
 static void reach_gate(void) {
   at_gate = true;
   use_master();
-  tell(1, NULL);
-  close(reply);
+  if (!(request->stdio & STDIO_RELEASED)) answer();
   unstick();
 }
 
@@ -431,6 +435,7 @@ static void tell_started(void) {
   struct frame frame;
   close(task.channel);
   task.channel = -1;
+  if (request->stdio & STDIO_RELEASED) answer();
   for (size_t i = 0; i < client_count; i++) {
     if (!clients[i]->releasing) continue;
     frame_begin(&frame, 4);
@@ -444,7 +449,7 @@ static void follow_child(void) {
   failure.host = (int)request->ops.count - 1;
   if (message == MESSAGE_GATE) reach_gate();
   else if (message == 0 && at_gate) tell_started();
-  else if (message == MESSAGE_FAILED && at_gate) exec_failed(&failure);
+  else if (message == MESSAGE_FAILED && at_gate && !(request->stdio & STDIO_RELEASED)) exec_failed(&failure);
   else if (message == 0 || message == MESSAGE_FAILED) start_failed(&failure);
 }
 
@@ -529,7 +534,7 @@ static void finish(void) {
   ended_at = now_ms();
   turn(0);
   while (!all_told() && now_ms() - ended_at < GOODBYE_MS) turn(SILENCE_MS);
-  for (size_t i = 0; i < client_count; i++) client_read(clients[i]);  // a close with unread input would be a reset
+  for (size_t i = 0; i < client_count; i++) client_discard(clients[i]);
   _exit(0);
 }
 
@@ -546,6 +551,7 @@ _Noreturn void monitor(const struct request *performed, int answers) {
   reply = answers;
   prctl(PR_SET_NAME, "tsbox-monitor");
   if (perform(&failure) < 0) start_failed(&failure);
+  if (request->stdio & STDIO_RELEASED) released = asked = task_release(&task) == 0;
   while (!at_gate) turn(-1);
   int spared = write_text("/proc/self/oom_score_adj", "-999");  // needs CAP_SYS_RESOURCE
   (void)spared;
