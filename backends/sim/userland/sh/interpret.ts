@@ -409,7 +409,9 @@ export class Interpreter {
     const { shell } = this;
     if (shell.depth >= depthMax)
       throw new ShellError(`${words[0] ?? ""}: functions call each other more than ${depthMax} deep`);
-    return yield* this.#withRedirections(node.redirections, [], () => this.#call(found, words, node, flags));
+    const call = (): Run<number> => this.#call(found, words, node, flags);
+    if (node.redirections.length === 0) return yield* call();
+    return yield* this.#withRedirections(node.redirections, [], call);
   }
 
   *#call(found: ShellFunction, words: readonly string[], node: Simple, flags: number): Run<number> {
@@ -500,13 +502,23 @@ export class Interpreter {
 
   #fork(job: Job | null, isForeground: boolean, body: (child: Interpreter) => Run<number>): Pid {
     const { shell } = this;
-    const { sys } = shell;
-    const pid = sys.fork((own) => liveAsChild(shell, own, body), this.#groupFor(job, isForeground));
+    const pid = this.#forked((own) => liveAsChild(shell, own, body), this.#groupFor(job, isForeground));
     if (job !== null) {
       if (shell.monitors && job.group === null) job.group = pid;
       job.members.push({ pid, status: null });
     }
     return pid;
+  }
+
+  #forked(body: (sys: Sys) => Promise<number>, options: SpawnOptions): Pid {
+    try {
+      return this.shell.sys.fork(body, options);
+    } catch (thrown) {
+      if (!(thrown instanceof Errno)) throw thrown;
+      // dash has no line to tell of here.
+      Object.assign(this.shell, { line: 0, functionLine: 0 });
+      throw new ShellError("Cannot fork");
+    }
   }
 
   #groupFor(job: Job | null, isForeground: boolean): SpawnOptions {

@@ -45,6 +45,22 @@ export interface Parsed {
   readonly problem: SyntaxProblem | null;
 }
 
+/**
+ * The same of the beginning of a longer text, which has been cut at the end of a line: a here-document or
+ * a line that goes on behind the cut makes it incomplete too.
+ */
+export function parsePart(text: string, firstLine: number): Parsed {
+  const parsed = parseScript(text, firstLine);
+  if (parsed.problem !== null) return parsed;
+  const cut = new SyntaxProblem("Syntax error: end of file unexpected", firstLine, true);
+  if (/(?:^|[^\\])(?:\\\\)*\\\n$/.test(text.slice(-64))) return { statements: [], problem: cut };
+  if (!text.includes("<<")) return parsed;
+  const { commands } = parse(text);
+  const lowering = new Lowering(text, firstLine);
+  const statements = [...lowering.statements(commands)];
+  return lowering.isCut ? { statements: [], problem: cut } : { statements, problem: null };
+}
+
 /** `firstLine` is the number of the text's first line. */
 export function parseScript(text: string, firstLine = 1): Parsed {
   const script = parse(text);
@@ -104,6 +120,8 @@ function unterminatedText(what: string): string {
 class Lowering {
   readonly #text: string;
   readonly #firstLine: number;
+  /** A here-document has no end. */
+  isCut = false;
   #lineStarts: number[] | null = null;
 
   constructor(text: string, firstLine: number) {
@@ -311,6 +329,7 @@ class Lowering {
   }
 
   #here(here: HereDoc): Redirection {
+    if (here.closing === undefined) this.isCut = true;
     const fd = this.#descriptor(here, 0);
     const strip = here.operator === "<<-";
     const { text, parts } = here.body;

@@ -11,11 +11,12 @@ import { canonical } from "../paths.ts";
 import type { Dialect } from "./dialect.ts";
 import { interact } from "./interactive.ts";
 import { exiting, Interpreter } from "./interpret.ts";
-import { parseScript } from "./lower.ts";
+import { type Parsed, parsePart, parseScript } from "./lower.ts";
 import { drive, type Run, settled } from "../run.ts";
 import { Shell, ShellError } from "./shell.ts";
 
 const chunkBytes = 8192;
+const pieceChars = 65536;
 
 interface Invocation {
   /** Of `-c`. */
@@ -54,7 +55,7 @@ function* live(interpreter: Interpreter, argv: readonly string[], environment: r
   if (shell.interactive) shell.variables.set("PS1", variable(environment, "PS1") ?? "\\w \\$ ");
   shell.line = shell.dialect === "ash" ? 0 : 1;
   if (invocation.command !== null) return yield* interpreter.source(invocation.command, 1, exiting);
-  if (invocation.file !== null) return yield* interpreter.source(yield* scriptText(shell, invocation.file), 1, exiting);
+  if (invocation.file !== null) return yield* script(interpreter, yield* scriptText(shell, invocation.file));
   if (shell.interactive) return yield* settled(interact(interpreter));
   return yield* fromInput(interpreter);
 }
@@ -123,6 +124,37 @@ function* allOf(sys: Sys, fd: number): Run<string> {
   }
 }
 
+/** A long script is parsed piece by piece, so that its first command need not wait for its last. */
+function* script(interpreter: Interpreter, text: string): Run<number> {
+  let line = 1;
+  let status = 0;
+  for (let at = 0; at < text.length; ) {
+    const { end, parsed } = pieceFrom(text, at, line);
+    const isLast = end === text.length;
+    status = yield* interpreter.statements(parsed.statements, parsed.problem, isLast ? exiting : 0);
+    if (interpreter.shell.skip !== null) return status;
+    line += countLines(text, at, end);
+    at = end;
+  }
+  return status;
+}
+
+/** As many whole lines as make whole commands. */
+function pieceFrom(text: string, from: number, line: number): { end: number; parsed: Parsed } {
+  for (let size = pieceChars; ; size *= 2) {
+    const end = from + size >= text.length ? text.length : text.indexOf("\n", from + size) + 1 || text.length;
+    const piece = text.slice(from, end);
+    const parsed = end === text.length ? parseScript(piece, line) : parsePart(piece, line);
+    if (end === text.length || parsed.problem?.incomplete !== true) return { end, parsed };
+  }
+}
+
+function countLines(text: string, from: number, to: number): number {
+  let count = 0;
+  for (let at = text.indexOf("\n", from); at !== -1 && at < to; at = text.indexOf("\n", at + 1)) count++;
+  return count;
+}
+
 /** Commands as they arrive: each whole one runs before more is read. */
 function* fromInput(interpreter: Interpreter): Run<number> {
   const { shell } = interpreter;
@@ -136,7 +168,7 @@ function* fromInput(interpreter: Interpreter): Run<number> {
     text += decodeBytes(chunk);
     const whole = isEnd ? text : text.slice(0, text.lastIndexOf("\n") + 1);
     if (whole === "") continue;
-    const parsed = parseScript(whole, line);
+    const parsed = isEnd ? parseScript(whole, line) : parsePart(whole, line);
     if (parsed.problem?.incomplete === true && !isEnd) continue;
     text = text.slice(whole.length);
     line += whole.split("\n").length - 1;
