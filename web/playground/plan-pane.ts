@@ -21,6 +21,9 @@ export class PlanPane extends LitElement {
         padding: 0.25rem 0;
         border-top: 1px solid var(--line);
       }
+      summary {
+        overflow-wrap: anywhere;
+      }
       li.inner {
         padding-left: 1.5rem;
       }

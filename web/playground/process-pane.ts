@@ -1,7 +1,6 @@
 /**
- * The processes of the simulated host and the namespaces they are in, as the kernel has them. Who shares
- * a namespace shares its number; the host's own are shown faintly, so that what a container has of its
- * own stands out, by a mark as well as by its colour.
+ * The processes of the simulated host and the namespaces they are in, as the kernel has them. Shown are
+ * the namespaces that are not the host's: processes with the same number share one.
  */
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { HostView, ProcessView } from "../../host/lens.ts";
@@ -14,15 +13,25 @@ export class ProcessPane extends LitElement {
   static override styles = [
     paneStyles,
     css`
-      td.own {
+      ul {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.25rem;
+        margin: 0;
+        padding: 0;
+        list-style: none;
+      }
+      li {
+        padding: 0 0.4rem;
         color: var(--good);
-        font-weight: 600;
+        border: 1px solid currentColor;
+        border-radius: 0.35rem;
+        font-size: 0.85em;
+        white-space: nowrap;
       }
-      td.shared {
-        color: var(--faint);
-      }
-      .number {
-        font-variant-numeric: tabular-nums;
+      th code {
+        display: inline-block;
+        min-width: 7rem;
       }
     `,
   ];
@@ -41,19 +50,17 @@ export class ProcessPane extends LitElement {
     const host = processes.find(({ pid }) => pid === 1);
     return html`<h2>Processes and their namespaces</h2>
       <p class="faint">
-        A container is a process of the host. ● marks a namespace that is not the host's; the number is the one
-        <code>readlink /proc/PID/ns/…</code> shows.
+        A container is a process of the host. The numbers are those of <code>readlink /proc/PID/ns/…</code>; who has the
+        same one shares that namespace.
       </p>
       <div class="scroll" role="region" aria-label="Processes" tabindex="0">
         <table>
           <thead>
             <tr>
               <th scope="col">PID</th>
-              <th scope="col">Inside</th>
               <th scope="col">Command</th>
-              ${kinds.map((kind) => html`<th scope="col">${kind}</th>`)}
+              <th scope="col">Namespaces that are not the host's</th>
               <th scope="col">Memory</th>
-              <th scope="col">Control group</th>
             </tr>
           </thead>
           <tbody>
@@ -66,21 +73,18 @@ export class ProcessPane extends LitElement {
 
 function row(process: ProcessView, host: ProcessView | undefined): TemplateResult {
   const { pid, ownPid, command, state, namespaces, memoryBytes, cgroup } = process;
+  const own = kinds.flatMap((kind, at) =>
+    namespaces[at] === host?.namespaces[at] ? [] : [`${kind} ${namespaces[at]}`],
+  );
   return html`<tr>
-    <td class="number">${pid}</td>
-    <td class="number">${ownPid === pid ? nothing : ownPid}</td>
-    <th scope="row"><code>${shortened(command)}</code>${state === "waiting" || state === "ready" ? nothing : html` (${state})`}</th>
-    ${namespaces.map((number, at) => tile(number, number === host?.namespaces[at]))}
+    <td class="number">${pid}${ownPid === pid ? nothing : html`<br /><span class="faint">inside ${ownPid}</span>`}</td>
+    <th scope="row">
+      <code>${shortened(command)}</code>${state === "waiting" || state === "ready" ? nothing : html` (${state})`}
+      ${cgroup === "/" ? nothing : html`<br /><span class="faint">${shortened(cgroup)}</span>`}
+    </th>
+    <td>${own.length === 0 ? html`<span class="faint">none</span>` : html`<ul>${own.map((each) => html`<li>${each}</li>`)}</ul>`}</td>
     <td class="number">${formatBytes(memoryBytes)}</td>
-    <td><code>${shortened(cgroup)}</code></td>
   </tr>`;
-}
-
-function tile(number: number, isHosts: boolean): TemplateResult {
-  const digits = String(number).slice(-4);
-  return isHosts
-    ? html`<td class="number shared" title="the host's, ${number}">${digits}</td>`
-    : html`<td class="number own" title="its own, ${number}">● ${digits}</td>`;
 }
 
 function shortened(text: string): string {

@@ -120,9 +120,19 @@ export class TerminalPane extends LitElement {
     this.#machine?.type(bytes);
   }
 
+  /** Takes everything but the last line off the screen. */
+  clear(): void {
+    this.#terminal.clear();
+  }
+
+  /** Types keys. */
+  press(keys: string): void {
+    this.#type(encoder.encode(keys));
+  }
+
   /** Types a command and Enter, and goes there. */
   run(command: string): void {
-    this.#type(encoder.encode(`${command}\r`));
+    this.press(`${command}\r`);
     this.#terminal.focus();
   }
 
@@ -157,6 +167,7 @@ export class TerminalPane extends LitElement {
       <div class="screen"></div>
       <p class="hint faint" id="leave">Tab completes; F6 leaves the terminal.</p>
       <div class="row" role="group" aria-label="Commands to type">
+        <button type="button" @click=${() => this.clear()}>clear</button>
         ${this.suggestions.map(
           ({ command, label }) =>
             html`<button type="button" title=${command} @click=${() => this.run(command)}>${label}</button>`,

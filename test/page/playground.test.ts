@@ -1,0 +1,211 @@
+import { a11ySnapshot, emulateMedia } from "@web/test-runner-commands";
+import type { TerminalPane } from "../../web/playground/terminal-pane.ts";
+import type { TsbPlayground } from "../../web/playground/playground.ts";
+import "../../web/playground/playground.ts";
+import { code, smallModule } from "../../backends/sim/wasm/testing/modules.ts";
+import { weakContrasts } from "./contrast.ts";
+import { until } from "./until.ts";
+
+// The whole page in a real browser: the simulated host behind its terminal, containers in it, and the panes.
+
+const ctrlC = "\u0003";
+let page: TsbPlayground;
+
+function terminal(): TerminalPane {
+  const pane = page.renderRoot.querySelector<TerminalPane>("terminal-pane");
+  if (pane === null) throw new Error("no terminal");
+  return pane;
+}
+
+/** What was printed after a command was typed, once the prompt is there again. */
+async function run(command: string): Promise<string> {
+  const before = terminal().text.length;
+  terminal().run(command);
+  await prompted(before + 1);
+  return terminal().text.slice(before);
+}
+
+/** Waits until the last line is a prompt again. */
+async function prompted(from = 0): Promise<void> {
+  const isPrompt = (): boolean => terminal().text.length > from && /[$#]$/.test(terminal().text);
+  await until(isPrompt, () => `no prompt in “${terminal().text.slice(-500)}”`);
+}
+
+function pane(name: string): Element | null {
+  return page.renderRoot.querySelector(name);
+}
+
+function textOf(root: Element | ShadowRoot | null | undefined): string {
+  if (root === null || root === undefined) return "";
+  const inner = [...root.querySelectorAll("*")].map((each) => textOf(each.shadowRoot));
+  return `${root.textContent} ${inner.join(" ")}`.replaceAll(/\s+/g, " ");
+}
+
+async function paneShows(key: string, name: string, ...parts: readonly string[]): Promise<void> {
+  page.show(key);
+  const said = (): string => textOf(pane(name)?.shadowRoot);
+  await until(
+    () => parts.every((part) => said().includes(part)),
+    () => `expected ${parts.join(", ")} in “${said()}”`,
+  );
+}
+
+async function fetched(path: string, name: string): Promise<File | null> {
+  const response = await fetch(path);
+  return response.ok ? new File([await response.blob()], name) : null;
+}
+
+/** Gives a program to the machine and starts it; what comes after is the rest of the line. */
+async function runProgram(name: string, bytes: Uint8Array<ArrayBuffer>, after: string): Promise<() => string> {
+  const before = terminal().text.length;
+  await terminal().give(new File([bytes], name), `chmod +x ${name}; ./${name}${after}`);
+  return () => terminal().text.slice(before);
+}
+
+suite("the playground", () => {
+  /** Whether the busybox image could be made here and is in the machine. */
+  let isLoaded = false;
+
+  suiteSetup(async function () {
+    this.timeout(60_000);
+    await emulateMedia({ colorScheme: "light" });
+    page = document.createElement("tsb-playground") as TsbPlayground;
+    document.body.append(page);
+    await page.updateComplete;
+    await until(() => terminal().machine !== null);
+    await prompted();
+    includes(terminal().text, "Welcome to tsbox");
+  });
+  suiteTeardown(() => page.remove());
+  setup(() => terminal().clear());
+
+  test("is a Linux host with an engine", async () => {
+    includes(await run("ps"), "init", "tsboxd");
+    includes(await run("tsbox version"), "Server: tsbox");
+  });
+
+  test("loads an image that is dropped, runs it in namespaces of its own, and tells what it wrote", async function () {
+    this.timeout(60_000);
+    const image = await fetched("/fixtures/images/busybox.tar", "busybox.tar");
+    if (image === null) this.skip();
+    const before = terminal().text.length;
+    page.open(image);
+    await until(() => terminal().text.includes("Loaded image: busybox:latest"));
+    await prompted(before);
+    const seen = await run("tsbox run --rm busybox sh -c 'hostname; ps; ls -l /'");
+    if (!/[0-9a-f]{12}\s+PID\s+USER/.test(seen)) throw new Error(`no host name of its own in “${seen}”`);
+    includes(seen, "1 root", "sh -c hostname", "drwxr-xr-x");
+    await run("docker run --name box busybox sh -c 'echo hi > /new; rm /etc/passwd'");
+    includes(await run("tsbox diff box"), "C /etc", "D /etc/passwd", "A /new");
+    isLoaded = true;
+  });
+
+  test("shows the layers of a container, its files' origins, and the plan that was performed", async function () {
+    if (!isLoaded) this.skip();
+    await paneShows("image", "image-pane", "busybox:latest", "sha256:");
+    await paneShows("layers", "layers-pane", "container (writable)", "init layer", "box: busybox, exited", "new");
+    await paneShows("plan", "plan-pane", "becomes the program sh", "pivot_root", "man execve(2)");
+  });
+
+  test("shows processes with their namespaces while a container runs", async function () {
+    if (!isLoaded) this.skip();
+    await run("tsbox run -d --name sleeper busybox sleep 1000");
+    await paneShows("processes", "process-pane", "sleep 1000", "inside 1", "pid 40265", "network 40265");
+    await run("tsbox rm -f sleeper");
+  });
+
+  test("stops a flood by Ctrl-C, and stays usable meanwhile", async function () {
+    this.timeout(60_000);
+    terminal().run("yes flood");
+    await until(() => terminal().text.includes("flood\nflood\nflood"));
+    const started = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    if (performance.now() - started > 2000) throw new Error("the page did not get its turn");
+    const before = terminal().text.length;
+    terminal().press(ctrlC);
+    await prompted();
+    includes(await run("echo alive"), "alive");
+    if (terminal().text.length > before + 100_000) throw new Error("more came after Ctrl-C than was on its way");
+  });
+
+  for (const [name, bytes] of [
+    ["broken.wasm", Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 0xff)],
+    ["unknown.wasm", smallModule({ imports: ["nowhere", "nothing"] })],
+  ] as const)
+    test(`refuses ${name} with one line`, async () => {
+      const said = await runProgram(name, bytes, `; echo "code $?"`);
+      await until(() => said().includes("code 126"), said);
+      includes(said(), `${name}: cannot run`);
+      await prompted();
+    });
+
+  test("stops a program that never ends by Ctrl-C", async () => {
+    await runProgram("endless.wasm", smallModule({ start: code.forever }), "");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    terminal().press(ctrlC);
+    await prompted();
+    includes(await run("echo alive again"), "alive again");
+  });
+
+  test("has named regions, tabs and buttons for those who listen to it", async () => {
+    const roles: string[] = [];
+    const collect = (node: AccessibleNode): void => {
+      roles.push(`${node.role} ${node.name}`.trim());
+      for (const child of node.children ?? []) collect(child);
+    };
+    collect((await a11ySnapshot({})) as unknown as AccessibleNode);
+    includes(
+      roles.join("\n"),
+      "heading tsbox",
+      "tab Image",
+      "tab Layers",
+      "tab Processes",
+      "tab Plan",
+      "tab This machine",
+    );
+    includes(roles.join("\n"), "button run", "Terminal input");
+  });
+
+  test("goes from tab to tab by arrow keys", () => {
+    const tabs = pane("tab-set")?.shadowRoot;
+    page.show("image");
+    const list = tabs?.querySelector('[role="tablist"]');
+    const after = (key: string): string => {
+      list?.dispatchEvent(new KeyboardEvent("keydown", { key }));
+      return page.selected;
+    };
+    const visited = [after("ArrowRight"), after("End"), after("ArrowRight"), after("ArrowLeft"), after("Home")].join(
+      " ",
+    );
+    if (visited !== "layers machine image machine image") throw new Error(visited);
+  });
+
+  for (const colorScheme of ["light", "dark"] as const)
+    test(`has enough contrast in ${colorScheme} colours`, async () => {
+      await emulateMedia({ colorScheme });
+      document.documentElement.style.colorScheme = "light dark";
+      for (const key of ["image", "layers", "processes", "plan"]) {
+        page.show(key);
+        await page.updateComplete;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        const roots = [
+          page,
+          pane("terminal-pane"),
+          pane("tab-set"),
+          pane(`${key === "processes" ? "process" : key}-pane`),
+        ];
+        const weak = roots.flatMap((each) => (each === null ? [] : weakContrasts(each)));
+        if (weak.length > 0) throw new Error(`${key}: too little contrast: ${weak.join(", ")}`);
+      }
+    });
+});
+
+function includes(whole: string, ...parts: readonly string[]): void {
+  for (const part of parts) if (!whole.includes(part)) throw new Error(`expected “${part}” in “${whole.slice(-2000)}”`);
+}
+
+interface AccessibleNode {
+  readonly role: string;
+  readonly name: string;
+  readonly children?: readonly AccessibleNode[];
+}
