@@ -1,7 +1,7 @@
 /** What the page's tests ask their own server for: real images, what skopeo says of them, hostile archives. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import type { TestRunnerConfig } from "@web/test-runner";
 import { hostileArchives } from "../images/hostile.ts";
@@ -75,8 +75,4 @@ export function inlineStyles(): Plugin {
       return { body: `export default ${JSON.stringify(context.body)}` };
     },
   };
-}
-
-export function chromium(): string | undefined {
-  return ["/usr/bin/chromium", "/usr/bin/google-chrome"].find((path) => existsSync(path));
 }

@@ -3,7 +3,8 @@ import { esbuildPlugin } from "@web/dev-server-esbuild";
 import type { TestRunnerConfig } from "@web/test-runner";
 import { chromeLauncher } from "@web/test-runner-chrome";
 import { a11ySnapshotPlugin } from "@web/test-runner-commands/plugins";
-import { chromium, fixtures, inlineStyles } from "./fixtures.ts";
+import { chromium } from "./browsers.ts";
+import { fixtures, inlineStyles } from "./fixtures.ts";
 
 /** Chromium's own sandbox refuses root. */
 const asRoot = process.getuid?.() === 0 ? ["--no-sandbox"] : [];

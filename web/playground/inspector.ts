@@ -30,10 +30,15 @@ async function openStream(stream: AsyncIterable<Uint8Array>): Promise<readonly I
 
 const pieceBytes = 4 * 1024 * 1024;
 
-/** Larger pieces than a blob's own stream has: it is read twice as fast. */
+/** In larger pieces than a blob's own stream has, the next one being read while this one is looked at. */
 async function* piecesOf(archive: Blob): AsyncGenerator<Uint8Array, void, undefined> {
-  for (let at = 0; at < archive.size; at += pieceBytes)
-    yield new Uint8Array(await archive.slice(at, at + pieceBytes).arrayBuffer());
+  const read = (at: number): Promise<ArrayBuffer> => archive.slice(at, at + pieceBytes).arrayBuffer();
+  let next = read(0);
+  for (let at = 0; at < archive.size; at += pieceBytes) {
+    const piece = await next;
+    next = read(at + pieceBytes);
+    yield new Uint8Array(piece);
+  }
 }
 
 /** Not every browser can iterate over a stream. */
