@@ -35,7 +35,8 @@ function brotliBytes(entry: RegExp): number {
     if (files.has(name)) return;
     files.add(name);
     const text = readFileSync(join(assets, name), "utf8");
-    for (const [, imported = ""] of text.matchAll(/\b(?:import|export)\b[^;"'()]*?["']\.\/([\w.-]+\.js)["']/g)) visit(imported);
+    for (const [, imported = ""] of text.matchAll(/\b(?:import|export)\b[^;"'()]*?["']\.\/([\w.-]+\.js)["']/g))
+      visit(imported);
   };
   visit(first);
   return [...files].reduce((sum, name) => sum + brotliCompressSync(readFileSync(join(assets, name))).length, 0);

@@ -13,8 +13,7 @@ const roundsMax = 7;
 const absent = { state: "absent", why: "not asked for", remedy: "none", commands: [] } as const;
 
 export async function* bench(rounds: number): AsyncGenerator<Row, void, undefined> {
-  for (const { part, bytes, bytesMax } of pageSizes() ?? [])
-    yield row(`${part}, brotli`, "bytes", bytes, bytesMax);
+  for (const { part, bytes, bytesMax } of pageSizes() ?? []) yield row(`${part}, brotli`, "bytes", bytes, bytesMax);
   const executablePath = chromium();
   if (executablePath === undefined) return;
   const server = await servePage(0, () => Promise.resolve(absent));
@@ -71,8 +70,8 @@ function promptMs(page: Page): Promise<number> {
 async function opened(page: Page, archive: string): Promise<number> {
   await promptMs(page);
   const pane = `document.querySelector("tsb-playground").renderRoot.querySelector("image-pane")`;
-  const input = await page.waitForSelector("tsb-playground >>> image-pane >>> input[type=file]");
-  await (input as Awaited<ReturnType<typeof page.waitForSelector<"input">>>)?.uploadFile(archive);
+  const input = await page.waitForSelector<"input">("tsb-playground >>> image-pane >>> input[type=file]" as "input");
+  await input?.uploadFile(archive);
   const done = await page.waitForFunction(`${pane}.shown.state === "open" && ${pane}.shown.ms`, { polling: 20 });
   return (await done.jsonValue()) as number;
 }

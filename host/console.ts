@@ -34,12 +34,13 @@ export class Console {
     this.#terminal = new Terminal(size, (group, signal) => kernel.signalGroup(group, signal));
   }
 
+  /** Keys, to be called between two turns, as resize. */
   type(bytes: Uint8Array): void {
-    this.#kernel.turns.admit(() => this.#terminal.type(bytes));
+    this.#terminal.type(bytes);
   }
 
   resize({ rows, columns }: ConsoleSize): void {
-    this.#kernel.turns.admit(() => this.#terminal.resize(rows, columns));
+    this.#terminal.resize(rows, columns);
   }
 
   /** Starts a program on the terminal, in a session of its own; when it ends it is started anew. */

@@ -61,7 +61,7 @@ test("a file is sent as a body, and an answer is shown while it comes", async ()
     })();
     return { kind: "reply", status: 200, headers: { "content-type": "application/json" }, body: lines };
   });
-  session.host.addFile("image.tar", new Uint8Array(300_000));
+  session.give("image.tar", new Uint8Array(300_000));
   assert.equal(await session.run("tsbox load -i image.tar"), "one\ntwo");
   assert.equal(await session.run("tsbox load < image.tar"), "one\ntwo");
   assert.deepEqual(bodies, [300_000, 300_000]);

@@ -3,13 +3,14 @@
  * /run/tsbox.sock, and a login shell on the console. The page's worker runs it, and so does Node.
  */
 import { HostFiles } from "../backends/sim/host-files.ts";
+import type { Input, InputLog } from "../backends/sim/input-log.ts";
 import { bootHost } from "../backends/sim/host.ts";
 import type { Kernel, Loader } from "../backends/sim/kernel/kernel.ts";
-import type { Pace } from "../backends/sim/kernel/pace.ts";
 import type { Program, Sys } from "../backends/sim/kernel/sys.ts";
 import { seededRandom } from "../backends/sim/random.ts";
 import { standIn } from "../backends/sim/userland/programs.ts";
 import type { WebAssemblyLoader } from "../backends/sim/wasm/loader.ts";
+import { hex } from "../core/base/bytes.ts";
 import type { Hasher } from "../core/base/ports.ts";
 import type { Engine } from "../core/engine/engine.ts";
 import type { TaskStart } from "../core/engine/machine.ts";
@@ -24,7 +25,10 @@ export interface HostOptions {
   readonly seed: number;
   /** Nanoseconds since the epoch at boot. */
   readonly now: bigint;
-  readonly pace: Pace;
+  /** How time goes, what is to be lived again, and where new input is written down. */
+  readonly log: InputLog;
+  /** The bytes of a file of the log, by their digest. */
+  readonly fileOf: (digest: string) => Uint8Array;
   readonly pause: Pause;
   readonly hasher: Hasher;
   /** The tar of an image that comes with tsbox, by its familiar name; null for any other. */
@@ -39,12 +43,14 @@ export interface HostOptions {
 
 export interface SimulatedHost {
   readonly kernel: Kernel;
-  readonly console: Console;
+  /** Types at the console. */
+  type(bytes: Uint8Array): void;
+  resize(size: ConsoleSize): void;
+  /** Puts a file into root's home directory; one of that name is replaced. `fileOf` must know its digest. */
+  addFile(name: string, digest: string): void;
   look(): Promise<HostView>;
   /** The names in a directory of a container's union, as of its layers 0…`top`. */
   list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
-  /** Puts a file into root's home directory; one of that name is replaced. */
-  addFile(name: string, bytes: Uint8Array): void;
 }
 
 const loginEnvironment = [
@@ -57,10 +63,10 @@ const loginEnvironment = [
 ];
 
 export function startHost(options: HostOptions): SimulatedHost {
-  const { now, pace, seed, size, screen } = options;
+  const { now, log, seed, size, screen, fileOf } = options;
   let kernel: Kernel | null = null;
   const loader = loaderOf(options, () => kernel);
-  kernel = bootHost({ now, pace, loader, random: seededRandom(seed) });
+  kernel = bootHost({ now, pace: log, loader, random: seededRandom(seed) });
   const files = new HostFiles(kernel);
   addRootFiles(files);
   const console = new Console(kernel, size, screen);
@@ -80,12 +86,26 @@ export function startHost(options: HostOptions): SimulatedHost {
   };
   if (options.serves !== false) kernel.launch("tsboxd", daemon(kernel, files, { ...options, ...watching }));
   const { turns } = kernel;
+  const take = (input: Input): void => {
+    log.note(input);
+    switch (input.kind) {
+      case "keys":
+        return console.type(bytesOf(input.hex));
+      case "size":
+        return console.resize(input);
+      case "file":
+        return files.replace(`/root/${input.name}`, fileOf(input.digest), 0o644);
+    }
+  };
+  const put = (input: Input): void => turns.admit(() => take(input));
+  log.connect(put);
   return {
     kernel,
-    console,
+    type: (bytes) => put({ kind: "keys", hex: hex(bytes) }),
+    resize: ({ rows, columns }) => put({ kind: "size", rows, columns }),
+    addFile: (name, digest) => put({ kind: "file", name: fileName(name), digest }),
     look: async () => (await import("./lens.ts")).look(looked),
     list: async (layers, path, top) => (await import("./lens.ts")).originsIn(files, layers, path, top),
-    addFile: (name, bytes) => turns.admit(() => files.replace(`/root/${fileName(name)}`, bytes, 0o644)),
   };
 }
 
@@ -94,6 +114,11 @@ async function greet(sys: Sys): Promise<void> {
   const fd = await sys.open("/etc/motd", { access: "read" });
   await sys.write(1, await sys.read(fd, 4096));
   sys.close(fd);
+}
+
+/** Of hexadecimal digits. */
+function bytesOf(digits: string): Uint8Array {
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
 /** A name a user gave, as one that a directory can have. */

@@ -3,6 +3,7 @@ import { proxy, wrap } from "comlink";
 import type { Origin } from "../../core/unionfs/origin.ts";
 import type { ConsoleSize } from "../../host/console.ts";
 import type { HostView, LayerView } from "../../host/lens.ts";
+import type { RecordedSession, Replayed } from "../../host/replay.ts";
 import type { MachineWorker, Screen } from "./machine.ts";
 
 export interface MachineLink {
@@ -11,14 +12,19 @@ export interface MachineLink {
   addFile(name: string, content: Blob): Promise<void>;
   look(): Promise<HostView>;
   list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
+  stateRoot(): Promise<string>;
+  session(): Promise<RecordedSession>;
+  replay(session: RecordedSession, files: ReadonlyMap<string, Uint8Array>): Promise<Replayed>;
+  /** Forgets the session: the next page begins anew. */
+  forget(): Promise<void>;
   end(): void;
 }
 
-/** Boots a machine in a worker of its own. `broke` hears when that worker breaks later. */
+/** Boots a machine in a worker of its own. `tell` hears what the user should know, also when that worker breaks later. */
 export async function startMachine(
   size: ConsoleSize,
   screen: Screen,
-  broke: (why: string) => void,
+  tell: (sentence: string) => void,
 ): Promise<MachineLink> {
   const worker = new Worker(new URL("./machine.ts", import.meta.url), { type: "module" });
   const machine = wrap<MachineWorker>(worker);
@@ -26,18 +32,23 @@ export async function startMachine(
     worker.addEventListener("error", (event) => {
       event.preventDefault();
       const why = `The simulated machine broke: ${event.message || "its worker could not be loaded"}. Reload the page.`;
-      broke(why);
+      tell(why);
       reject(new Error(why));
     });
   });
   failed.catch(() => {});
-  await Promise.race([machine.boot(size, proxy(screen)), failed]);
+  const said = await Promise.race([machine.boot(size, proxy(screen)), failed]);
+  if (said !== "") tell(said);
   return {
     type: (bytes) => void machine.type(bytes),
     resize: (changed) => void machine.resize(changed),
     addFile: (name, content) => machine.addFile(name, content),
     look: () => machine.look(),
     list: (layers, path, top) => machine.list(layers, path, top),
+    stateRoot: () => machine.stateRoot(),
+    session: () => machine.session(),
+    replay: (session, files) => machine.replay(session, files),
+    forget: () => machine.forget(),
     end: () => worker.terminate(),
   };
 }

@@ -1,19 +1,27 @@
 /**
  * The worker in which the simulated machine lives. It has what the page lacks to be a world: a clock,
- * a way to let others run, and the bytes of the files a user drops.
+ * a way to let others run, the bytes of the files a user drops, and a place to keep the session, so that
+ * a reload lives it again.
  */
 import { expose, type ProxyMarked, type Remote } from "comlink";
+import { InputLog } from "../../backends/sim/input-log.ts";
 import { real } from "../../backends/sim/kernel/pace.ts";
-import type { Clock } from "../../core/base/ports.ts";
+import type { Clock, Hasher } from "../../core/base/ports.ts";
+import { digestOf } from "../../core/image/digest.ts";
 import type { Origin } from "../../core/unionfs/origin.ts";
 import { wasmHasher } from "../../host/codecs.ts";
 import type { ConsoleSize } from "../../host/console.ts";
 import { type SimulatedHost, startHost } from "../../host/host.ts";
 import type { HostView, LayerView } from "../../host/lens.ts";
+import type { RecordedSession, Replayed } from "../../host/replay.ts";
+import { SavedSession } from "./saved-session.ts";
 
 export interface MachineWorker {
-  /** Boots; `screen` is given the console's output and resolves when it is shown. */
-  boot(size: ConsoleSize, screen: Screen & ProxyMarked): Promise<void>;
+  /**
+   * Boots, and lives the kept session again when there is one; `screen` is given the console's output and resolves when it is
+   * shown. Gives a sentence for the user when something about the session is not as he may expect, "" otherwise.
+   */
+  boot(size: ConsoleSize, screen: Screen & ProxyMarked): Promise<string>;
   type(bytes: Uint8Array): void;
   resize(size: ConsoleSize): void;
   /** What is there now; looking changes nothing. */
@@ -21,6 +29,13 @@ export interface MachineWorker {
   list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
   /** Puts a file into root's home directory; one of that name is replaced. */
   addFile(name: string, content: Blob): Promise<void>;
+  /** One digest of all that is in the machine, and the session that led there. */
+  stateRoot(): Promise<string>;
+  session(): Promise<RecordedSession>;
+  /** Lives another session in a machine of its own, its files by their digests. */
+  replay(session: RecordedSession, files: ReadonlyMap<string, Uint8Array>): Promise<Replayed>;
+  /** Forgets the session: the next page begins anew. */
+  forget(): Promise<void>;
 }
 
 export type Screen = (bytes: Uint8Array) => Promise<void>;
@@ -52,43 +67,91 @@ function pause(): Promise<void> {
   });
 }
 
-let host: SimulatedHost | null = null;
-
-/** A file that is served beside the page. */
+/** A file that is served beside the page; this script is in a directory there. */
 async function fetched(path: string): Promise<Uint8Array> {
   const response = await fetch(new URL(`../${path}`, location.href));
   if (!response.ok) throw new Error(`${path} is not served beside the page: ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());
 }
 
-async function boot(size: ConsoleSize, screen: Remote<Screen>): Promise<void> {
-  const now = clock.now();
-  const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-  host = startHost({
-    seed,
-    now,
-    pace: real(pause, clock, now),
-    pause,
-    hasher: await wasmHasher(),
-    wasmer: () => fetched("wasmer.wasm"),
-    embedded: (name) => (name === "hello" ? fetched("images/hello.tar") : null),
-    size,
-    screen: (bytes) => screen(bytes),
-  });
+function embedded(name: string): Promise<Uint8Array> | null {
+  return name === "hello" ? fetched("images/hello.tar") : null;
 }
 
-function booted(): SimulatedHost {
-  if (host === null) throw new Error("the simulated machine has not booted yet");
-  return host;
+function wasmer(): Promise<unknown> {
+  return fetched("wasmer.wasm");
+}
+
+interface Booted {
+  readonly host: SimulatedHost;
+  readonly hasher: Hasher;
+  readonly saved: SavedSession;
+}
+
+let booted: Booted | null = null;
+
+async function boot(size: ConsoleSize, screen: Remote<Screen>): Promise<string> {
+  const [hasher, saved] = await Promise.all([wasmHasher(), SavedSession.open({ size, now: clock.now() })]);
+  const { head, entries } = saved;
+  const log = new InputLog({
+    replay: entries,
+    live: (now) => real(pause, clock, now),
+    pause,
+    sink: (entry) => saved.add(entry),
+  });
+  const host = startHost({
+    seed: head.seed,
+    now: BigInt(head.now),
+    log,
+    fileOf: (digest) => saved.file(digest),
+    pause,
+    hasher,
+    embedded,
+    wasmer,
+    size: head,
+    screen: (bytes) => screen(bytes),
+  });
+  booted = { host, hasher, saved };
+  if (entries.length > 0 && !(await log.replayed))
+    saved.trouble("The session was brought back in part only: this page's programs have changed.");
+  host.resize(size);
+  return saved.said;
+}
+
+function machineOf(): Booted {
+  if (booted === null) throw new Error("the simulated machine has not booted yet");
+  return booted;
 }
 
 const machine: MachineWorker = {
   boot: (size, screen) => boot(size, screen as unknown as Remote<Screen>),
-  type: (bytes) => host?.console.type(bytes),
-  resize: (size) => host?.console.resize(size),
-  look: () => booted().look(),
-  list: (layers, path, top) => booted().list(layers, path, top),
-  addFile: async (name, content) => host?.addFile(name, new Uint8Array(await content.arrayBuffer())),
+  type: (bytes) => machineOf().host.type(bytes),
+  resize: (size) => booted?.host.resize(size),
+  look: () => machineOf().host.look(),
+  list: (layers, path, top) => machineOf().host.list(layers, path, top),
+  addFile: async (name, content) => {
+    const { host, hasher, saved } = machineOf();
+    const bytes = new Uint8Array(await content.arrayBuffer());
+    const digest = digestOf(hasher, bytes);
+    await saved.keepFile(digest, bytes);
+    host.addFile(name, digest);
+  },
+  stateRoot: async () => {
+    const { host, hasher } = machineOf();
+    const { rootOf } = await import("../../host/replay.ts");
+    return rootOf(host.kernel, hasher);
+  },
+  session: async () => {
+    const { saved } = machineOf();
+    const { seed, now, rows, columns } = saved.head;
+    return { seed, now, size: { rows, columns }, entries: saved.entries };
+  },
+  replay: async (session, files) => {
+    const { replay } = await import("../../host/replay.ts");
+    const fileOf = (digest: string): Uint8Array => files.get(digest) ?? new Uint8Array(0);
+    return replay(session, { pause, hasher: await wasmHasher(), embedded, wasmer, fileOf });
+  },
+  forget: () => machineOf().saved.forget(),
 };
 
 expose(machine);

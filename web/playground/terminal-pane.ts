@@ -120,6 +120,12 @@ export class TerminalPane extends LitElement {
     this.#machine?.type(bytes);
   }
 
+  /** Forgets the session and boots another machine. */
+  async #beginAnew(): Promise<void> {
+    await this.#machine?.forget().catch(() => {});
+    location.reload();
+  }
+
   /** Takes everything but the last line off the screen. */
   clear(): void {
     this.#terminal.clear();
@@ -168,6 +174,7 @@ export class TerminalPane extends LitElement {
       <p class="hint faint" id="leave">Tab completes; F6 leaves the terminal.</p>
       <div class="row" role="group" aria-label="Commands to type">
         <button type="button" @click=${() => this.clear()}>clear</button>
+        <button type="button" @click=${() => this.#beginAnew()}>new machine</button>
         ${this.suggestions.map(
           ({ command, label }) =>
             html`<button type="button" title=${command} @click=${() => this.run(command)}>${label}</button>`,
