@@ -55,6 +55,7 @@ export function nodePorts(host: string, environment: NodeJS.ProcessEnv): CliPort
     }),
     terminal: nodeTerminal,
     files: nodeFiles,
+    time: { now: () => Date.now(), minutesEast: (ms) => -new Date(ms).getTimezoneOffset() },
     environment,
     credentialHelper: async (...asked) => (await import("./credential-helper.ts")).runCredentialHelper(...asked),
     serveRegistry: async (options) => (await import("./registry-serve.ts")).serveRegistry(options),

@@ -80,10 +80,19 @@ export interface RegistryServeOptions {
 
 export type RegistryService = (options: RegistryServeOptions) => Promise<ServedRegistry>;
 
+/** The time as it is told where the command runs. */
+export interface WallTime {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** How far local time is ahead of UTC at a moment. */
+  minutesEast(ms: number): number;
+}
+
 export interface CliPorts {
   readonly transport: Transport;
   readonly terminal: Terminal;
   readonly files: Files;
+  readonly time: WallTime;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Runs a credential helper, "docker-credential-NAME ACTION"; null where programs cannot be run. */
   readonly credentialHelper: CredentialHelper | null;

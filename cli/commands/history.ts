@@ -4,6 +4,7 @@ import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { formatList } from "../format/list.ts";
 import { ellipsis, goTime, humanAge, humanSize, shortId } from "../format/units.ts";
+import type { WallTime } from "../ports.ts";
 import type { ImageHistoryStep, ImageInspect } from "../wire.ts";
 
 const headings = {
@@ -34,7 +35,7 @@ export default command({
       await ports.terminal.stdout(dockerfileOf(steps, await client.get<ImageInspect>(`${path}/json`)));
       return 0;
     }
-    const rows = steps.map((step) => rowOf(step, options.human, options["no-trunc"]));
+    const rows = steps.map((step) => rowOf(step, options.human, options["no-trunc"], ports.time));
     const shown = options.quiet && options.format === "" ? "{{.ID}}" : options.format;
     const columns = ["ID", options.human ? "CreatedSince" : "CreatedAt", "CreatedBy", "Size", "Comment"];
     await ports.terminal.stdout(formatList({ headings, columns, rows, type: "*formatter.historyContext" }, shown));
@@ -42,12 +43,17 @@ export default command({
   },
 });
 
-function rowOf({ Id, Created, CreatedBy, Size, Comment }: ImageHistoryStep, human: boolean, whole: boolean) {
+function rowOf(
+  { Id, Created, CreatedBy, Size, Comment }: ImageHistoryStep,
+  human: boolean,
+  whole: boolean,
+  time: WallTime,
+) {
   const command = CreatedBy.replaceAll("\t", " ");
   return {
     ID: whole ? Id : shortId(Id),
-    CreatedSince: Created <= 0 ? "N/A" : human ? humanAge(Created) : iso(Created),
-    CreatedAt: human ? goTime(Created) : iso(Created),
+    CreatedSince: Created <= 0 ? "N/A" : human ? humanAge(Created, time) : iso(Created),
+    CreatedAt: human ? goTime(Created, time) : iso(Created),
     CreatedBy: whole ? command : ellipsis(command, 45),
     Size: human ? humanSize(Size, 3) : String(Size),
     Comment,

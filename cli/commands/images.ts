@@ -5,6 +5,7 @@ import { flag } from "../flags.ts";
 import { formatList, type Row } from "../format/list.ts";
 import { goTime, humanAge, humanSize, shortId } from "../format/units.ts";
 import type { ImageSummary } from "../wire.ts";
+import type { WallTime } from "../ports.ts";
 
 const headings = {
   ID: "IMAGE ID",
@@ -37,7 +38,9 @@ export default command({
     const filters = filterQuery([...options.filter, ...(reference === undefined ? [] : [`reference=${reference}`])]);
     const images = await client.get<ImageSummary[]>("/images/json", { all: options.all, filters });
     const withDigests = options.digests || /\.Digest\b/.test(options.format);
-    const rows = images.flatMap((image) => rowsOf(image, options["no-trunc"], withDigests));
+    const rows = images.flatMap((image) =>
+      rowsOf(image, { whole: options["no-trunc"], withDigests, time: ports.time }),
+    );
     const shown = options.quiet && options.format === "" ? "{{.ID}}" : options.format;
     const columns = ["Repository", "Tag", ...(withDigests ? ["Digest"] : []), "ID", "CreatedSince", "Size"];
     await ports.terminal.stdout(formatList({ headings, columns, rows, type: "*formatter.imageContext" }, shown));
@@ -47,18 +50,25 @@ export default command({
 
 const none = "<none>";
 
+interface Shown {
+  readonly whole: boolean;
+  readonly withDigests: boolean;
+  readonly time: WallTime;
+}
+
 /** One for each tag, or one for each digest, or one without a name. */
-function rowsOf(image: ImageSummary, whole: boolean, withDigests: boolean): Row[] {
+function rowsOf(image: ImageSummary, shown: Shown): Row[] {
+  const { withDigests } = shown;
   const tags = (image.RepoTags ?? []).filter((tag) => tag !== `${none}:${none}`);
   const digests = (image.RepoDigests ?? []).filter((digest) => digest !== `${none}@${none}`).map(splitDigest);
   if (tags.length > 0)
     return tags.map(splitTag).flatMap(([repository, tag]) => {
       const own = withDigests ? digests.filter(([name]) => name === repository) : [];
-      const shown = own.length > 0 ? own.map(([, digest]) => digest) : [none];
-      return shown.map((digest) => row(image, whole, repository, tag, digest));
+      const listed = own.length > 0 ? own.map(([, digest]) => digest) : [none];
+      return listed.map((digest) => row(image, shown, repository, tag, digest));
     });
-  if (digests.length > 0) return digests.map(([repository, digest]) => row(image, whole, repository, none, digest));
-  return [row(image, whole, none, none, none)];
+  if (digests.length > 0) return digests.map(([repository, digest]) => row(image, shown, repository, none, digest));
+  return [row(image, shown, none, none, none)];
 }
 
 function splitTag(reference: string): [repository: string, tag: string] {
@@ -71,14 +81,14 @@ function splitDigest(reference: string): [repository: string, digest: string] {
   return [reference.slice(0, at), reference.slice(at + 1)];
 }
 
-function row(image: ImageSummary, whole: boolean, Repository: string, Tag: string, Digest: string): Row {
+function row(image: ImageSummary, { whole, time }: Shown, Repository: string, Tag: string, Digest: string): Row {
   return {
     ID: whole ? image.Id : shortId(image.Id),
     Repository,
     Tag,
     Digest,
-    CreatedSince: humanAge(image.Created),
-    CreatedAt: goTime(image.Created),
+    CreatedSince: humanAge(image.Created, time),
+    CreatedAt: goTime(image.Created, time),
     Size: humanSize(image.Size, 3),
     Containers: image.Containers < 0 ? "N/A" : String(image.Containers),
     VirtualSize: humanSize(image.Size),

@@ -26,8 +26,8 @@ export default command({
       stderr: 1,
       details: options.details,
       follow: options.follow,
-      since: toTimestamp("since", options.since),
-      until: toTimestamp("until", options.until),
+      since: toTimestamp("since", options.since, ports.time),
+      until: toTimestamp("until", options.until, ports.time),
       tail: options.tail,
       timestamps: options.timestamps,
     });

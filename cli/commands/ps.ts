@@ -6,6 +6,7 @@ import { formatList, type Row } from "../format/list.ts";
 import { portsText } from "../format/ports.ts";
 import { ellipsis, goTime, humanAge, humanSize, shortId } from "../format/units.ts";
 import type { ContainerSummary } from "../wire.ts";
+import type { WallTime } from "../ports.ts";
 
 const headings = {
   ID: "CONTAINER ID",
@@ -52,7 +53,7 @@ export default command({
       size,
       filters: filterQuery(options.filter),
     });
-    const rows = containers.map((each) => row(each, options["no-trunc"]));
+    const rows = containers.map((each) => row(each, options["no-trunc"], ports.time));
     const shown = quiet && format === "" ? "{{.ID}}" : format;
     const list = {
       headings,
@@ -65,14 +66,14 @@ export default command({
   },
 });
 
-function row(each: ContainerSummary, whole: boolean): Row {
+function row(each: ContainerSummary, whole: boolean, time: WallTime): Row {
   const mounts = (each.Mounts ?? []).map(({ Name, Source }) => Name || Source);
   return {
     ID: whole ? each.Id : shortId(each.Id),
     Image: imageText(each, whole),
     Command: JSON.stringify(whole ? each.Command : ellipsis(each.Command, 20)),
-    RunningFor: humanAge(each.Created),
-    CreatedAt: goTime(each.Created),
+    RunningFor: humanAge(each.Created, time),
+    CreatedAt: goTime(each.Created, time),
     Status: each.Status,
     State: each.State,
     Ports: portsText(each.Ports ?? []),

@@ -4,6 +4,7 @@ import { flag } from "../flags.ts";
 import { formatList, type Row } from "../format/list.ts";
 import { humanAge, humanSize, shortId } from "../format/units.ts";
 import type { DiskUsage } from "../wire.ts";
+import type { WallTime } from "../ports.ts";
 
 const headings = { Type: "TYPE", TotalCount: "TOTAL", Active: "ACTIVE", Size: "SIZE", Reclaimable: "RECLAIMABLE" };
 const imageHeadings = {
@@ -28,7 +29,7 @@ export default command({
   max: 0,
   perform: async ({ options, client, ports }) => {
     const usage = await client.get<DiskUsage>("/system/df");
-    const text = options.verbose ? imagesInDetail(usage) : summary(usage, options.format);
+    const text = options.verbose ? imagesInDetail(usage, ports.time) : summary(usage, options.format);
     await ports.terminal.stdout(text);
     return 0;
   },
@@ -73,7 +74,7 @@ function emptyRow(Type: string): Row {
   return { Type, TotalCount: "0", Active: "0", Size: "0B", Reclaimable: "0B" };
 }
 
-function imagesInDetail({ Images }: DiskUsage): string {
+function imagesInDetail({ Images }: DiskUsage, time: WallTime): string {
   const rows = Images.map((image): Row => {
     const [name = "<none>:<none>"] = image.RepoTags ?? [];
     const at = name.lastIndexOf(":");
@@ -81,7 +82,7 @@ function imagesInDetail({ Images }: DiskUsage): string {
       Repository: name.slice(0, at),
       Tag: name.slice(at + 1),
       ID: shortId(image.Id),
-      CreatedSince: humanAge(image.Created),
+      CreatedSince: humanAge(image.Created, time),
       Size: humanSize(image.Size, 3),
       SharedSize: humanSize(image.SharedSize),
       UniqueSize: humanSize(image.Size - image.SharedSize),

@@ -1,4 +1,5 @@
 /** Sizes and times for people, worded and rounded as Docker's tables do. */
+import type { WallTime } from "../ports.ts";
 
 /** Base 1000, so many significant digits: "1.98MB". */
 export function humanSize(bytes: number, digits = 4): string {
@@ -42,15 +43,14 @@ function humanDays(hours: number): string {
 }
 
 /** "3 minutes ago"; `created` in seconds since the epoch. */
-export function humanAge(created: number, now = Date.now()): string {
-  return `${humanDuration(now / 1000 - created)} ago`;
+export function humanAge(created: number, time: WallTime): string {
+  return `${humanDuration(time.now() / 1000 - created)} ago`;
 }
 
 /** Go's time.Time.String() in local time: "2026-11-23 23:42:05 +0000 UTC". */
-export function goTime(seconds: number): string {
-  const date = new Date(seconds * 1000);
-  const offset = -date.getTimezoneOffset();
-  const shifted = new Date(date.getTime() + offset * 60_000).toISOString();
+export function goTime(seconds: number, time: WallTime): string {
+  const offset = time.minutesEast(seconds * 1000);
+  const shifted = new Date(seconds * 1000 + offset * 60_000).toISOString();
   const sign = offset < 0 ? "-" : "+";
   const zone = `${sign}${two(Math.floor(Math.abs(offset) / 60))}${two(Math.abs(offset) % 60)}`;
   return `${shifted.slice(0, 10)} ${shifted.slice(11, 19)} ${zone} ${offset === 0 ? "UTC" : zone.replace(/00$/, "")}`;
