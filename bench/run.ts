@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: (rounds: number) =
   perform: () => import("./perform.ts"),
   registry: () => import("./registry.ts"),
   shell: () => import("./shell.ts"),
+  sim: () => import("./sim.ts"),
   start: () => import("./start.ts"),
   wasm: () => import("./wasm.ts"),
 };
