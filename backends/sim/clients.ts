@@ -4,6 +4,7 @@
  *
  * A client that does not read holds the task up once a mebibyte waits for it, as a full pipe would.
  */
+import { Changes } from "./kernel/changes.ts";
 import type { Attachment, AttachOptions, OutputChunk } from "../../core/engine/machine.ts";
 
 const unreadBytesMax = 1 << 20;
@@ -23,13 +24,14 @@ interface Input {
 }
 
 export interface ClientPort {
-  /** Something changed that the task's monitor waits for. */
-  readonly changed: () => void;
+  /** Wakes the kernel: something changed that the task's monitor waits for. */
+  readonly wake: () => void;
   readonly stdinOnce: boolean;
 }
 
 export class Clients {
   readonly #port: ClientPort;
+  readonly changes = new Changes();
   readonly #clients = new Set<Client>();
   #inputs: Input[] = [];
   /** The task reads no more, or has ended. */
@@ -39,6 +41,11 @@ export class Clients {
 
   constructor(port: ClientPort) {
     this.#port = port;
+  }
+
+  #changed(): void {
+    this.changes.tell();
+    this.#port.wake();
   }
 
   /** The bytes that are next for the task; null when there are none. */
@@ -111,7 +118,7 @@ export class Clients {
       for (;;) {
         for (let chunk = client.unread.shift(); chunk !== undefined; chunk = client.unread.shift()) {
           client.unreadBytes -= chunk.bytes.length;
-          this.#port.changed();
+          this.#changed();
           yield chunk;
         }
         if (client.ended) return;
@@ -129,14 +136,14 @@ export class Clients {
     client.hasGiven = true;
     return new Promise((taken) => {
       this.#inputs.push({ bytes: bytes.slice(), taken });
-      this.#port.changed();
+      this.#changed();
     });
   }
 
   #endInput(client: Client): void {
     if (!client.options.stdin || !this.#port.stdinOnce) return;
     this.inputEnds = true;
-    this.#port.changed();
+    this.#changed();
   }
 
   #leave(client: Client): void {
@@ -144,6 +151,6 @@ export class Clients {
     client.ended = true;
     client.wake();
     if (client.hasGiven) this.#endInput(client);
-    this.#port.changed();
+    this.#changed();
   }
 }

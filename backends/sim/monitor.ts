@@ -13,6 +13,7 @@ import type { Spawn } from "../../core/runtime/plan.ts";
 import { Clients } from "./clients.ts";
 import { keepOnly } from "./kernel/calls/processes.ts";
 import { Ended, type Kernel } from "./kernel/kernel.ts";
+import { Changes } from "./kernel/changes.ts";
 import { clone } from "./kernel/namespaces.ts";
 import { type Channel, wouldBlock, type WouldBlock } from "./kernel/open-file.ts";
 import { isAlive, type Process } from "./kernel/process.ts";
@@ -55,6 +56,7 @@ export class Monitor {
   #child: Process | null = null;
   #terminal: Terminal | null = null;
   #hasExecuted = false;
+  readonly #gate = new Changes();
   /** The monitor's ends of the task's streams. */
   #outputs: Output[] = [];
   #input: { readonly fd: Fd; readonly channel: Channel } | null = null;
@@ -68,8 +70,8 @@ export class Monitor {
     this.#executed.promise.catch(() => {});
     const now = (): bigint => this.#kernel.turns.now;
     this.#logs = { stdout: new LogStream("stdout", now), stderr: new LogStream("stderr", now) };
-    const changed = (): void => this.#kernel.turns.wake();
-    this.#clients = new Clients({ changed, stdinOnce: start.stdio.stdinOnce });
+    const wake = (): void => this.#kernel.turns.wake();
+    this.#clients = new Clients({ wake, stdinOnce: start.stdio.stdinOnce });
     this.#kernel.launch("tsbox-monitor", (sys) => this.#main(sys));
   }
 
@@ -82,6 +84,7 @@ export class Monitor {
   /** Resolves when the program runs; rejects with PlanError when exec failed. */
   release(): Promise<void> {
     this.wasReleased = true;
+    this.#gate.tell();
     this.#kernel.turns.wake();
     return this.#executed.promise;
   }
@@ -163,8 +166,11 @@ export class Monitor {
     const gate = async (): Promise<void> => {
       this.#performed.resolve();
       this.#kernel.turns.tell();
-      const isOpen = (): true | WouldBlock => (this.wasReleased ? true : wouldBlock);
-      await this.#kernel.turns.call(process, isOpen, { interruptible: false });
+      const isOpen = (): true | WouldBlock => {
+        this.#gate.watch();
+        return this.wasReleased ? true : wouldBlock;
+      };
+      await this.#kernel.turns.call(process, isOpen, { interruptible: false, watched: true });
     };
     const terminal = (opened: Terminal): void => {
       this.#terminal = opened;
@@ -186,7 +192,7 @@ export class Monitor {
     const logFd =
       log === null ? null : await sys.open(log, { access: "write", create: true, append: true, mode: 0o640 });
     for (;;) {
-      const happening = await this.#kernel.turns.call(monitor, () => this.#look());
+      const happening = await this.#kernel.turns.call(monitor, () => this.#look(), { watched: true });
       if (happening.kind === "ended") break;
       if (happening.kind === "output") await this.#show(sys, logFd, happening.stream, happening.bytes);
       else this.#note(sys, happening);
@@ -216,6 +222,8 @@ export class Monitor {
 
   /** What there is to do next; nothing while the task runs and is silent. */
   #look(): Happening | WouldBlock {
+    this.child.changes.watch();
+    this.#clients.changes.watch();
     if (!this.#hasExecuted && this.child.hasExecuted) return { kind: "executed" };
     if (!this.#giveInput()) return { kind: "end of input" };
     if (this.#clients.isHeldUp) return wouldBlock;

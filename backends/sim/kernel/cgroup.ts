@@ -135,7 +135,7 @@ export function uncharge(process: { cgroup: CgroupNode; memoryBytes: number }): 
 
 /** Accounts processor time; a group over its quota is throttled until its period ends. */
 export function chargeCpu(group: CgroupNode, nanos: bigint, now: bigint): void {
-  for (const at of lineage(group)) {
+  for (let at: CgroupNode | null = group; at !== null; at = at.parent) {
     renewPeriod(at, now);
     at.cpuUsed += nanos;
     at.cpuUsedInPeriod += nanos;
@@ -148,15 +148,19 @@ export function chargeCpu(group: CgroupNode, nanos: bigint, now: bigint): void {
 
 /** When a process of the group may run again: null is now. */
 export function throttledUntil(group: CgroupNode, now: bigint): bigint | null {
-  const ends = lineage(group).flatMap((at) => {
+  let until: bigint | null = null;
+  for (let at: CgroupNode | null = group; at !== null; at = at.parent) {
+    if (at.cpuQuota === null) continue;
     renewPeriod(at, now);
-    return at.throttled ? [at.periodStart + at.cpuPeriod] : [];
-  });
-  return ends.length === 0 ? null : ends.reduce((a, b) => (a > b ? a : b));
+    const end = at.periodStart + at.cpuPeriod;
+    if (at.throttled && (until === null || end > until)) until = end;
+  }
+  return until;
 }
 
 export function isFrozen(group: CgroupNode): boolean {
-  return lineage(group).some((at) => at.frozen);
+  for (let at: CgroupNode | null = group; at !== null; at = at.parent) if (at.frozen) return true;
+  return false;
 }
 
 function renewPeriod(group: CgroupNode, now: bigint): void {

@@ -12,6 +12,7 @@ import type { Capability } from "../../../core/runtime/capabilities.ts";
 import { capabilityNumbers } from "../../../core/runtime/capabilities.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
+import { Changes } from "./changes.ts";
 import {
   chargeMemory,
   checkPids,
@@ -164,6 +165,7 @@ export class Kernel {
     let settled: { value: T } | { thrown: unknown } | null = null;
     const settle = (outcome: { value: T } | { thrown: unknown }): void => {
       settled = outcome;
+      this.turns.nudge(process);
       this.turns.wake();
     };
     promise.then(
@@ -171,7 +173,10 @@ export class Kernel {
       (thrown: unknown) => settle({ thrown }),
     );
     this.turns.tell();
-    const outcome = await this.turns.call(process, () => settled ?? wouldBlock, { interruptible: false });
+    const outcome = await this.turns.call(process, () => settled ?? wouldBlock, {
+      interruptible: false,
+      watched: true,
+    });
     if ("thrown" in outcome) throw outcome.thrown;
     return outcome.value;
   }
@@ -240,6 +245,7 @@ export class Kernel {
     if (!isAlive(process)) return;
     process.state = "zombie";
     process.exit = exit;
+    process.changes.tell();
     this.#closeAll(process);
     uncharge(process);
     leaveCgroup(process.cgroup);
@@ -267,10 +273,15 @@ export class Kernel {
     if (number === SIGCONT && target.state === "stopped") this.#continue(target);
     const action = target.actions.get(number) ?? "default";
     if (this.#isIgnored(target, number, action)) return;
-    if (number !== SIGKILL && typeof action === "function") target.pendingSignals.add(number);
+    if (number !== SIGKILL && typeof action === "function") this.#pend(target, number);
     else if (signalsThatStop.has(number)) this.#stop(target, number);
-    else if (target === this.turns.current) target.pendingSignals.add(number);
+    else if (target === this.turns.current) this.#pend(target, number);
     else this.end(target, { code: 128 + number, signal: number });
+  }
+
+  #pend(target: Process, number: number): void {
+    target.pendingSignals.add(number);
+    this.turns.nudge(target);
   }
 
   /** Takes memory for a process, or gives it back; over a limit somebody in the limited group is killed. */
@@ -326,6 +337,7 @@ export class Kernel {
   reap(process: Process): void {
     assert(process.state === "zombie", `process ${process.pid} has ended`);
     process.parent?.children.delete(process);
+    process.parent?.changes.tell();
     this.processes.delete(process.pid);
     this.#leaders.set(process.pid, process);
     for (const pid of this.#leaders.keys()) if (!this.#isNamed(pid)) this.#leaders.delete(pid);
@@ -380,11 +392,13 @@ export class Kernel {
   #tellOfChange({ parent }: Process, news: WaitStatus): void {
     if (parent === null) return;
     parent.news.push(news);
+    parent.changes.tell();
     this.signal(parent, SIGCHLD);
   }
 
   #continue(process: Process): void {
     process.state = "waiting";
+    this.turns.nudge(process);
     this.#tellOfChange(process, { pid: process.pid, kind: "continued", value: SIGCONT });
   }
 
@@ -425,6 +439,7 @@ export class Kernel {
     if (parent === null || parent === this.init || parent.actions.get(SIGCHLD) === "ignore") return this.reap(process);
     const kind = exit.signal === 0 ? "exited" : "killed";
     parent.news.push({ pid: process.pid, kind, value: exit.signal === 0 ? exit.code : exit.signal });
+    parent.changes.tell();
     this.signal(parent, SIGCHLD);
   }
 
@@ -452,6 +467,7 @@ export class Kernel {
       memoryBytes: 0,
       startedAt: this.turns.now,
       endings: [],
+      changes: new Changes(),
     };
     pids.init ??= child;
     return child;
@@ -558,6 +574,7 @@ export class Kernel {
       memoryBytes: 0,
       startedAt: this.turns.now,
       endings: [],
+      changes: new Changes(),
     };
   }
 }

@@ -12,6 +12,8 @@ export type WouldBlock = typeof wouldBlock;
 
 /** What kinds of file do differently. */
 export interface Channel {
+  /** Whether it tells of its changes (changes.ts); who waits for another kind is asked before every turn. */
+  readonly isWatched?: boolean;
   /** An empty array is the end. */
   read(length: number): Uint8Array | WouldBlock;
   write(bytes: Uint8Array): number | WouldBlock;
@@ -77,6 +79,7 @@ export class OpenFile {
 
 /** A regular file: bytes at an offset that reading and writing move on. */
 export class FileChannel implements Channel {
+  readonly isWatched = true;
   readonly #fileSystem: FileSystem;
   readonly #location: Location;
   readonly #append: boolean;

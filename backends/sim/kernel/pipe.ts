@@ -5,12 +5,14 @@
  */
 import { Errno } from "../../../core/base/errno.ts";
 import type { Inode, Stat } from "../../../core/unionfs/file-system.ts";
+import { Changes } from "./changes.ts";
 import { type Channel, type WouldBlock, wouldBlock } from "./open-file.ts";
 
 export const pipeBytes = 65536;
 const atomicBytes = 4096;
 
 export class Pipe {
+  readonly changes = new Changes();
   #chunks: Uint8Array[] = [];
   #size = 0;
   readers = 0;
@@ -35,6 +37,7 @@ export class Pipe {
     if (taken.length === first.length) this.#chunks.shift();
     else this.#chunks[0] = first.subarray(taken.length);
     this.#size -= taken.length;
+    this.changes.tell();
     return taken;
   }
 
@@ -43,16 +46,19 @@ export class Pipe {
     const taken = bytes.slice(0, room);
     if (taken.length > 0) this.#chunks.push(taken);
     this.#size += taken.length;
+    this.changes.tell();
     return taken.length;
   }
 
   /** Whether a write of so many bytes can go on. */
   hasRoom(length: number): boolean {
+    this.changes.watch();
     return pipeBytes - this.#size >= Math.min(length, atomicBytes);
   }
 }
 
 export class ReadEnd implements Channel {
+  readonly isWatched = true;
   readonly #pipe: Pipe;
   readonly #stat: Stat;
 
@@ -61,6 +67,7 @@ export class ReadEnd implements Channel {
     this.#stat = stat;
     pipe.readers++;
     pipe.readersEver++;
+    pipe.changes.tell();
   }
 
   read(length: number): Uint8Array | WouldBlock {
@@ -72,6 +79,7 @@ export class ReadEnd implements Channel {
   }
 
   readable(): boolean {
+    this.#pipe.changes.watch();
     return this.#pipe.size > 0 || this.#pipe.writers === 0;
   }
 
@@ -89,10 +97,12 @@ export class ReadEnd implements Channel {
 
   close(): void {
     this.#pipe.readers--;
+    this.#pipe.changes.tell();
   }
 }
 
 export class WriteEnd implements Channel {
+  readonly isWatched = true;
   readonly #pipe: Pipe;
   readonly #stat: Stat;
 
@@ -101,6 +111,7 @@ export class WriteEnd implements Channel {
     this.#stat = stat;
     pipe.writers++;
     pipe.writersEver++;
+    pipe.changes.tell();
   }
 
   read(): never {
@@ -117,6 +128,7 @@ export class WriteEnd implements Channel {
   }
 
   writable(): boolean {
+    this.#pipe.changes.watch();
     return this.#pipe.readers === 0 || this.#pipe.hasRoom(1);
   }
 
@@ -130,6 +142,7 @@ export class WriteEnd implements Channel {
 
   close(): void {
     this.#pipe.writers--;
+    this.#pipe.changes.tell();
   }
 }
 

@@ -9,6 +9,7 @@ import type { IdMapping, Namespace } from "../../../core/runtime/plan.ts";
 import type { Capability } from "../../../core/runtime/capabilities.ts";
 import type { Stack } from "../net/stack.ts";
 import type { UnixNames } from "../net/unix-socket.ts";
+import type { Changes } from "./changes.ts";
 import type { CgroupNode } from "./cgroup.ts";
 import type { Location, MountTable } from "./mounts.ts";
 import type { OpenFile } from "./open-file.ts";
@@ -128,6 +129,8 @@ export interface Process {
   memoryBytes: number;
   startedAt: bigint;
   readonly endings: (() => void)[];
+  /** Its state, its program, its children or the news of them. */
+  readonly changes: Changes;
 }
 
 /** The number of a process as another one sees it; 0 when it cannot. */

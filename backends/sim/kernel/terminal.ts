@@ -8,6 +8,7 @@
 import { Errno } from "../../../core/base/errno.ts";
 import { concat, encodeText } from "../../../core/base/bytes.ts";
 import type { Stat } from "../../../core/unionfs/file-system.ts";
+import { Changes } from "./changes.ts";
 import { type Channel, type WouldBlock, wouldBlock } from "./open-file.ts";
 import type { Pid, TerminalMode } from "./sys.ts";
 
@@ -43,6 +44,7 @@ export class Terminal {
   hungUp = false;
   /** Who is told when the master's side closes. */
   readonly hangUps: (() => void)[] = [];
+  readonly changes = new Changes();
   readonly #signal: (group: Pid, signal: number) => void;
   /** What the program may read: finished lines, or bytes in raw mode. An empty one is an end of file. */
   #input: Uint8Array[] = [];
@@ -58,6 +60,7 @@ export class Terminal {
 
   /** What the user typed; how many bytes were taken: fewer than given when nobody reads. */
   type(bytes: Uint8Array): number {
+    this.changes.watch();
     let taken = 0;
     for (; taken < bytes.length && this.#waiting < inputBytes; taken++) this.#key(bytes[taken] ?? 0);
     return taken;
@@ -78,6 +81,7 @@ export class Terminal {
     if (this.hungUp) return;
     this.hungUp = true;
     for (const tell of this.hangUps) tell();
+    this.changes.tell();
     if (this.foreground !== 0) this.#signal(this.foreground, 1);
   }
 
@@ -94,23 +98,28 @@ export class Terminal {
   }
 
   get hasInput(): boolean {
+    this.changes.watch();
     return this.#input.length > 0 || this.hungUp;
   }
 
   get hasOutput(): boolean {
+    this.changes.watch();
     return this.#screenSize > 0;
   }
 
   get hasRoom(): boolean {
+    this.changes.watch();
     return this.#screenSize < screenBytes;
   }
 
   /** At most one line in canonical mode, as read(2) of a terminal gives. */
   readInput(length: number): Uint8Array | WouldBlock {
     const first = this.#input[0];
+    this.changes.watch();
     if (first === undefined) return this.hungUp ? new Uint8Array(0) : wouldBlock;
     if (first.length > length) this.#input[0] = first.subarray(length);
     else this.#input.shift();
+    this.changes.tell();
     return first.subarray(0, length);
   }
 
@@ -128,12 +137,14 @@ export class Terminal {
     const taken = all.subarray(0, Math.min(length, all.length));
     this.#screen = taken.length < all.length ? [all.subarray(taken.length)] : [];
     this.#screenSize = all.length - taken.length;
+    this.changes.tell();
     return taken;
   }
 
   #show(bytes: Uint8Array): void {
     this.#screen.push(bytes);
     this.#screenSize += bytes.length;
+    this.changes.tell();
   }
 
   #key(typed: number): void {
@@ -144,6 +155,7 @@ export class Terminal {
     else {
       this.#echo(byte);
       this.#input.push(Uint8Array.of(byte));
+      this.changes.tell();
     }
   }
 
@@ -166,6 +178,7 @@ export class Terminal {
 
   #finishLine(): void {
     this.#input.push(Uint8Array.from(this.#line));
+    this.changes.tell();
     this.#line = [];
   }
 
@@ -188,6 +201,7 @@ export class Terminal {
 
 /** The user's end, as a program that opened ptmx has it. */
 export class MasterChannel implements Channel {
+  readonly isWatched = true;
   readonly terminal: Terminal;
   readonly #stat: Stat;
 
@@ -224,6 +238,7 @@ export class MasterChannel implements Channel {
 
 /** The program's end of a terminal. */
 export class TerminalChannel implements Channel {
+  readonly isWatched = true;
   readonly terminal: Terminal;
   readonly #stat: () => Stat;
 

@@ -11,11 +11,14 @@
 import { assert } from "../../../core/base/assert.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import { chargeCpu, isFrozen, throttledUntil } from "./cgroup.ts";
+import { type Waker, watching } from "./changes.ts";
 import { type WouldBlock, wouldBlock } from "./open-file.ts";
 import type { Pace } from "./pace.ts";
 import { isAlive, type Process } from "./process.ts";
+import { RunQueue } from "./run-queue.ts";
+import { Timers } from "./timers.ts";
 
-/** A call that waits: it is tried again whenever something has happened. */
+/** A call that waits: it is tried again when what it watches has changed, or before every turn. */
 interface Waiting {
   readonly process: Process;
   readonly attempt: () => unknown;
@@ -25,16 +28,14 @@ interface Waiting {
   readonly at: bigint | null;
   /** A handled signal ends it with EINTR. */
   readonly interruptible: boolean;
+  /** Everything it looks at tells of its changes (changes.ts). */
+  readonly watched: boolean;
 }
 
 export interface CallOptions {
   readonly at?: bigint | null;
   readonly interruptible?: boolean;
-}
-
-interface Timer {
-  readonly at: bigint;
-  readonly fire: () => void;
+  readonly watched?: boolean;
 }
 
 /** What a process may run without another getting its turn. */
@@ -42,7 +43,7 @@ const sliceNanos = 4_000_000n;
 /** After so much fuel the environment gets to handle its own events. */
 const pauseNanos = 8_000_000n;
 
-export class Turns {
+export class Turns implements Waker {
   /** Nanoseconds since the epoch. */
   now: bigint;
   /** How many turns were taken: the kernel's own count, by which inputs are logged. */
@@ -55,10 +56,10 @@ export class Turns {
   readonly #deliver: (process: Process) => "none" | "handled" | "ended";
   readonly #waiting = new Map<Process, Waiting>();
   readonly #starting = new Map<Process, () => void>();
-  /** Who is to go on, the longest waiting first. */
-  #order: Process[] = [];
+  /** Who may be able to go on, the longest waiting first; who sleeps until something changes is not among them. */
+  readonly #order = new RunQueue();
   #inputs: (() => void)[] = [];
-  #timers: Timer[] = [];
+  readonly #timers = new Timers();
   readonly #outside = new Set<Promise<unknown>>();
   #told = false;
   /** Signals had effects while we looked for who is next: those we had passed by may be able to go on. */
@@ -85,7 +86,7 @@ export class Turns {
     this.#forget(process);
     process.state = "ready";
     this.#starting.set(process, start);
-    this.#order.push(process);
+    this.#order.join(process);
     this.endTurn(process);
   }
 
@@ -94,7 +95,7 @@ export class Turns {
     assert(this.current === process, `process ${process.pid} (${process.name}) calls in its own turn`);
     if (this.#sliceLeft > 0n && process.pendingSignals.size === 0 && process.state !== "stopped") {
       try {
-        const value = attempt();
+        const value = watching(process, this, attempt);
         if (value !== wouldBlock) return Promise.resolve(value);
       } catch (thrown) {
         return Promise.reject(thrown);
@@ -102,11 +103,23 @@ export class Turns {
       asWaiting(process);
     }
     return new Promise((resolve, reject) => {
-      const waiting = { process, attempt, reject, resolve: resolve as (value: unknown) => void };
-      this.#waiting.set(process, { ...waiting, at: options.at ?? null, interruptible: options.interruptible ?? true });
-      this.#order.push(process);
+      const { at = null, interruptible = true, watched = false } = options;
+      const answers = { reject, resolve: resolve as (value: unknown) => void };
+      const waiting: Waiting = { process, attempt, at, interruptible, watched, ...answers };
+      this.#waiting.set(process, waiting);
+      if (at !== null) this.#timers.add(at, () => this.#timeIsUp(waiting));
+      this.#order.join(process);
       this.endTurn(process);
     });
+  }
+
+  #timeIsUp(waiting: Waiting): void {
+    if (this.#waiting.get(waiting.process) === waiting) this.nudge(waiting.process);
+  }
+
+  /** Something changed that the process waits for, or a signal came: it is asked again. */
+  nudge(process: Process): void {
+    if (this.#waiting.has(process)) this.#order.rejoin(process);
   }
 
   /** Burns fuel of the running process. */
@@ -157,35 +170,24 @@ export class Turns {
 
   /** Something inside the kernel happens at a virtual time; the returned function takes it back. */
   schedule(at: bigint, act: () => void): () => void {
-    const forget = (): void => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-    const timer: Timer = {
-      at,
-      fire: () => {
-        forget();
-        act();
-      },
-    };
-    this.#timers.push(timer);
+    const timer = this.#timers.add(at, act);
     if (this.#running === null) this.wake();
-    return forget;
+    return () => {
+      timer.isCancelled = true;
+    };
   }
 
   /** Resolves at a virtual time, or when the signal aborts. */
   sleepUntil(at: bigint, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const timer: Timer = {
-        at,
-        fire: () => {
-          this.#timers = this.#timers.filter((other) => other !== timer);
-          this.tell();
-          resolve();
-        },
+      const wakeUp = (): void => {
+        timer.isCancelled = true;
+        this.tell();
+        resolve();
       };
-      this.#timers.push(timer);
-      if (signal?.aborted === true) timer.fire();
-      else signal?.addEventListener("abort", timer.fire, { once: true });
+      const timer = this.#timers.add(at, wakeUp);
+      if (signal?.aborted === true) wakeUp();
+      else signal?.addEventListener("abort", wakeUp, { once: true });
       this.wake();
     });
   }
@@ -208,16 +210,13 @@ export class Turns {
 
   /** The next virtual time at which somebody can go on; null when only input can help. */
   nextTimer(): bigint | null {
-    const times = this.#timers.map(({ at }) => at);
-    for (const process of this.#order) {
+    let next = this.#timers.next();
+    for (const process of this.#order.list()) {
       if (process.state === "stopped" || isFrozen(process.cgroup)) continue;
-      const at = this.#waiting.get(process)?.at ?? null;
       const throttled = throttledUntil(process.cgroup, this.now);
-      if (at !== null) times.push(at);
-      if (throttled !== null) times.push(throttled);
+      if (throttled !== null && (next === null || throttled < next)) next = throttled;
     }
-    const ahead = times.filter((time) => time > this.now);
-    return ahead.length === 0 ? null : ahead.reduce((a, b) => (a < b ? a : b));
+    return next;
   }
 
   // The loop
@@ -245,8 +244,7 @@ export class Turns {
     }
     await this.#pace.turn(this.step, this.now);
     for (const act of this.#inputs.splice(0)) act();
-    for (const timer of this.#timers.filter(({ at }) => at <= this.now).sort((a, b) => Number(a.at - b.at)))
-      timer.fire();
+    this.#timers.fire(this.now);
     if (this.#told) await this.#listen();
   }
 
@@ -283,10 +281,10 @@ export class Turns {
   }
 
   #nextTurn(): { process: Process; go: () => void } | null {
-    for (const process of [...this.#order]) {
+    for (const process of this.#order.list()) {
       const go = this.#readiness(process);
       if (go === null) continue;
-      this.#order = this.#order.filter((other) => other !== process);
+      this.#order.leave(process);
       return { process, go };
     }
     return null;
@@ -327,7 +325,8 @@ export class Turns {
   #outcomeOf(waiting: Waiting): (() => void) | null {
     const signals = this.#signals(waiting.process);
     if (signals === "ended" || waiting.process.state === "stopped") return null;
-    const value = attemptOf(waiting);
+    if (waiting.watched) this.#order.leave(waiting.process); // before it looks: what changes meanwhile counts
+    const value = watching(waiting.process, this, () => attemptOf(waiting));
     if (!isAlive(waiting.process)) return this.#diedTrying();
     if (value.kind === "blocked") asWaiting(waiting.process);
     if (value.kind === "blocked" && !(signals === "handled" && waiting.interruptible)) return null;
@@ -341,7 +340,7 @@ export class Turns {
   #forget(process: Process): void {
     this.#waiting.delete(process);
     this.#starting.delete(process);
-    this.#order = this.#order.filter((other) => other !== process);
+    this.#order.forget(process);
   }
 }
 

@@ -131,12 +131,8 @@ function enter(view: View, at: Location, name: string, path: string): Place {
 }
 
 function lookup(fileSystem: FileSystem, directory: Inode, name: string): Inode | null {
-  try {
-    return fileSystem.lookup(directory, name);
-  } catch (thrown) {
-    if (thrown instanceof Errno && thrown.errno === "ENOENT") return null;
-    throw thrown;
-  }
+  const found = fileSystem.find(directory, name);
+  return found === 0 ? null : found;
 }
 
 function parentOf(view: View, location: Location): Location {

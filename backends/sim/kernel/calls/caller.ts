@@ -13,6 +13,7 @@ import type { OpenFile, WouldBlock } from "../open-file.ts";
 import { isCapable, permit, type Wanted } from "../permission.ts";
 import { isAlive, numberIn, type Process, type UserNamespace } from "../process.ts";
 import type { Fd, Pid } from "../sys.ts";
+import type { CallOptions } from "../turns.ts";
 import { fileSystemAt, resolve, statAt, type View } from "../walk.ts";
 
 const callNanos = 1000n;
@@ -42,10 +43,10 @@ export class Caller {
   }
 
   /** A call that may have to wait: it is tried until it does not block. */
-  protected call<T>(attempt: () => T | WouldBlock, at: bigint | null = null): Promise<T> {
+  protected call<T>(attempt: () => T | WouldBlock, options: CallOptions = {}): Promise<T> {
     this.self();
     this.spend(callNanos);
-    return this.kernel.turns.call(this.process, attempt, { at });
+    return this.kernel.turns.call(this.process, attempt, options);
   }
 
   /** A call that a seccomp filter may refuse. */

@@ -17,10 +17,11 @@ export class DescriptorCalls extends ProcessCalls {
 
   async read(fd: Fd, length: number): Promise<Uint8Array> {
     const file = this.file(fd);
-    const bytes = await this.call(() => {
+    const attempt = (): Uint8Array | WouldBlock => {
       if (!this.#mayReadTerminal(file)) return wouldBlock;
       return this.#unlessNonBlocking(file, file.read(length));
-    });
+    };
+    const bytes = await this.call(attempt, { watched: isWatched(file) });
     this.spendBytes(bytes.length);
     return bytes;
   }
@@ -40,7 +41,7 @@ export class DescriptorCalls extends ProcessCalls {
     if (!file.access.write) throw new Errno("EBADF", file.path);
     let written = 0;
     while (written < bytes.length || written === 0) {
-      const taken = await this.call(() => this.#writeOnce(file, bytes.subarray(written)));
+      const taken = await this.call(() => this.#writeOnce(file, bytes.subarray(written)), { watched: isWatched(file) });
       written += taken;
       this.spendBytes(taken);
       if (file.nonBlocking || bytes.length === 0) break;
@@ -96,14 +97,15 @@ export class DescriptorCalls extends ProcessCalls {
 
   poll(wanted: readonly { fd: Fd; read: boolean; write: boolean }[], timeout: bigint | null): Promise<Fd[]> {
     const until = timeout === null ? null : this.now() + timeout;
-    return this.call(() => {
+    const look = (): Fd[] | WouldBlock => {
       const ready = wanted.filter(({ fd, read, write }) => {
         const { channel } = this.file(fd);
         return (read && channel.readable()) || (write && channel.writable());
       });
       if (ready.length > 0 || (until !== null && this.now() >= until)) return ready.map(({ fd }) => fd);
       return wouldBlock;
-    }, until);
+    };
+    return this.call(look, { at: until, watched: wanted.every(({ fd }) => isWatched(this.file(fd))) });
   }
 
   statFd(fd: Fd): Stat {
@@ -149,4 +151,9 @@ export class DescriptorCalls extends ProcessCalls {
     if (!(channel instanceof TerminalChannel)) throw new Errno("ENOTTY");
     return channel.terminal;
   }
+}
+
+/** Whether waiting for it needs no asking: it tells of its changes. */
+function isWatched({ channel }: OpenFile): boolean {
+  return channel.isWatched === true;
 }

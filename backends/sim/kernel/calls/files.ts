@@ -12,7 +12,7 @@ import type {
 import { openDevice } from "../devices.ts";
 import { meantBy } from "../ids.ts";
 import type { Location } from "../mounts.ts";
-import { type Channel, FileChannel, OpenFile, wouldBlock } from "../open-file.ts";
+import { type Channel, FileChannel, OpenFile, type WouldBlock, wouldBlock } from "../open-file.ts";
 import { isCapableOver, isInGroup, permitRemoval } from "../permission.ts";
 import { ReadEnd, WriteEnd } from "../pipe.ts";
 import type { Fd, FileSystemStat, OpenOptions } from "../sys.ts";
@@ -89,7 +89,11 @@ export class FileCalls extends DescriptorCalls {
     const seen = reads ? pipe.writersEver : pipe.readersEver;
     const isMet = (): boolean =>
       reads ? pipe.writers > 0 || pipe.writersEver > seen : pipe.readers > 0 || pipe.readersEver > seen;
-    await this.call(() => (isMet() ? true : wouldBlock));
+    const look = (): true | WouldBlock => {
+      pipe.changes.watch();
+      return isMet() ? true : wouldBlock;
+    };
+    await this.call(look, { watched: true });
     return channel;
   }
 

@@ -6,7 +6,7 @@ import { uncharge } from "../cgroup.ts";
 import { loadProgram } from "../exec.ts";
 import { meantBy, seenIn, shownIn } from "../ids.ts";
 import { Ended } from "../kernel.ts";
-import { wouldBlock } from "../open-file.ts";
+import { type WouldBlock, wouldBlock } from "../open-file.ts";
 import { isCapable } from "../permission.ts";
 import { isAlive, type Process } from "../process.ts";
 import type { Credentials, Fd, Pid, SignalAction, SpawnOptions, Sys, WaitStatus } from "../sys.ts";
@@ -154,6 +154,7 @@ export class ProcessCalls extends Caller {
     self.argv = argv;
     self.environment = environment;
     self.hasExecuted = true;
+    self.changes.tell();
     self.capabilities = this.#capabilitiesAfterExec();
     for (const [signal, action] of [...self.actions]) if (action !== "ignore") self.actions.delete(signal);
     for (const fd of [...self.closeOnExec]) this.closeOne(fd);
@@ -182,12 +183,14 @@ export class ProcessCalls extends Caller {
   }
 
   wait(pid: Pid, options: { noHang?: boolean; untraced?: boolean } = {}): Promise<WaitStatus | null> {
-    return this.call(() => {
+    const look = (): WaitStatus | null | WouldBlock => {
+      this.process.changes.watch();
       const status = this.#takeNews(pid, options.untraced ?? false);
       if (status !== null) return status;
       if (![...this.process.children].some((child) => this.#isWanted(child, pid))) throw new Errno("ECHILD");
       return options.noHang === true ? null : wouldBlock;
-    });
+    };
+    return this.call(look, { watched: true });
   }
 
   #isWanted(child: Process, pid: Pid): boolean {
@@ -252,7 +255,7 @@ export class ProcessCalls extends Caller {
 
   async pause(): Promise<void> {
     try {
-      await this.call<void>(() => wouldBlock);
+      await this.call<void>(() => wouldBlock, { watched: true });
     } catch (thrown) {
       if (!(thrown instanceof Errno && thrown.errno === "EINTR")) throw thrown;
     }
@@ -309,7 +312,8 @@ export class ProcessCalls extends Caller {
 
   sleep(nanoseconds: bigint): Promise<void> {
     const until = this.kernel.turns.now + nanoseconds;
-    return this.call<void>(() => (this.kernel.turns.now >= until ? undefined : wouldBlock), until);
+    const isOver = (): WouldBlock | undefined => (this.kernel.turns.now >= until ? undefined : wouldBlock);
+    return this.call<void>(isOver, { at: until, watched: true });
   }
 
   work(fuel: number): Promise<void> {
