@@ -28,8 +28,10 @@ export class HostFiles {
 
   /** null when nothing is there. */
   find(path: string): Spot | null {
+    const view = this.#kernel.hostView();
     try {
-      return this.at(path, true);
+      const { found } = locate(view, path, { noFollow: true });
+      return found === null ? null : { fileSystem: fileSystemAt(view.table, found), inode: found.inode };
     } catch (thrown) {
       if (thrown instanceof Errno && (thrown.errno === "ENOENT" || thrown.errno === "ENOTDIR")) return null;
       throw thrown;

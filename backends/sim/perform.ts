@@ -85,9 +85,21 @@ async function already(errno: "EEXIST" | "ENOENT", act: () => void | Promise<voi
 }
 
 async function makeParents(sys: Sys, path: string): Promise<void> {
+  if (isThere(sys, path)) return;
   const names = path.split("/").slice(1);
   for (let count = 1; count <= names.length; count++) {
     await already("EEXIST", () => sys.makeDirectory(`/${names.slice(0, count).join("/")}`, 0o755));
+  }
+}
+
+/** Most directories are there already: asking is cheaper than failing to make each of their parents. */
+function isThere(sys: Sys, path: string): boolean {
+  try {
+    sys.lstat(path);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Errno && thrown.errno === "ENOENT") return false;
+    throw thrown;
   }
 }
 

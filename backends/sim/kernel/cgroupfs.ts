@@ -9,7 +9,16 @@ export function cgroupfs(kernel: Kernel, root: CgroupNode): Synthetic {
   return new Synthetic(groupDirectory(kernel, root), () => kernel.turns.now);
 }
 
+/** A group's directory is made once, when somebody looks. */
+const directories = new WeakMap<CgroupNode, SyntheticDirectory>();
+
 function groupDirectory(kernel: Kernel, group: CgroupNode): SyntheticDirectory {
+  const known = directories.get(group) ?? newDirectory(kernel, group);
+  directories.set(group, known);
+  return known;
+}
+
+function newDirectory(kernel: Kernel, group: CgroupNode): SyntheticDirectory {
   const files = groupFiles(kernel, group);
   return {
     kind: "directory",

@@ -52,15 +52,16 @@ export async function loadProgram(
   return { executable: path, program: { body, argv } };
 }
 
-/** Which files hold busybox's banner: a file is searched once, until it changes. */
-const searched = new WeakMap<FileSystem, Map<string, boolean>>();
+/** Which bytes hold busybox's banner. A layer's bytes are shared by all its containers: they are searched once. */
+const searched = new WeakMap<object, Map<string, boolean>>();
 
-function isBusybox(fileSystem: FileSystem, { inode, mtime, size }: Stat): boolean {
-  const known = searched.get(fileSystem) ?? new Map<string, boolean>();
-  searched.set(fileSystem, known);
-  const key = `${inode} ${mtime} ${size}`;
-  const found = known.get(key) ?? contains(fileSystem.read(inode, 0, size), banner);
-  known.set(key, found);
+function isBusybox(fileSystem: FileSystem, { inode, size }: Stat): boolean {
+  const bytes = fileSystem.read(inode, 0, size);
+  const known = searched.get(bytes.buffer) ?? new Map<string, boolean>();
+  searched.set(bytes.buffer, known);
+  const part = `${bytes.byteOffset} ${bytes.length}`;
+  const found = known.get(part) ?? contains(bytes, banner);
+  known.set(part, found);
   return found;
 }
 
