@@ -111,10 +111,15 @@ export function checkPids(group: CgroupNode): void {
   }
 }
 
+/** The root has no limit of its own, but the machine has no more than it has. */
+function limitOf({ memoryMax, parent }: CgroupNode): number {
+  return memoryMax ?? (parent === null ? memoryTotalBytes : Number.POSITIVE_INFINITY);
+}
+
 /** Charges memory to a group and those around it; gives the group whose limit forbids it, else null. */
 export function chargeMemory(group: CgroupNode, bytes: number): CgroupNode | null {
   const around = lineage(group);
-  const full = around.find((at) => at.memoryMax !== null && at.memoryBytes + bytes > at.memoryMax);
+  const full = around.find((at) => at.memoryBytes + bytes > limitOf(at));
   if (full !== undefined) return full;
   for (const at of around) {
     at.memoryBytes += bytes;

@@ -222,6 +222,19 @@ describe("memory", () => {
     assert.equal(kernel.cgroups.memoryBytes, 0);
   });
 
+  test("that the machine does not have is taken from who wants it, and from nobody else", async () => {
+    const kernel = wasmHost({ giant: smallModule({ pages: 65536 }), ...ours("upper") });
+    const ends = await inProcess(kernel, async (sys) => {
+      const bystander = await spawn(sys, ["upper"]);
+      const giant = await spawn(sys, ["giant"]);
+      const killed = endOf(await sys.wait(giant.pid));
+      await sys.write(bystander.stdin, encodeText("still here"));
+      sys.close(bystander.stdin);
+      return [killed.signal, await textOf(sys, bystander.stdout)];
+    });
+    assert.deepEqual(ends, [SIGKILL, "STILL HERE"]);
+  });
+
   test("that a module wants from the start is charged before it has it", async () => {
     const kernel = wasmHost({ giant: smallModule({ pages: 65536 }) });
     const end = await inProcess(kernel, async (sys) => {

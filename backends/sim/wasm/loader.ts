@@ -154,7 +154,7 @@ async function run(
   let guest: Guest | null = null;
   try {
     const values = await startValues(library, argv, environmentOf(environment, sys.directory()));
-    sys.allocate(refuelled.memoryPages * bytesPerPage + refuelled.tableEntries * bytesPerTableEntry);
+    charge(sys, refuelled.memoryPages * bytesPerPage + refuelled.tableEntries * bytesPerTableEntry);
     const calls = preview1(() => guest ?? noGuest());
     const instance = await webAssembly.instantiate(module, { [interfaceName]: calls });
     guest = await guestOf(sys, instance, values);
@@ -208,7 +208,7 @@ async function guestOf(sys: Sys, instance: Instance, values: StartValues): Promi
 function growBy(sys: Sys, memory: Memory, pages: number): number {
   const now = memory.buffer.byteLength / bytesPerPage;
   if (now + pages > pagesMax) return -1;
-  sys.allocate(pages * bytesPerPage);
+  charge(sys, pages * bytesPerPage);
   try {
     return memory.grow(pages);
   } catch (thrown) {
@@ -217,6 +217,13 @@ function growBy(sys: Sys, memory: Memory, pages: number): number {
     return -1;
   }
 }
+
+/** Bit by bit, as pages are taken when they are touched: so who takes too much is who holds the most, and is killed for it. */
+function charge(sys: Sys, bytes: number): void {
+  for (let left = bytes; left > 0; left -= chargeBytes) sys.allocate(Math.min(left, chargeBytes));
+}
+
+const chargeBytes = 16 * 1024 * 1024;
 
 /** 4 GiB: what 32-bit addresses reach. */
 const pagesMax = 65536;
