@@ -71,16 +71,15 @@ export class Logins {
     await this.#write({ ...config, auths });
   }
 
-  /** Whether there was a login. */
-  async erase(server: string): Promise<boolean> {
+  /** One that is not there is forgotten as well. */
+  async erase(server: string): Promise<void> {
     const config = await this.#read();
     const helper = this.#helperFor(server, config);
     if (helper !== null) await helper("erase", server);
     const name = nameIn(config, server);
-    if (name === null) return helper !== null;
+    if (name === null) return;
     const { [name]: _, ...auths } = config.auths ?? {};
     await this.#write({ ...config, auths });
-    return true;
   }
 
   /** Whether passwords lie in the file as they are. */

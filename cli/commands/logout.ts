@@ -10,8 +10,8 @@ export default command({
   max: 1,
   perform: async ({ args: [named = ""], ports }) => {
     const server = serverNamed(named);
-    const wasThere = await new Logins(ports).erase(server);
-    await ports.terminal.stdout(`${wasThere ? "Removing login credentials for" : "Not logged in to"} ${server}\n`);
+    await ports.terminal.stdout(`Removing login credentials for ${server}\n`);
+    await new Logins(ports).erase(server);
     return 0;
   },
 });

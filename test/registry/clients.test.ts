@@ -3,6 +3,16 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { linuxPorts } from "../../backends/linux/ports.ts";
+import { registryFetch } from "../../bin/registry-fetch.ts";
+import { EventLog } from "../../core/engine/event-log.ts";
+import { openImages } from "../../core/engine/images.ts";
+import { registryOf } from "../../core/engine/registry.ts";
+import { MemoryMachine } from "../../core/engine/testing/memory-machine.ts";
+import { platformOf } from "../../core/image/platform.ts";
+import { RegistryClient } from "../../core/image/registry/client.ts";
+import { anonymous } from "../../core/image/registry/credentials.ts";
+import { defaultRegistryConfig } from "../../core/image/registry/endpoints.ts";
 import { busyboxOciTar, imagesMissing } from "../images/make.ts";
 import { dockerRegistryMissing, type RunningRegistry, startDockerRegistry } from "./docker-registry.ts";
 import { type Note, startRecorder, startTsboxRegistry } from "./tsbox-registry.ts";
@@ -17,13 +27,13 @@ function sorted(notes: readonly Note[]): string[] {
   return notes.map((note) => JSON.stringify(note)).toSorted();
 }
 
-type Session = (host: string, directory: string) => void;
+type Session = (host: string, directory: string) => void | Promise<void>;
 
 async function held(registry: RunningRegistry, session: Session): Promise<string[]> {
   const directory = mkdtempSync("/dev/shm/tsbox-client-");
   const recorder = await startRecorder(registry.host);
   try {
-    session(recorder.host, directory);
+    await session(recorder.host, directory);
     return sorted(recorder.notes());
   } finally {
     await recorder.stop();
@@ -79,3 +89,44 @@ test("podman is answered alike: push, pull, pull again", { skip }, async (t: Tes
     podman("rmi", "-f", `${host}/team/busybox:1`);
   });
 });
+
+test("tsbox is answered alike: pull, pull again, push elsewhere, list, delete", { skip }, async () => {
+  const tar = await busyboxOciTar();
+  await compared(async (host) => {
+    skopeo("copy", "--dest-tls-verify=false", `oci-archive:${tar}`, `docker://${host}/team/busybox:1`);
+    const { engine, client, images } = await engineInMemory();
+    const asker = { credentials: anonymous, signal: null };
+    const drain = async (transfers: AsyncIterable<unknown>): Promise<void> => {
+      for await (const _ of transfers);
+    };
+    const pull = () => drain(engine.pull(`${host}/team/busybox:1`, { all: false, platform: null }, asker));
+    await pull();
+    await pull();
+    await images.tag(`${host}/team/busybox:1`, `${host}/team/other:2`);
+    await drain(engine.push(`${host}/team/other:2`, asker));
+    await drain(engine.push(`${host}/team/other:2`, asker));
+    await client.at(host, asker, async (connection) => {
+      const repository = client.repository(connection, "team/other", "pull", "push", "delete");
+      assert.deepEqual(await repository.tags(), ["2"]);
+      assert.deepEqual(await client.catalog(connection), ["team/busybox", "team/other"]);
+      const digest = (await repository.head("2"))?.digest;
+      assert.ok(digest != null);
+      await repository.deleteManifest(digest);
+      assert.equal(await repository.head("2"), null);
+    });
+  });
+});
+
+/** The engine's dealings with registries, on a machine in memory. */
+async function engineInMemory() {
+  const { disk, layers } = new MemoryMachine();
+  const images = await openImages({ disk, layers, ports: linuxPorts });
+  const fetch = registryFetch({ environment: {}, certificates: [] });
+  const events = new EventLog(linuxPorts.clock);
+  const parts = { images, disk, ports: linuxPorts, platform: platformOf("amd64", undefined), events };
+  return {
+    images,
+    engine: registryOf(parts, { fetch }),
+    client: new RegistryClient({ ...linuxPorts, fetch }, defaultRegistryConfig),
+  };
+}

@@ -217,6 +217,43 @@ test("the stock client reads the same of tsbox as of dockerd", { skip }, async (
   });
 });
 
+test("our command line says what docker's says", { skip }, async () => {
+  const oci = await busyboxOciTar();
+  const script = fileURLToPath(new URL("../../bin/tsbox.ts", import.meta.url));
+  await withRegistries(async ({ host }) => {
+    skopeo("copy", "-q", "--dest-tls-verify=false", `oci-archive:${oci}`, `docker://${host}/team/app:1`);
+    const told = (client: readonly [string, ...string[]]): unknown[] => {
+      const say = (...args: readonly string[]): unknown => {
+        const { status, stdout, stderr } = attempt(client[0], ...client.slice(1), ...args);
+        return { args, status, stdout: inAnyOrder(stdout), stderr: stderr.trim() };
+      };
+      const all = [
+        say("pull", `${host}/team/app:1`),
+        say("pull", `${host}/team/app:1`),
+        say("pull", "-q", `${host}/team/app:1`),
+        say("pull", "-a", `${host}/team/app`),
+        say("pull", `${host}/team/none`),
+        say("tag", `${host}/team/app:1`, `${host}/team/app:2`),
+        say("push", `${host}/team/app:2`),
+        say("push", "-q", `${host}/team/app:2`),
+        say("push", `${host}/team/app:none`),
+        say("push", "-a", `${host}/team/app`),
+        say("login", "-u", "maria", "-p", "secret", host),
+        say("login", "-u", "maria", host),
+        say("logout", host),
+        say("logout", host),
+        say("search", "--limit", "101", `${host}/app`),
+      ];
+      tsbox("rmi", `${host}/team/app:1`, `${host}/team/app:2`);
+      skopeo("delete", "--tls-verify=false", `docker://${host}/team/app:2`);
+      skopeo("copy", "-q", "--dest-tls-verify=false", `oci-archive:${oci}`, `docker://${host}/team/app:1`);
+      return all;
+    };
+    const docker = told(["docker", "-H", site.tsboxd]);
+    assert.deepEqual(told([process.execPath, script, "-H", site.tsboxd]), docker);
+  });
+});
+
 test("dockerd is answered alike by distribution's registry and by ours", { skip }, async () => {
   makeLayers(await busyboxTar());
   const archive = join(site.directory, "layers.tar");

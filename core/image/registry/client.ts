@@ -6,7 +6,7 @@
  */
 import { messageOf, TsboxError } from "../../base/error.ts";
 import type { Hasher } from "../../base/ports.ts";
-import { asArray, asText, parseJson } from "../descriptor.ts";
+import { asArray, asText, jsonBytesMax, parseJson } from "../descriptor.ts";
 import { Authorizer } from "./authorizer.ts";
 import { Connection, type ConnectionPorts } from "./connection.ts";
 import { anonymous, type Credentials } from "./credentials.ts";
@@ -135,7 +135,7 @@ export class RegistryClient {
   async catalog(connection: Connection): Promise<string[]> {
     const what = `the catalog of ${new URL(connection.endpoint.base).host}`;
     const get = (target: string) =>
-      connection.send({ method: "GET", target, scopes: [catalogScope], expect: [200], what });
+      connection.read({ method: "GET", target, scopes: [catalogScope], expect: [200], what }, jsonBytesMax);
     const names: string[] = [];
     for await (const page of pagesOf(connection, "/v2/_catalog", get))
       for (const name of asArray(parseJson(page, what)["repositories"] ?? [], what)) names.push(asText(name, what));

@@ -11,7 +11,7 @@ import type { Clock, Random } from "../../base/ports.ts";
 import { type Asking, type Authorizer, clientId } from "./authorizer.ts";
 import type { Credentials } from "./credentials.ts";
 import { type Endpoint, isLocalOnly } from "./endpoints.ts";
-import { discard, type Fetch, type Headers, type HttpRequest, type HttpResponse } from "./http.ts";
+import { discard, type Fetch, type Headers, type HttpRequest, type HttpResponse, readBytes } from "./http.ts";
 import { registryError } from "./registry-error.ts";
 import { Attempts } from "./retry.ts";
 import type { Scope } from "./scope.ts";
@@ -39,6 +39,12 @@ export interface Ask {
   readonly body?: () => Uint8Array | ByteStream;
   /** One attempt only; the caller has a better way to try again. */
   readonly once?: boolean;
+}
+
+/** An answer that was read to its end. */
+export interface Received {
+  readonly response: HttpResponse;
+  readonly bytes: Uint8Array;
 }
 
 export class Connection {
@@ -72,6 +78,19 @@ export class Connection {
         return await this.#sendOnce(ask);
       } catch (thrown) {
         if (ask.once === true) throw thrown;
+        await attempts.after(thrown);
+      }
+    }
+  }
+
+  /** As `send`, with the answer's body, which is no longer than `limit`; one that breaks off is asked for again. */
+  async read(ask: Ask, limit: number): Promise<Received> {
+    const attempts = this.attempts();
+    for (;;) {
+      try {
+        const response = await this.#sendOnce(ask);
+        return { response, bytes: await readBytes(response, ask.what, limit) };
+      } catch (thrown) {
         await attempts.after(thrown);
       }
     }

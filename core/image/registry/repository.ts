@@ -8,8 +8,8 @@ import { TsboxError } from "../../base/error.ts";
 import type { Hasher } from "../../base/ports.ts";
 import { asArray, asObject, asText, corrupt, jsonBytesMax, mediaTypes, parseJson } from "../descriptor.ts";
 import { type Digest, digestOf, isDigest } from "../digest.ts";
-import type { Ask, Connection } from "./connection.ts";
-import { discard, type HttpResponse, readBytes } from "./http.ts";
+import type { Ask, Connection, Received } from "./connection.ts";
+import { discard, type HttpResponse } from "./http.ts";
 import { repositoryScope } from "./scope.ts";
 
 /** A manifest or index as the registry has it. */
@@ -37,6 +37,9 @@ const accepted = [
 
 const pagesMax = 1000;
 
+/** `path` beneath /v2/<name>, or a target that the registry named. */
+type RepositoryAsk = Omit<Ask, "scopes" | "target"> & { readonly path?: string; readonly target?: string };
+
 export class Repository {
   readonly connection: Connection;
   /** "library/busybox". */
@@ -60,25 +63,28 @@ export class Repository {
     return digestOf(this.#hasher, bytes);
   }
 
-  /** `path` beneath /v2/<name>. */
-  send(
-    ask: Omit<Ask, "scopes" | "target"> & { readonly path?: string; readonly target?: string },
-  ): Promise<HttpResponse> {
-    const { path = "", target = `/v2/${this.name}${path}`, ...rest } = ask;
-    return this.connection.send({ ...rest, target, scopes: [repositoryScope(this.name, ...this.#actions)] });
+  send(ask: RepositoryAsk): Promise<HttpResponse> {
+    return this.connection.send(this.#whole(ask));
+  }
+
+  #read(ask: RepositoryAsk): Promise<Received> {
+    return this.connection.read(this.#whole(ask), jsonBytesMax);
+  }
+
+  #whole({ path = "", target = `/v2/${this.name}${path}`, ...rest }: RepositoryAsk): Ask {
+    return { ...rest, target, scopes: [repositoryScope(this.name, ...this.#actions)] };
   }
 
   /** Throws TsboxError not-found when there is none, corrupt when it is not what its digest says. */
   async manifest(reference: string): Promise<RemoteManifest> {
     const what = `manifest for ${this.name}${isDigest(reference) ? "@" : ":"}${reference}`;
-    const response = await this.send({
+    const { response, bytes } = await this.#read({
       method: "GET",
       path: `/manifests/${reference}`,
       headers: { accept: accepted },
       expect: [200],
-      what: `${what} not found`,
+      what,
     });
-    const bytes = await readBytes(response, what, jsonBytesMax);
     const digest = this.digestOf(bytes);
     const said = isDigest(reference) ? reference : response.headers["docker-content-digest"];
     if (said !== undefined && said.startsWith("sha256:") && said !== digest)
@@ -154,7 +160,7 @@ export class Repository {
   async tags(): Promise<string[]> {
     const what = `the tags of ${this.name}`;
     const pages = pagesOf(this.connection, `/v2/${this.name}/tags/list`, (target) =>
-      this.send({ method: "GET", target, expect: [200], what }),
+      this.#read({ method: "GET", target, expect: [200], what }),
     );
     const tags: string[] = [];
     for await (const page of pages) {
@@ -167,9 +173,13 @@ export class Repository {
   /** The manifests that name `digest` as their subject; by the tag scheme where a registry has no such list. */
   async referrers(digest: Digest): Promise<Digest[]> {
     const what = `the referrers of ${digest}`;
-    const response = await this.send({ method: "GET", path: `/referrers/${digest}`, expect: [200, 404], what });
-    if (response.status === 200) return digestsIn(await readBytes(response, what, jsonBytesMax), what);
-    await discard(response);
+    const { response, bytes } = await this.#read({
+      method: "GET",
+      path: `/referrers/${digest}`,
+      expect: [200, 404],
+      what,
+    });
+    if (response.status === 200) return digestsIn(bytes, what);
     const tag = digest.replace(":", "-");
     return (await this.head(tag)) === null ? [] : digestsIn((await this.manifest(tag)).bytes, what);
   }
@@ -186,14 +196,14 @@ function digestsIn(index: Uint8Array, what: string): Digest[] {
 export async function* pagesOf(
   connection: Connection,
   first: string,
-  get: (target: string) => Promise<HttpResponse>,
+  get: (target: string) => Promise<Received>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let target: string | null = first;
   for (let pages = 0; target !== null; pages++) {
     if (pages === pagesMax)
       throw new TsboxError("corrupt", `${first}: the registry's list has more than ${pagesMax} pages`);
-    const response = await get(target);
-    yield await readBytes(response, first, jsonBytesMax);
+    const { response, bytes } = await get(target);
+    yield bytes;
     const next = /<([^>]*)>[^,]*;\s*rel="?next"?/i.exec(response.headers["link"] ?? "")?.[1];
     target = next === undefined ? null : connection.resolve(next, `${connection.endpoint.base}${first}`);
   }
