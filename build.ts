@@ -2,7 +2,7 @@
  * npm run build [-- PART …]: makes dist/ of what is needed to run without starting from sources.
  *
  *   dist/tsbox.cjs, dist/tsbox/   the command line, one chunk a command
- *   dist/tsboxd.mjs               the daemon
+ *   dist/tsboxd.mjs, dist/tsboxd/ the daemon, and the simulated machine for --backend sim
  *   dist/images/                  the images tsbox brings along
  *   dist/tsbox-helper             the C helper of the Linux backend
  *   dist/web/                     the page
@@ -33,7 +33,7 @@ const parts: readonly Part[] = [
   { name: "tsbox", sources: ["bin", "cli", "core", "build.ts", "package-lock.json"], build: buildClient },
   {
     name: "tsboxd",
-    sources: ["bin", "api", "backends/linux", "core", "build.ts", "package-lock.json"],
+    sources: ["bin", "api", "backends/linux", "backends/sim", "core", "build.ts", "package-lock.json"],
     build: buildDaemon,
   },
   { name: "helper", sources: ["backends/linux/native", "backends/linux/helper-binary.ts"], build: writePrebuilt },
@@ -83,7 +83,13 @@ async function buildClient(): Promise<void> {
 
 async function buildDaemon(): Promise<void> {
   const bundle = await rolldown({ input: join(root, "bin/tsboxd.ts"), platform: "node", cwd: root });
-  await bundle.write({ file: join(dist, "tsboxd.mjs"), format: "esm", codeSplitting: false });
+  await bundle.write({
+    dir: dist,
+    format: "esm",
+    entryFileNames: "tsboxd.mjs",
+    // The simulated machine and what it loads in its turn.
+    chunkFileNames: "tsboxd/[name].mjs",
+  });
   await bundle.close();
 }
 

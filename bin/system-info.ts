@@ -6,11 +6,18 @@ import { fileURLToPath } from "node:url";
 import type { SystemInfo } from "../api/system-info.ts";
 import type { Clock } from "../core/base/ports.ts";
 
-export function systemInfo(options: {
+export function systemInfo({
+  idFile,
+  ...options
+}: {
   dataRoot: string;
   storageDriver: string;
   debug: boolean;
   clock: Clock;
+  hostName: string;
+  operatingSystem: string;
+  /** Where the engine's id is kept; null: it gets a new one each time. */
+  idFile: string | null;
 }): SystemInfo {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
     version: string;
@@ -20,9 +27,7 @@ export function systemInfo(options: {
     commit: "",
     buildTime: statSync(fileURLToPath(import.meta.url)).mtime.toISOString(),
     runtime: `node ${process.version}`,
-    id: engineId(`${options.dataRoot}/engine-id`),
-    hostName: hostname(),
-    operatingSystem: operatingSystem(),
+    id: idFile === null ? newId() : engineId(idFile),
     ...options,
   };
 }
@@ -32,14 +37,22 @@ function engineId(path: string): string {
   try {
     return readFileSync(path, "utf8").trim();
   } catch {
-    const id = randomBytes(32).toString("hex");
+    const id = newId();
     writeFileSync(path, `${id}\n`);
     return id;
   }
 }
 
+function newId(): string {
+  return randomBytes(32).toString("hex");
+}
+
+export function hostName(): string {
+  return hostname();
+}
+
 /** PRETTY_NAME of os-release(5). */
-function operatingSystem(): string {
+export function operatingSystem(): string {
   try {
     return /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "Linux";
   } catch {

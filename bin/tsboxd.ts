@@ -1,10 +1,8 @@
-/** tsboxd: the engine on this Linux machine, behind the Docker Engine API on a unix socket. */
-import { createReadStream, existsSync, readFileSync } from "node:fs";
+/** tsboxd: the engine on this Linux machine, or on a simulated one, behind the Docker Engine API on a unix socket. */
+import { createReadStream, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { createApi } from "../api/index.ts";
-import { openLinuxMachine } from "../backends/linux/machine.ts";
-import { linuxPorts } from "../backends/linux/ports.ts";
 import type { ByteStream } from "../core/base/bytes.ts";
 import { messageOf } from "../core/base/error.ts";
 import { openEngine } from "../core/engine/open.ts";
@@ -17,6 +15,7 @@ import { listen, refuseTaken, socketPath } from "./listen.ts";
 import { certificateDirectories, registryConfig, type RegistryFlags, standardConfigFile } from "./registry-config.ts";
 import { registryFetch } from "./registry-fetch.ts";
 import { systemInfo } from "./system-info.ts";
+import { openLinuxWorld, type World } from "./world.ts";
 
 interface Options extends RegistryFlags {
   readonly host: string;
@@ -24,6 +23,8 @@ interface Options extends RegistryFlags {
   readonly execRoot: string;
   readonly cgroupParent: string;
   readonly debug: boolean;
+  readonly backend: "linux" | "sim";
+  readonly seed: number;
   readonly idleMinutes?: number;
 }
 
@@ -37,6 +38,12 @@ const program = new Command("tsboxd")
   .option("--data-root <directory>", "images, containers, volumes", env["TSBOX_DATA_ROOT"] ?? `${dataDirectory}/tsbox`)
   .option("--exec-root <directory>", "the state of what runs", env["TSBOX_RUN_DIR"] ?? `${runDirectory(env)}/tsbox`)
   .option("--cgroup-parent <name>", "where containers' cgroups are made", defaultCgroupParent)
+  .addOption(
+    new Option("--backend <world>", "this machine, or a simulated one in memory")
+      .choices(["linux", "sim"])
+      .default("linux"),
+  )
+  .option("--seed <number>", "of the simulated machine's chance", seedOf, 1)
   .option("--idle-minutes <minutes>", "end after so long without requests and running containers", positive)
   .option("--config-file <file>", "about registries, in the form of Docker's daemon.json", standardConfigFile)
   .option("--registry-mirror <url>", "ask it before Docker Hub; may be repeated", listed, [])
@@ -47,6 +54,11 @@ function positive(text: string): number {
   const minutes = Number(text);
   if (!(minutes > 0)) throw new InvalidArgumentError("expected a number above 0");
   return minutes;
+}
+
+function seedOf(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("expected a whole number");
+  return Number(text);
 }
 
 function listed(text: string, before: readonly string[]): readonly string[] {
@@ -63,19 +75,26 @@ function warn(message: string): void {
   process.stderr.write(`tsboxd: ${message}\n`);
 }
 
+/** The simulated machine's modules are loaded when it is asked for only. */
+async function openWorld(options: Options): Promise<World> {
+  if (options.backend === "linux") return openLinuxWorld(options);
+  const { openSimWorld } = await import("./sim-world.ts");
+  return openSimWorld(options.seed);
+}
+
 async function main(options: Options): Promise<void> {
   const path = socketPath(options.host);
   await refuseTaken(path);
-  const { dataRoot, debug, cgroupParent } = options;
-  const machine = await openLinuxMachine({ dataRoot, runRoot: options.execRoot, cgroupParent });
-  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  const { debug } = options;
+  const { machine, ports, bootId, admitted, ...world } = await openWorld(options);
   const registry = {
     fetch: registryFetch({ environment: env, certificates: certificateDirectories }),
     config: registryConfig(options),
   };
-  const engine = await openEngine({ machine, ports: linuxPorts, embedded, bootId, warn, registry });
-  const system = systemInfo({ dataRoot, debug, storageDriver: machine.layers.name, clock: linuxPorts.clock });
-  const api = createApi(engine, system);
+  const engine = await openEngine({ machine, ports, embedded, bootId, warn, registry });
+  const { dataRoot } = machine.disk;
+  const system = systemInfo({ ...world, dataRoot, debug, storageDriver: machine.layers.name, clock: ports.clock });
+  const api = admitted(createApi(engine, system));
   const idle = new Idle();
   const server = createHttpServer(debug ? logRequests(api) : api, idle);
 

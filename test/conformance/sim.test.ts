@@ -15,18 +15,12 @@ import { encodeText } from "../../core/base/bytes.ts";
 import type { HostPath } from "../../core/base/brand.ts";
 import { busyboxTar, imagesMissing } from "../images/make.ts";
 import { conformance } from "./suite.ts";
-import type { Skips, World } from "./world.ts";
+import type { World } from "./world.ts";
 
 const missing = imagesMissing();
 const bootTime = 1_767_225_600_000_000_000n;
 
-const skips: Skips = {
-  "a terminal has the size asked for and follows a resize": "there is no stand-in for stty yet",
-  "no descriptor of the host is inherited": "the stand-in for ls closes a directory before it looks at its entries",
-  "kernel settings are read-only": "the stand-in for busybox's sh exits as dash does, with 2",
-};
-
-if (missing === null) conformance("the simulated kernel", openWorld, skips);
+if (missing === null) conformance("the simulated kernel", openWorld);
 else describe("conformance of the simulated kernel", () => test("every case", { skip: missing }, () => {}));
 
 const pause = (): Promise<void> =>

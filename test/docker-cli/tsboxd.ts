@@ -17,8 +17,13 @@ export interface Tsboxd extends Daemon {
   start(): Promise<void>;
 }
 
-/** `dataSize`: the data root is a file system of its own that holds so much, "12m". */
-export async function startTsboxd({ dataSize }: { dataSize?: string } = {}): Promise<Tsboxd> {
+export interface Choices {
+  /** The data root is a file system of its own that holds so much, "12m". */
+  readonly dataSize?: string;
+  readonly flags?: readonly string[];
+}
+
+export async function startTsboxd({ dataSize, flags = [] }: Choices = {}): Promise<Tsboxd> {
   const directory = mkdtempSync("/dev/shm/tsbox-cli-");
   if (dataSize !== undefined) mountData(join(directory, "data"), dataSize);
   const host = `unix://${directory}/s`;
@@ -31,6 +36,7 @@ export async function startTsboxd({ dataSize }: { dataSize?: string } = {}): Pro
     join(directory, "run"),
     "--cgroup-parent",
     basename(directory),
+    ...flags,
   ];
   let pid = 0;
   let end: (signal: NodeJS.Signals) => Promise<void> = () => Promise.resolve();

@@ -46,8 +46,9 @@ export async function loadProgram(
     return { executable: path, program: { body: await kernel.options.loader.webAssembly(bytes), argv } };
   }
   if (!startsWith(head, [0x7f, 0x45, 0x4c, 0x46])) throw new Errno("ENOEXEC", path);
-  const name = isBusybox(fileSystem, stat) ? appletOf(argv) : standIns.exec(path)?.[1];
-  const body = name === undefined ? null : await kernel.options.loader.standIn(name);
+  const isOfBusybox = isBusybox(fileSystem, stat);
+  const name = isOfBusybox ? appletOf(argv) : standIns.exec(path)?.[1];
+  const body = name === undefined ? null : await kernel.options.loader.standIn(name, isOfBusybox);
   if (body === null) throw new Errno("ENOEXEC", path);
   return { executable: path, program: { body, argv } };
 }

@@ -50,7 +50,7 @@ import type { View } from "./walk.ts";
 /** Programs as files name them: what `exec` found, made runnable. */
 export interface Loader {
   /** The TypeScript program a stand-in file dispatches to; null when there is none of that name. */
-  standIn(name: string): Promise<Program | null>;
+  standIn(name: string, isBusybox: boolean): Promise<Program | null>;
   /** A program from WebAssembly. Throws Errno ENOEXEC for what cannot run. */
   webAssembly(bytes: Uint8Array): Promise<Program>;
 }

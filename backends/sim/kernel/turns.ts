@@ -152,6 +152,16 @@ export class Turns implements Waker {
     this.wake();
   }
 
+  /** Resolves between two turns; what follows at once happens before the next. */
+  admitted(): Promise<void> {
+    return new Promise((resolve) => {
+      this.admit(() => {
+        this.tell();
+        resolve();
+      });
+    });
+  }
+
   /** The kernel stands still until the promise has settled, and what follows from it has happened. */
   hold(promise: Promise<unknown>): void {
     const settled = (): void => {

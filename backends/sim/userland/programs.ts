@@ -3,7 +3,7 @@
  * programs is first run; only the shell comes with the kernel.
  */
 import type { Program } from "../kernel/sys.ts";
-import { sh } from "./sh/sh.ts";
+import { busyboxSh, sh } from "./sh/sh.ts";
 
 type Family = () => Promise<{ readonly programs: Readonly<Record<string, Program>> }>;
 
@@ -55,8 +55,9 @@ const byName = new Map(families.flatMap(([family, names]) => names.split(" ").ma
 
 export const programNames: readonly string[] = [...byName.keys(), "ash", "bash", "busybox", "dash", "sh"].sort();
 
-/** The program of that name; null when there is none. */
-export async function standIn(name: string): Promise<Program | null> {
+/** The program of that name, of a busybox file or of one of its own; null when there is none. */
+export async function standIn(name: string, isBusybox = false): Promise<Program | null> {
+  if (isBusybox && /^-?sh$/.test(name)) return busyboxSh;
   if (/^-?(?:sh|ash|dash|bash)$/.test(name)) return sh;
   if (name === "busybox") return busybox;
   const family = byName.get(name);
@@ -68,7 +69,7 @@ export async function standIn(name: string): Promise<Program | null> {
 const busybox: Program = async (sys, argv, environment) => {
   const [, name, ...args] = argv;
   if (name === undefined || name === "--list" || name === "--help") return list(sys, name);
-  const program = name === "busybox" ? null : await standIn(name);
+  const program = name === "busybox" ? null : await standIn(name, true);
   if (program !== null) return program(sys, [name, ...args], environment);
   await sys.write(2, new TextEncoder().encode(`${name}: applet not found\n`));
   return 127;

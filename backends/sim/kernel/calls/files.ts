@@ -234,6 +234,8 @@ export class FileCalls extends DescriptorCalls {
   }
 
   #createAt(place: Place, path: string, node: Unowned): Location {
+    // In /proc the lookup itself fails: nothing could be made there.
+    if (this.mountOf(place.directory).type === "proc") throw new Errno("ENOENT", path);
     this.writeTo(place.directory, path);
     const { mount } = place.directory;
     const owned = { ...node, ...this.#owner(place.directory, node) };

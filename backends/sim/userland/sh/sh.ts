@@ -25,13 +25,23 @@ interface Invocation {
   readonly isLogin: boolean;
 }
 
-export const sh: Program = async (sys, argv, environment) => {
+export const sh: Program = (sys, argv, environment) => run(sys, argv, environment, dialectOf(sys, argv[0] ?? ""));
+
+/** The shell of a busybox file, whatever name the file has. */
+export const busyboxSh: Program = (sys, argv, environment) => run(sys, argv, environment, "ash");
+
+async function run(
+  sys: Sys,
+  argv: readonly string[],
+  environment: readonly string[],
+  dialect: Dialect,
+): Promise<number> {
   const shell = new Shell(sys, argv[0] ?? "sh", []);
   shell.line = 0;
-  shell.dialect = dialectOf(sys, argv[0] ?? "");
+  shell.dialect = dialect;
   const interpreter = new Interpreter(shell);
   return drive(interpreter.toEnd(() => live(interpreter, argv, environment)));
-};
+}
 
 /** By the name it was called by; "sh" is the shell that the file is of. */
 function dialectOf(sys: Sys, name: string): Dialect {
