@@ -44,6 +44,14 @@ const packages = {
       package: "golang-github-containers-common",
       use: "judging seccomp",
     },
+    { anyOf: ["ps"], package: "procps", use: "judging what top shows" },
+    { anyOf: ["aarch64-linux-gnu-gcc"], package: "gcc-aarch64-linux-gnu", use: "compiling the helper for arm64" },
+    {
+      anyOf: ["/usr/aarch64-linux-gnu/include/errno.h"],
+      package: "libc6-dev-arm64-cross",
+      use: "compiling the helper for arm64",
+    },
+    { anyOf: ["qemu-aarch64-static"], package: "qemu-user-static", use: "running the helper for arm64" },
     { anyOf: ["xz"], package: "xz-utils", use: "compressed archives" },
   ],
   bench: [

@@ -118,6 +118,43 @@ describe("the Linux machine", { skip: missing(), concurrency: false }, () => {
       },
     ));
 
+  test("who attaches while the plan is performed sees the first byte", () =>
+    container("echo first", {}, async (made) => {
+      let text: Promise<string> | null = null;
+      const beforeRelease = async (task: Task): Promise<void> => {
+        text = textOf(await task.attach({ stdin: false, output: true }));
+      };
+      const task = await made.perform(machine, { beforeRelease });
+      await task.release();
+      assert.equal(await text, "first\n");
+      assert.ok(task.pid > 0);
+    }));
+
+  test("input given before the gate is the program's", () =>
+    container("cat", { stdin: true }, async (made) => {
+      let text: Promise<string> | null = null;
+      const beforeRelease = async (task: Task): Promise<void> => {
+        const attachment = await task.attach({ stdin: true, output: true });
+        text = textOf(attachment);
+        await attachment.write(new TextEncoder().encode("early\n"));
+        await attachment.closeInput();
+      };
+      const task = await made.perform(machine, { beforeRelease });
+      await task.release();
+      assert.equal(await text, "early\n");
+    }));
+
+  test("a start that nobody attends runs by itself, and its failure to execute is the failure of perform", async () => {
+    await container("exit 4", {}, async (made) => {
+      const task = await made.perform(machine, { unattended: true });
+      await task.release();
+      assert.equal(((await task.exited) as { code: number }).code, 4);
+    });
+    await container("", { argv: ["nosuch"] }, (made) =>
+      assert.rejects(made.perform(machine, { unattended: true }), /\(exec\) on nosuch: ENOENT/),
+    );
+  });
+
   test("a join of a container that does not run names it", () =>
     container("true", {}, async (made) => {
       const message = `container ${made.id} is not running`;

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { basename, join } from "node:path";
 import type { ContainerId, ExecId, HostPath } from "../../../core/base/brand.ts";
 import { concat, streamOf } from "../../../core/base/bytes.ts";
-import type { Attachment, Machine, Stdio, Task, TaskExit } from "../../../core/engine/machine.ts";
+import type { Attachment, Machine, Stdio, Task, TaskExit, TaskStart } from "../../../core/engine/machine.ts";
 import type { DiffId } from "../../../core/image/digest.ts";
 import { compileExec } from "../../../core/runtime/compile-exec.ts";
 import { compile } from "../../../core/runtime/compile.ts";
@@ -114,8 +114,8 @@ export class Container {
     return new Container(machine, id, { argv: ["sh", "-c", script], ...wishes });
   }
 
-  perform(machine: Machine): Promise<Task> {
-    return machine.perform({ key: { container: this.id, exec: null }, plan: this.plan, stdio: this.stdio });
+  perform(machine: Machine, how: Pick<TaskStart, "beforeRelease" | "unattended"> = {}): Promise<Task> {
+    return machine.perform({ key: { container: this.id, exec: null }, plan: this.plan, stdio: this.stdio, ...how });
   }
 
   performExec(machine: Machine, script: string): Promise<Task> {
