@@ -120,28 +120,28 @@ describe("the Linux machine", { skip: missing(), concurrency: false }, () => {
 
   test("who attaches while the plan is performed sees the first byte", () =>
     container("echo first", {}, async (made) => {
-      let text: Promise<string> | null = null;
+      const text = Promise.withResolvers<string>();
       const beforeRelease = async (task: Task): Promise<void> => {
-        text = textOf(await task.attach({ stdin: false, output: true }));
+        text.resolve(textOf(await task.attach({ stdin: false, output: true })));
       };
       const task = await made.perform(machine, { beforeRelease });
       await task.release();
-      assert.equal(await text, "first\n");
+      assert.equal(await text.promise, "first\n");
       assert.ok(task.pid > 0);
     }));
 
   test("input given before the gate is the program's", () =>
     container("cat", { stdin: true }, async (made) => {
-      let text: Promise<string> | null = null;
+      const text = Promise.withResolvers<string>();
       const beforeRelease = async (task: Task): Promise<void> => {
         const attachment = await task.attach({ stdin: true, output: true });
-        text = textOf(attachment);
+        text.resolve(textOf(attachment));
         await attachment.write(new TextEncoder().encode("early\n"));
         await attachment.closeInput();
       };
       const task = await made.perform(machine, { beforeRelease });
       await task.release();
-      assert.equal(await text, "early\n");
+      assert.equal(await text.promise, "early\n");
     }));
 
   test("a start that nobody attends runs by itself, and its failure to execute is the failure of perform", async () => {
