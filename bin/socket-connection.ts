@@ -1,5 +1,5 @@
 /**
- * A socket of node's as a connection of the command line's. The socket is paused while nobody waits,
+ * A socket of node's as a connection of the command line's. The socket is paused while much is unread,
  * so that a fast daemon fills the kernel's buffer and not our memory. (A Readable's own async iterator
  * does this too, for a millisecond more on a cold start.)
  */
@@ -37,9 +37,13 @@ function roomIn(socket: Socket): Promise<void> {
   });
 }
 
+/** So much may wait to be read before the daemon has to. */
+const heldBytesMax = 1024 * 1024;
+
 class SocketInput {
   readonly #socket: Socket;
   #held: Buffer[] = [];
+  #heldBytes = 0;
   #ended = false;
   #problem: Error | null = null;
   #wake: (() => void) | null = null;
@@ -48,7 +52,8 @@ class SocketInput {
     this.#socket = socket;
     socket.on("data", (chunk: Buffer) => {
       this.#held.push(chunk);
-      socket.pause();
+      this.#heldBytes += chunk.length;
+      if (this.#heldBytes > heldBytesMax) socket.pause();
       this.#settle();
     });
     socket.on("end", () => this.#end(null));
@@ -64,6 +69,7 @@ class SocketInput {
       });
     }
     const chunk = this.#held.shift();
+    this.#heldBytes -= chunk?.length ?? 0;
     if (chunk === undefined && this.#problem !== null) throw this.#problem;
     return chunk ?? null;
   }

@@ -42,9 +42,8 @@ export class LinuxDisk implements Disk {
 
   async *stream(path: HostPath, offset = 0, length = Number.POSITIVE_INFINITY): AsyncGenerator<Uint8Array, void> {
     if (length <= 0) return;
-    const stream = fs.createReadStream(path, { start: offset, end: offset + length - 1, highWaterMark: chunkSize });
     try {
-      for await (const chunk of stream) yield chunk as Uint8Array;
+      yield* chunksOf(path, offset, length);
     } catch (thrown) {
       throw asErrno(thrown, path);
     }
@@ -167,6 +166,33 @@ function removedFewFiles(directory: string): boolean {
     if (failedWith(thrown, "EISDIR", "EPERM", "ENOTEMPTY", "ENOENT", "ENOTDIR")) return false;
     throw thrown;
   }
+}
+
+/** The next chunk is read while its reader is busy with this one. */
+async function* chunksOf(path: string, offset: number, length: number): AsyncGenerator<Uint8Array, void> {
+  const file = await open(path, "r");
+  let coming: Promise<Uint8Array> | null = null;
+  try {
+    const end = Math.min((await file.stat()).size, offset + length);
+    coming = readChunk(file, offset, end);
+    for (let at = offset; at < end; ) {
+      const chunk = await coming;
+      if (chunk.length === 0) return; // it was cut meanwhile
+      at += chunk.length;
+      coming = readChunk(file, at, end);
+      coming.catch(() => {}); // it is thrown when it is its turn
+      yield chunk;
+    }
+  } finally {
+    await Promise.allSettled([coming]);
+    await file.close();
+  }
+}
+
+async function readChunk(file: FileHandle, from: number, end: number): Promise<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(chunkSize, end - from)));
+  const { bytesRead } = buffer.length === 0 ? { bytesRead: 0 } : await file.read(buffer, 0, buffer.length, from);
+  return buffer.subarray(0, bytesRead);
 }
 
 async function writeAll(path: string, bytes: ByteStream, flags: "wx" | "a"): Promise<void> {

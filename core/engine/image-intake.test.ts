@@ -141,3 +141,22 @@ test("an image is made of what came in, with its digest at the registry, or not 
     "{}",
   );
 });
+
+test("a thousand layers are refused before the first is unpacked, with the number that can be stacked", async () => {
+  const { machine, images } = await open();
+  const intake = images.intake();
+  const many = Array.from({ length: 1000 }, () => blob);
+  const diffIds = many.map(() => diffId);
+  const config = encodeText(JSON.stringify({ os: "linux", rootfs: { type: "layers", diff_ids: diffIds } }));
+  const configBlob = { mediaType: mediaTypes.config, digest: sha256(config), size: config.length };
+  const bytes = formatManifest({ config: configBlob, layers: many });
+  const manifest = { mediaType: mediaTypes.manifest, digest: sha256(bytes), size: bytes.length };
+  await intake.put(configBlob.digest, config);
+  await intake.put(manifest.digest, bytes);
+  assert.match(
+    await said(intake.commit({ manifest, names: [] })),
+    /has 1000 layers; at most 499 can be stacked: build it with fewer steps, or squash it$/,
+  );
+  await intake.close();
+  assert.deepEqual(things(machine), []);
+});

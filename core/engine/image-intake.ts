@@ -23,6 +23,9 @@ import { type Leases, type Thing, thing } from "./leases.ts";
 import type { Disk } from "./machine.ts";
 import type { Serial } from "./serial.ts";
 
+/** Overlayfs stacks 500 lower directories; the init layer is one of them. */
+export const layersMax = 499;
+
 export interface Commit {
   readonly manifest: Descriptor;
   /** The index for several platforms it was chosen from, which was put in as well. */
@@ -207,6 +210,12 @@ export class Intake {
     if (diffIds.length !== layers.length)
       throw corrupt(
         `configuration ${digest}: rootfs has ${diffIds.length} layers, the image comes with ${layers.length}`,
+      );
+    if (layers.length > layersMax)
+      throw new TsboxError(
+        "unsupported",
+        `image ${digest} has ${layers.length} layers; at most ${layersMax} can be stacked: ` +
+          "build it with fewer steps, or squash it",
       );
     const sizes: number[] = [];
     for (const [number, diffId] of diffIds.entries()) {

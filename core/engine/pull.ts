@@ -20,12 +20,10 @@ import { familiarName, formatFamiliar, formatReference, type Reference } from ".
 import type { Asker, RegistryClient } from "../image/registry/client.ts";
 import { blobFrom, documentFrom } from "../image/registry/download.ts";
 import type { RemoteManifest, Repository } from "../image/registry/repository.ts";
-import type { Intake } from "./image-intake.ts";
+import { type Intake, layersMax } from "./image-intake.ts";
 import type { ImageStore } from "./images.ts";
 import { inParallel, paced, shortDigest, type Transfer } from "./transfer.ts";
 
-/** What overlayfs takes: 500 lower directories, one of which is the container's init layer. */
-const layersMax = 499;
 const indexesMax = 2;
 /** The network goes on while a piece of a layer is hashed, written and unpacked. */
 const ahead = { pieceBytes: 256 * 1024, heldBytes: 4 * 1024 * 1024 };
