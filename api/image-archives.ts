@@ -29,7 +29,8 @@ async function load({ engine }: Context, call: Call): Promise<Answer> {
 /** One message an image; an error that comes after the first one is a message too. */
 async function* loadLines(loaded: AsyncIterable<LoadedImage>): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    for await (const { image, names } of loaded) {
+    for await (const { image, names, taken } of loaded) {
+      for (const { name, from } of taken) yield line({ stream: renamed(name, from) });
       if (names.length === 0) yield line({ stream: `Loaded image ID: ${image.id}\n` });
       for (const name of names) yield line({ stream: `Loaded image: ${name}\n` });
     }
@@ -37,6 +38,10 @@ async function* loadLines(loaded: AsyncIterable<LoadedImage>): AsyncGenerator<Ui
     const message = messageOf(thrown);
     yield line({ errorDetail: { message }, error: message });
   }
+}
+
+function renamed(name: string, from: string): string {
+  return `The image ${name} already exists, renaming the old one with ID ${from} to empty string\n`;
 }
 
 function line(message: object): Uint8Array {

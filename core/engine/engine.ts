@@ -10,6 +10,7 @@ import type { ProcessTable } from "../container/processes.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import type { Plan } from "../runtime/plan.ts";
 import type { HostTraits } from "../runtime/traits.ts";
+import type { ImageId } from "../image/digest.ts";
 import type { Explanation } from "../image/explain.ts";
 import type { Image, ListedImage, RemovedImage } from "../image/image.ts";
 import type { Platform } from "../image/platform.ts";
@@ -79,6 +80,13 @@ export interface LoadedImage {
   readonly image: Image;
   /** The names the archive gave it, "busybox:latest"; empty: it has none. */
   readonly names: readonly string[];
+  /** Those of the names that another image had until now. */
+  readonly taken: readonly TakenName[];
+}
+
+export interface TakenName {
+  readonly name: string;
+  readonly from: ImageId;
 }
 
 export interface CreateRequest {

@@ -87,7 +87,7 @@ test("of a repository all tags are saved, of a tag only itself, of an id none", 
   };
   assert.deepEqual(
     [await namesIn("busybox"), await namesIn("busybox:old"), await namesIn(id), await said(images.save(["nosuch"]))],
-    [["busybox:latest", "busybox:old"], ["busybox:old"], [], "not-found: No such image: nosuch:latest"],
+    [["busybox:latest", "busybox:old"], ["busybox:old"], [], "not-found: No such image: nosuch"],
   );
 });
 

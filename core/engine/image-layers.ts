@@ -2,7 +2,7 @@
  * Layers on their way from a tar to a tree: decompressed, hashed, read and unpacked in one pass, as
  * the bytes come. The tree gets its name, the diff id, when the last byte has proved it.
  */
-import type { ByteStream } from "../base/bytes.ts";
+import { type ByteStream, encodeText } from "../base/bytes.ts";
 import { TsboxError } from "../base/error.ts";
 import type { Hasher, Inflate } from "../base/ports.ts";
 import { Checked } from "../image/checked.ts";
@@ -14,7 +14,7 @@ import type { Layers } from "./machine.ts";
 
 export interface Unpacked {
   readonly diffId: DiffId;
-  /** Bytes of the layer's files. */
+  /** Bytes of the layer's files; a symlink's is its target, as file systems and Docker count. */
   readonly size: number;
 }
 
@@ -99,6 +99,7 @@ async function* counted(
 ): AsyncGenerator<Change, void, undefined> {
   for await (const change of changes) {
     if (change.kind === "file") counter.bytes += change.size;
+    else if (change.kind === "symlink") counter.bytes += encodeText(change.target).length;
     yield change;
   }
 }

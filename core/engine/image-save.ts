@@ -42,8 +42,20 @@ function selected(table: ImageTable, ref: string): { stored: StoredImage; name: 
     });
     if (tagged.length > 0) return tagged;
   }
-  const stored = table.find(ref);
+  const stored = found(table, ref, reference);
   return [{ stored, name: reference === null ? null : nameIn(stored, reference) }];
+}
+
+/** Docker's save has its own words for what is missing. */
+function found(table: ImageTable, ref: string, reference: Reference | null): StoredImage {
+  try {
+    return table.find(ref);
+  } catch (thrown) {
+    if (!(thrown instanceof TsboxError) || thrown.code !== "not-found") throw thrown;
+    const isBare = reference === null || (reference.tag === null && reference.digest === null);
+    const message = isBare ? `No such image: ${ref}` : "reference does not exist";
+    throw new TsboxError("not-found", message, { ref }, { cause: thrown });
+  }
 }
 
 function nameIn({ names }: StoredImage, reference: Reference): string | null {

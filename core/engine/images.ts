@@ -26,7 +26,7 @@ import { Spool, type Spooled } from "../image/spool.ts";
 import { ImageTable, sharedLayers } from "../image/store.ts";
 import { layersOf, pack } from "../image/summary.ts";
 import { type ImagesUsage, usageOf } from "../image/usage.ts";
-import type { Images, ImportRequest, LoadedImage, Pruned, PruneOptions } from "./engine.ts";
+import type { Images, ImportRequest, LoadedImage, Pruned, PruneOptions, TakenName } from "./engine.ts";
 import { checkImages, type CheckParts, type Finding, superfluousThings } from "./image-check.ts";
 import { importImage } from "./image-import.ts";
 import { ingestOf, Intake } from "./image-intake.ts";
@@ -205,9 +205,10 @@ class LocalImages implements ImageStore {
     try {
       const { images, artifacts } = await stored(() => this.#read(tar, intake, options.platform ?? null));
       for (const archived of images) {
+        const taken = this.#taken(archived);
         const image = await stored(() => this.#admit(archived, intake));
         this.#emit("load", image.id, image.id);
-        yield { image, names: archived.names.map(familiarOf) };
+        yield { image, names: archived.names.map(familiarOf), taken };
       }
       await stored(() => this.#keep(artifacts, intake));
     } finally {
@@ -228,6 +229,14 @@ class LocalImages implements ImageStore {
 
   #machinePlatform(): Wanted {
     return this.#dependencies.platform ?? platformOf("amd64", undefined);
+  }
+
+  /** Names that other images have now, and will lose. */
+  #taken({ names, configDigest }: ArchivedImage): TakenName[] {
+    return names.flatMap((name) => {
+      const from = this.#table.nameHolder(name);
+      return from === null || from === configDigest ? [] : [{ name: familiarOf(name), from }];
+    });
   }
 
   /** All of an image becomes part of the store, or nothing of it. */

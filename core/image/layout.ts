@@ -10,7 +10,7 @@
  * image (a chart, a signature) stays in it as it is.
  */
 import type { HostPath } from "../base/brand.ts";
-import { streamOf } from "../base/bytes.ts";
+import { encodeText, streamOf } from "../base/bytes.ts";
 import { messageOf, TsboxError } from "../base/error.ts";
 import type { Hasher, Inflate } from "../base/ports.ts";
 import { Blobs, type StoreDisk } from "./blobs.ts";
@@ -177,8 +177,11 @@ export class ImageLayout {
   async #measure(blob: Digest): Promise<number> {
     const what = `layer ${blob}`;
     let bytes = 0;
-    for await (const { size } of readTar(decompressed(this.blobs.stream(blob), this.#inflate, what), what))
-      bytes += size;
+    for await (const { kind, size, linkName } of readTar(
+      decompressed(this.blobs.stream(blob), this.#inflate, what),
+      what,
+    ))
+      bytes += kind === "symlink" ? encodeText(linkName).length : size;
     return bytes;
   }
 

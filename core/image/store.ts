@@ -66,6 +66,11 @@ export class ImageTable {
     throw new TsboxError("not-found", `No such image: ${name === null ? ref : formatFamiliar(name)}`);
   }
 
+  /** Which image has the full name; null: none. */
+  nameHolder(name: string): ImageId | null {
+    return this.#byName.get(name) ?? null;
+  }
+
   #byPrefix(ref: string): StoredImage | undefined {
     const [, digits] = /^(?:sha256:)?([0-9a-f]{1,64})$/.exec(ref) ?? [];
     if (digits === undefined) return undefined;

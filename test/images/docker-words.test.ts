@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createReadStream, readFileSync } from "node:fs";
+import test from "node:test";
+import { gunzipSync } from "node:zlib";
+import { readAll } from "../../core/base/bytes.ts";
+import { readTar } from "../../core/image/tar.ts";
+import { dockerdMissing, startDockerd } from "../docker-cli/dockerd.ts";
+import { startTsboxd } from "../docker-cli/tsboxd.ts";
+import { directory, dockerArchive, entry, layer, layerOf } from "./forge.ts";
+import { busyboxOciTar, busyboxTar, imagesMissing } from "./make.ts";
+
+// The same docker commands about images, to dockerd and to us: what is printed and what they exit with are the same.
+
+const skip = process.getuid?.() === 0 ? (dockerdMissing() ?? imagesMissing() ?? false) : "needs root";
+
+/** Parted by blanks, "~" being one within; a line's standard input, when it has some, is the name after "<". */
+const commands = `
+load < busybox
+load < layered
+images --no-trunc --format {{.Repository}}:{{.Tag}}|{{.ID}}|{{.Digest}}
+tag busybox me/box:1
+tag busybox me/box
+tag busybox other.example:5000/x
+tag busybox UPPER
+tag nosuch x
+tag busybox x@sha256:0000000000000000000000000000000000000000000000000000000000000000
+images -q
+images --format {{.Repository}}:{{.Tag}} me/*
+images --format {{.Repository}}:{{.Tag}} --filter reference=m[d-f]/b?x
+images --format {{.Repository}}:{{.Tag}} --filter reference=me/box:1
+images --format {{.Repository}}:{{.Tag}} --filter before=busybox
+images --format {{.Repository}}:{{.Tag}} --filter since=busybox
+images --format {{.Repository}}:{{.Tag}} --filter dangling=true
+images --filter nosuch=1
+history --no-trunc --format {{.ID}}|{{.CreatedBy}}|{{.Size}}|{{.Comment}} layered
+history nosuch
+image inspect --format {{.Id}}|{{json~.RepoTags}}|{{json~.RepoDigests}}|{{json~.RootFS}}|{{json~.Config.Cmd}}|{{.Size}} layered
+image inspect nosuch
+save nosuch
+save nosuch:tag
+save busybox nosuch
+create --name keeper layered
+rmi layered
+rmi IDOFlayered
+rmi IDOFbusybox
+rmi me/box:1
+rmi nosuch
+rmi me/box other.example:5000/x
+image prune -f
+rmi busybox
+images -q
+rm keeper
+load < second
+images --format {{.Repository}}:{{.Tag}}
+image prune -f
+image prune -a -f --filter label=keep
+image prune -a -f
+images -q
+import --change CMD~["x"] - me/root:1 < root
+image inspect --format {{json~.Config.Cmd}}|{{json~.RootFS.Layers}}|{{json~.RepoTags}} me/root:1
+image inspect --format {{.Comment}} me/root:1
+import - < root
+image prune -f
+rmi me/root:1
+`;
+
+/** What differs by itself: ids of images that hold the time; words that Docker changed since the oracle's version. */
+function masked(text: string, known: ReadonlySet<string>): string {
+  const ofToday = text.replace("Invalid filter", "invalid filter").replace(/no such image: \S+: (?=No such image)/, "");
+  return ofToday.replace(/sha256:[0-9a-f]{64}/g, (digest) => (known.has(digest) ? digest : "sha256:<other>"));
+}
+
+interface Inputs {
+  readonly files: Readonly<Record<string, Uint8Array>>;
+  readonly known: ReadonlySet<string>;
+}
+
+async function inputs(): Promise<Inputs> {
+  const busybox = readFileSync(await busyboxTar());
+  const gzip = await largestBlob(await busyboxOciTar());
+  const base = layer(gunzipSync(gzip));
+  const upper = await layerOf(directory("etc/"), entry("etc/own", "own"));
+  const config = { created: "2024-02-02T00:00:00Z", config: { Cmd: ["sh"] } };
+  const history = [
+    { created_by: "ADD rootfs" },
+    { created_by: "CMD sh", empty_layer: true },
+    { created_by: "RUN own", comment: "c" },
+  ];
+  const layered = await dockerArchive({
+    names: ["layered:latest"],
+    layers: [base, upper],
+    config: { ...config, history },
+  });
+  const second = await dockerArchive({ names: ["layered:latest"], layers: [base], config });
+  const known = new Set([base.diffId, upper.diffId]);
+  return { files: { busybox, layered, second, root: upper.bytes }, known };
+}
+
+async function largestBlob(tar: string): Promise<Uint8Array> {
+  let found = new Uint8Array();
+  for await (const { content } of readTar(createReadStream(tar), tar)) {
+    const bytes = await readAll(content, 2 ** 24);
+    if (bytes.length > found.length) found = bytes;
+  }
+  return found;
+}
+
+function session(host: string, { files, known }: Inputs): string[] {
+  const docker = (args: readonly string[], input?: Uint8Array): string => {
+    const { stdout, stderr, status } = spawnSync("docker", ["-H", host, ...args], { encoding: "utf8", input });
+    return `${stdout}${stderr}exit ${status}`;
+  };
+  const idOf = (name: string): string => docker(["image", "inspect", "--format", "{{.Id}}", name]).slice(7, 19);
+  const ids = new Set(known);
+  return commands
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const [command = "", file] = line.split(" < ");
+      const args = command
+        .replace(/IDOF(\w+)/g, (_, name: string) => idOf(name))
+        .split(" ")
+        .map((word) => word.replaceAll("~", " "));
+      const said = docker(args, file === undefined ? undefined : files[file]);
+      if (command.startsWith("images --no-trunc"))
+        for (const [id] of said.matchAll(/sha256:[0-9a-f]{64}/g)) ids.add(id);
+      return `$ ${command}\n${masked(said, ids)}`
+        .replace(/^[0-9a-f]{64}$/gm, "<container>")
+        .replace(/container [0-9a-f]{12}/g, "container <id>");
+    });
+}
+
+test("commands about images print and exit with what they do against dockerd", { skip }, async () => {
+  const [dockerd, tsboxd] = [await startDockerd(), await startTsboxd()];
+  try {
+    const made = await inputs();
+    const theirs = session(dockerd.host, made);
+    assert.deepEqual(session(tsboxd.host, made), theirs);
+  } finally {
+    await tsboxd.stop();
+    await dockerd.stop();
+  }
+});
