@@ -6,9 +6,10 @@ import { matchesFamiliar } from "../core/image/reference.ts";
 import type { Filters } from "./filters.ts";
 import { parseFilters } from "./filters.ts";
 import type { Answer } from "./http.ts";
-import { emptyReply, jsonReply } from "./reply.ts";
+import { emptyReply, jsonReply, jsonTextReply } from "./reply.ts";
 import type { Call, Context, Route } from "./route.ts";
 import { untilOf } from "./until.ts";
+import type { Version } from "./version.ts";
 import { imageHistory, imageInspect, imageSummary, unixSeconds } from "./wire/image.ts";
 
 export function imageRoutes(context: Context): Route[] {
@@ -88,10 +89,22 @@ async function list({ engine, system }: Context, call: Call): Promise<Answer> {
     .toSorted((one, other) => other.createdSeconds - one.createdSeconds);
   const shown = filters.has("reference") ? images.map((image) => onlyNamed(image, filters)) : images;
   const sizes = call.query.boolean("shared-size") ? await sharedSizes(engine) : null;
+  if (sizes === null)
+    return jsonTextReply(200, `[${shown.map((image) => summaryText(image, call.version)).join(",")}]`);
   return jsonReply(
     200,
-    shown.map((image) => ({ ...imageSummary(image, call.version), ...sizes?.get(image.id) })),
+    shown.map((image) => ({ ...imageSummary(image, call.version), ...sizes.get(image.id) })),
   );
+}
+
+/** An image is listed as the same value until it changes: of ten thousand only those are written anew. */
+const summaryTexts = new WeakMap<ListedImage, Map<Version, string>>();
+
+function summaryText(image: ListedImage, version: Version): string {
+  const known = summaryTexts.get(image) ?? new Map<Version, string>();
+  const text = known.get(version) ?? JSON.stringify(imageSummary(image, version));
+  summaryTexts.set(image, known.set(version, text));
+  return text;
 }
 
 /** The names that were not asked for are not shown. */

@@ -4,11 +4,16 @@ import { encodeText } from "../core/base/bytes.ts";
 import type { Hijack, Reply } from "./http.ts";
 
 export function jsonReply(status: number, value: unknown): Reply {
+  return jsonTextReply(status, JSON.stringify(value));
+}
+
+/** JSON that is text already. */
+export function jsonTextReply(status: number, json: string): Reply {
   return {
     kind: "reply",
     status,
     headers: { "content-type": "application/json" },
-    body: encodeText(`${JSON.stringify(value)}\n`),
+    body: encodeText(`${json}\n`),
   };
 }
 

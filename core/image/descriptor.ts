@@ -117,7 +117,10 @@ export function asTextList(value: unknown, what: string): readonly string[] | nu
 /** Names with texts; none when there are none. */
 export function asTexts(value: unknown, what: string): Readonly<Record<string, string>> {
   if (value === undefined || value === null) return {};
-  return Object.fromEntries(Object.entries(asObject(value, what)).map(([name, text]) => [name, asText(text, what)]));
+  const texts = asObject(value, what);
+  // Most need no change, and an index may have tens of thousands.
+  if (Object.values(texts).every((text) => typeof text === "string")) return texts as Readonly<Record<string, string>>;
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, asText(text, what)]));
 }
 
 export function corrupt(message: string): TsboxError {
