@@ -107,6 +107,19 @@ describe("a program", () => {
     assert.equal(text, "LINE 1\nLINE 2\n");
   });
 
+  test("copies a large file through one buffer, which it fills anew each time", async () => {
+    const kernel = wasmHost(ours("cat"));
+    const large = Array.from({ length: 60_000 }, (_, line) => `line ${line}\n`).join("");
+    const copied = await inProcess(kernel, async (sys) => {
+      await writeFile(sys, "/tmp/large", large);
+      const to = await sys.open("/tmp/copy", { access: "write", create: true });
+      await sys.spawn("/bin/cat", ["cat", "/tmp/large"], [], { fds: new Map([[1, to]]) });
+      await sys.wait(-1);
+      return readFile(sys, "/tmp/copy");
+    });
+    assert.ok(copied === large);
+  });
+
   test("is ended by SIGPIPE when nobody reads any more", async () => {
     const end = await inProcess(wasmHost(ours("writer")), async (sys) => {
       const { pid, stdout } = await spawn(sys, ["writer", "-i", "0"]);
@@ -291,6 +304,20 @@ describe("a file that cannot run", () => {
       assert.match(said, reason);
     });
   }
+});
+
+test("when its library cannot be loaded, a program says so, and the next one tries again", async () => {
+  let tries = 0;
+  const wasmer = (): Promise<unknown> => {
+    if (tries++ === 0) return Promise.reject(new Error("no network"));
+    return Promise.resolve(undefined);
+  };
+  const kernel = wasmHost(ours("upper"), { wasmer });
+  assert.match(
+    (await run(kernel, ["upper"])).stderr,
+    /^upper: cannot run: .* could not be loaded: no network; try again$/m,
+  );
+  assert.equal((await run(kernel, ["upper"], "again")).stdout, "AGAIN");
 });
 
 test("what a module runs when it is instantiated is part of the program, and can be killed", async () => {

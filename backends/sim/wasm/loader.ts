@@ -13,6 +13,7 @@
  */
 import { encodeText, hex } from "../../../core/base/bytes.ts";
 import { Errno } from "../../../core/base/errno.ts";
+import { messageOf } from "../../../core/base/error.ts";
 import type { Hasher } from "../../../core/base/ports.ts";
 import type { Program, Sys } from "../kernel/sys.ts";
 import { Descriptors } from "./descriptors.ts";
@@ -91,9 +92,14 @@ const noPromiseIntegration =
 function loadedOnce({ wasmer }: WebAssemblyOptions): () => Promise<Wasmer> {
   let loaded: Promise<Wasmer> | null = null;
   const load = async (): Promise<Wasmer> => {
-    const library = (await import("@wasmer/wasi")) as unknown as Wasmer;
-    await library.init(await wasmer?.());
-    return library;
+    try {
+      const library = (await import("@wasmer/wasi")) as unknown as Wasmer;
+      await library.init(await wasmer?.());
+      return library;
+    } catch (thrown) {
+      loaded = null;
+      throw new Unrunnable(`what starts programs for WASI could not be loaded: ${messageOf(thrown)}; try again`);
+    }
   };
   return () => (loaded ??= load());
 }
@@ -104,17 +110,16 @@ async function compile(bytes: Uint8Array): Promise<Compiled> {
   if (bytes.length > moduleBytesMax) throw new Unrunnable(`it has more than ${moduleBytesMax >> 20} MiB`);
   const refuelled = webAssembly.validate(bytes) ? addFuel(bytes) : await broken(bytes);
   checkImports(refuelled.imports);
-  const module = await webAssembly.compile(refuelled.bytes);
+  const module = await webAssembly.compile(refuelled.bytes).catch((thrown: unknown): never => {
+    throw new Unrunnable(`this JavaScript engine does not compile it with fuel: ${messageOf(thrown)}`);
+  });
   checkExports(module);
   return { module, refuelled };
 }
 
 /** Says what is wrong with bytes that are no valid module: what the rewriter or the engine finds first. */
 async function broken(bytes: Uint8Array): Promise<never> {
-  const reason = await webAssembly.compile(bytes).then(
-    () => "",
-    (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown)),
-  );
+  const reason = await webAssembly.compile(bytes).then(() => "", messageOf);
   throw new Unrunnable(`it is no valid WebAssembly module: ${reason.replace(/^WebAssembly\.\w+\(\): /, "")}`);
 }
 

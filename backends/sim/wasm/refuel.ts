@@ -27,6 +27,8 @@ export interface Surroundings {
 }
 
 const spentMax = 10_000;
+/** What costs more asks for itself. */
+const askedMin = 256;
 /** 32 bytes copied cost as much as an instruction. */
 const bytesShift = 5;
 const op = {
@@ -140,12 +142,17 @@ function takenFrom(left: readonly number[], { fuel, flush }: Names): Account {
   const save = [op.get, ...left, op.globalSet, ...fuel];
   const tick = [...save, op.constant, 0, op.call, ...flush, op.globalGet, ...fuel, op.set, ...left];
   const isEmpty = [op.constant, 0, op.lessSigned];
+  const pass = (cost: number): number[] => [
+    ...subtract([op.constant, ...signed(cost)]),
+    ...[op.tee, ...left, ...isEmpty, op.if, empty, ...tick, op.end],
+  ];
   return {
-    begin: (cost) => [op.globalGet, ...fuel, op.constant, ...signed(cost), op.subtract, op.set, ...left],
-    pass: (cost) => [
-      ...subtract([op.constant, ...signed(cost)]),
-      ...[op.tee, ...left, ...isEmpty, op.if, empty, ...tick, op.end],
-    ],
+    // A long one asks at once: many of them could burn more than a number holds before anybody does.
+    begin: (cost) =>
+      cost > askedMin
+        ? [op.globalGet, ...fuel, op.set, ...left, ...pass(cost)]
+        : [op.globalGet, ...fuel, op.constant, ...signed(cost), op.subtract, op.set, ...left],
+    pass,
     // The amount is on the stack already: left = -(amount - left).
     add: () => [
       op.get,
