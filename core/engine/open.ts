@@ -16,6 +16,7 @@ import { execsOf } from "./execs.ts";
 import { type ImagesDependencies, type ImageStore, type ImageUser, openImages } from "./images.ts";
 import { ensureInitLayer } from "./init-layer.ts";
 import type { Machine } from "./machine.ts";
+import { pushesOf } from "./push.ts";
 import { recover } from "./recover.ts";
 import { type Registry, type RegistryDependencies, registryOf } from "./registry.ts";
 import { ContainerTable } from "./refs.ts";
@@ -62,6 +63,7 @@ export async function openEngineOver(
     ...workers(dependencies),
     open: () => open,
   };
+  await machine.disk.remove(pushesOf(machine.disk));
   await ensureInitLayer(machine.layers);
   await recover(context);
   const close = async (): Promise<void> => {

@@ -61,7 +61,7 @@ export class Push {
       const { domain, path } = reference;
       const stored = await this.#parts.images.stored(formatReference(reference));
       await this.#prepared(stored, async (outgoing, held) => {
-        const digest = await client.at(domain, this.#asker, (connection) =>
+        const digest = await client.atHome(domain, this.#asker, (connection) =>
           this.#send(client.repository(connection, path, "pull", "push"), reference, stored, outgoing),
         );
         const digests = [formatReference({ ...reference, tag: null, digest })];
@@ -106,7 +106,7 @@ export class Push {
   /** Hands over what is to be sent, and holds it meanwhile; files that were made for it go away afterwards. */
   async #prepared(stored: StoredImage, send: (outgoing: Outgoing, held: Intake) => Promise<void>): Promise<void> {
     const { disk, ports, images } = this.#parts;
-    const directory = `${disk.dataRoot}/tmp/push-${hex(ports.random.bytes(8))}` as HostPath;
+    const directory = `${pushesOf(disk)}/${hex(ports.random.bytes(8))}` as HostPath;
     const held = images.intake();
     await disk.makeDirectory(directory, 0o700);
     try {
@@ -152,6 +152,11 @@ export class Push {
   #stored({ digest, size }: Descriptor): OutgoingBlob {
     return { digest, size, open: (offset) => this.#parts.images.blob(digest, offset) };
   }
+}
+
+/** Where layers are compressed for a push; what an engine that was killed left there is nobody's. */
+export function pushesOf(disk: Pick<Disk, "dataRoot">): HostPath {
+  return `${disk.dataRoot}/tmp/push` as HostPath;
 }
 
 /** Repositories of the same registry that are known to have the image's blobs. */

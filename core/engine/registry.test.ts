@@ -441,6 +441,21 @@ test("an image is pushed as it came: same manifest, same digest; layers of a sib
   );
 });
 
+test("nothing is pushed to a mirror, and no login goes there", async () => {
+  const { fetch: own, store } = await registryInMemory();
+  await stocked(store);
+  const { fetch, seen } = seeing(own);
+  const here = await house(fetch, undefined, { mirrorsOf: { "registry.test": ["https://mirror.example"] } });
+  await pull(here);
+  assert.ok(seen.every(({ url }) => url.startsWith("https://mirror.example/")));
+  seen.length = 0;
+  await here.images.tag(name, "registry.test/team/copy:1");
+  await push(here, "registry.test/team/copy:1");
+  await here.registry.login("registry.test", asker);
+  await here.registry.search("registry.test/app", 5, asker);
+  assert.ok(seen.every(({ url }) => url.startsWith("https://registry.test/")));
+});
+
 test("plain layers are compressed on their way, to the same bytes each time", async () => {
   const pushed: Digest[] = [];
   for (let time = 0; time < 2; time++) {
@@ -457,7 +472,7 @@ test("plain layers are compressed on their way, to the same bytes each time", as
     await pull(other, "registry.test/packed:1");
     assert.equal((await other.images.get("registry.test/packed:1")).id, (await here.images.get(name)).id);
     assert.deepEqual(
-      [...here.machine.world.files.keys()].filter((path) => path.includes("/tmp/push")),
+      [...here.machine.world.files.keys()].filter((path) => path.includes("/tmp/push/")),
       [],
     );
   }

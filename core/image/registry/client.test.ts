@@ -257,6 +257,36 @@ test("lists that come in pages are read to their end, and only at the registry",
   await assert.rejects(endless.repository.tags(), /more than 1000 pages/);
 });
 
+test("what refers to a manifest is found, also where a registry keeps it under a tag", async () => {
+  const { fetch: own, store } = await registryInMemory();
+  const { repository } = customerOf(own);
+  const subject = digestOfText("an image");
+  const manifest = (artifactType: string) =>
+    encodeText(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        artifactType,
+        subject: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: subject, size: 8 },
+      }),
+    );
+  const type = "application/vnd.oci.image.manifest.v1+json";
+  const signature = await repository.putManifest("signed", manifest("example/signature"), type);
+  assert.deepEqual(await repository.referrers(subject), [signature]);
+  assert.deepEqual(await repository.referrers(signature), []);
+  const older: Fetch = (request) => (request.url.includes("/referrers/") ? Promise.resolve(answer(404)) : own(request));
+  const index = JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType: type, digest: signature, size: 1 }] });
+  const digest = digestOfText(index);
+  await store.putManifest("team/app", {
+    digest,
+    mediaType: "application/vnd.oci.image.index.v1+json",
+    bytes: encodeText(index),
+  });
+  await store.setTag("team/app", subject.replace(":", "-"), digest);
+  assert.deepEqual(await customerOf(older).repository.referrers(subject), [signature]);
+  assert.deepEqual(await customerOf(older).repository.referrers(signature), []);
+});
+
 test("search asks as docker search does, and through the catalog where there is no search", async () => {
   const { fetch: own, store } = await registryInMemory();
   await store.setTag("team/nginx", "1", digestOfText(""));

@@ -53,9 +53,24 @@ export class RegistryClient {
    * Does `work` at the first endpoint of the registry where that is possible. A mirror that cannot do it is passed over,
    * whatever its reason; the registry itself has the last word.
    */
-  async at<T>(domain: string, asker: Asker, work: (connection: Connection) => Promise<T>): Promise<T> {
+  at<T>(domain: string, asker: Asker, work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#atFirst(this.#endpoints(domain), domain, asker, work);
+  }
+
+  /** As `at`, without mirrors: what is pushed, and a login, is no mirror's business. */
+  atHome<T>(domain: string, asker: Asker, work: (connection: Connection) => Promise<T>): Promise<T> {
+    const own = this.#endpoints(domain).filter(({ mirror }) => !mirror);
+    return this.#atFirst(own, domain, asker, work);
+  }
+
+  async #atFirst<T>(
+    endpoints: readonly Endpoint[],
+    domain: string,
+    asker: Asker,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
     let problem: unknown = null;
-    for (const endpoint of this.#endpoints(domain)) {
+    for (const endpoint of endpoints) {
       try {
         const result = await work(this.#connection(endpoint, asker));
         if (!endpoint.mirror) this.#answered.set(domain, endpoint.base);
@@ -100,7 +115,7 @@ export class RegistryClient {
    * Docker's words when it does not.
    */
   async login(domain: string, asker: Asker): Promise<{ identityToken: string | null }> {
-    return this.at(domain, asker, async (connection) => {
+    return this.atHome(domain, asker, async (connection) => {
       const asking = {
         endpoint: connection.endpoint,
         scopes: [],
@@ -148,7 +163,7 @@ export class RegistryClient {
    */
   async search(term: string, limit: number, asker: Asker): Promise<SearchResult[]> {
     const [domain, words] = splitTerm(term);
-    return this.at(domain, asker, async (connection) => {
+    return this.atHome(domain, asker, async (connection) => {
       const query = new URLSearchParams();
       query.append("q", words);
       query.append("n", String(limit));
