@@ -159,7 +159,7 @@ async function* fuel(rounds: number): AsyncGenerator<Row, void, undefined> {
 }
 
 /** Processor time is counted in steps of a few milliseconds: a sample is many calls. */
-const sampleMs = 150;
+const sampleMs = 100;
 
 function callsIn(milliseconds: number, act: () => unknown): number {
   const from = process.threadCpuUsage();
