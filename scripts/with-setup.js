@@ -38,6 +38,7 @@ const packages = {
     { anyOf: ["mmdebstrap"], package: "mmdebstrap", use: "a real Debian image" },
     { anyOf: ["strace"], package: "strace", use: "holding the explanation of a run against its system calls" },
     { anyOf: ["chromium"], package: "chromium", use: "testing the page" },
+    { anyOf: ["firefox-esr", "firefox"], package: "firefox-esr", use: "testing the page in another browser" },
     { anyOf: ["docker"], package: "docker.io", use: "driving tsbox with the stock client" },
     {
       anyOf: ["/usr/share/containers/seccomp.json"],

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import type { TestRunnerConfig } from "@web/test-runner";
+import { wasmerFile, wasmerModule } from "../../scripts/wasmer.ts";
 import { hostileArchives } from "../images/hostile.ts";
 import { busyboxLayersTar, busyboxOciTar, busyboxTar, debianTar, imagesMissing, isMade } from "../images/make.ts";
 
@@ -56,8 +57,16 @@ async function bodyOf(path: string): Promise<Readable | string | null> {
 
 const hostile = hostileArchives.filter(({ onDiskOnly }) => onDiskOnly !== true);
 
+/** Where a worker of the page looks for what lies beside it. */
+const besideThePage = `/web/${wasmerFile}`;
+
 /** A middleware of the tests' server. */
 export const fixtures: NonNullable<TestRunnerConfig["middleware"]>[number] = async (context, next) => {
+  if (context.path === besideThePage) {
+    context.type = "wasm";
+    context.body = Buffer.from(wasmerModule());
+    return undefined;
+  }
   if (!context.path.startsWith("/fixtures/")) return next();
   const body = await bodyOf(context.path);
   context.status = body === null ? 404 : 200;

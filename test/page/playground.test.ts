@@ -140,8 +140,10 @@ suite("the playground", () => {
     });
 
   test("stops a program that never ends by Ctrl-C", async () => {
-    await runProgram("endless.wasm", smallModule({ start: code.forever }), "");
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const said = await runProgram("endless.wasm", smallModule({ start: code.forever }), "");
+    await until(() => said().includes("./endless.wasm"));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    if (/[$#]$/.test(said())) throw new Error(`it ended: “${said()}”`);
     terminal().press(ctrlC);
     await prompted();
     includes(await run("echo alive again"), "alive again");

@@ -9,6 +9,8 @@ import { type SessionHead, SessionStore } from "./session-store.ts";
 
 /** Written together, so that a fast typist makes few transactions. */
 const writeAfterMs = 150;
+/** How long a tab waits for another one to end. */
+const claimMs = 1000;
 /** What a reload would have to live again: more than this takes too long. */
 const entriesMax = 100_000;
 
@@ -40,6 +42,7 @@ export class SavedSession {
     const version = location.href;
     const head = { version, seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 0, now: String(now), ...size };
     try {
+      await claimed();
       const store = await SessionStore.open<LogEntry>();
       return (await SavedSession.#restored(store, version)) ?? (await SavedSession.#begun(store, head));
     } catch (thrown) {
@@ -106,6 +109,18 @@ export class SavedSession {
   #giveUp(thrown: unknown): void {
     this.#store = null;
     const why = thrown instanceof Error ? thrown.message : String(thrown);
-    this.said = `This session is not kept: a reload begins a new one. The browser says: ${why}`;
+    this.said = `This session is not kept, a reload begins a new one: ${why}`;
   }
+}
+
+/** Two tabs cannot keep their sessions in one place. A tab that is being reloaded lets go within moments. */
+function claimed(): Promise<void> {
+  if (!("locks" in navigator)) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const held = navigator.locks.request("tsbox session", { signal: AbortSignal.timeout(claimMs) }, () => {
+      resolve();
+      return new Promise<never>(() => {});
+    });
+    held.catch(() => reject(new Error("another tab of this page keeps its own")));
+  });
 }
