@@ -27,7 +27,7 @@ async function run(command: string): Promise<string> {
 
 /** Waits until the last line is a prompt again. */
 async function prompted(from = 0): Promise<void> {
-  const isPrompt = (): boolean => terminal().text.length > from && /[$#]$/.test(terminal().text);
+  const isPrompt = (): boolean => terminal().text.length > from && /(^|\n)~ [$#]$/.test(terminal().text);
   await until(isPrompt, () => `no prompt in “${terminal().text.slice(-500)}”`);
 }
 
@@ -143,7 +143,7 @@ suite("the playground", () => {
     const said = await runProgram("endless.wasm", smallModule({ start: code.forever }), "");
     await until(() => said().includes("./endless.wasm"));
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    if (/[$#]$/.test(said())) throw new Error(`it ended: “${said()}”`);
+    if (/\n~ [$#]$/.test(said())) throw new Error(`it ended: “${said()}”`);
     terminal().press(ctrlC);
     await prompted();
     includes(await run("echo alive again"), "alive again");

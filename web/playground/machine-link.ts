@@ -12,8 +12,7 @@ export interface MachineLink {
   addFile(name: string, content: Blob): Promise<void>;
   look(): Promise<HostView>;
   list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
-  stateRoot(): Promise<string>;
-  session(): Promise<RecordedSession>;
+  recorded(): Promise<{ readonly session: RecordedSession; readonly root: string }>;
   replay(session: RecordedSession, files: ReadonlyMap<string, Uint8Array>): Promise<Replayed>;
   /** Forgets the session: the next page begins anew. */
   forget(): Promise<void>;
@@ -45,8 +44,7 @@ export async function startMachine(
     addFile: (name, content) => machine.addFile(name, content),
     look: () => machine.look(),
     list: (layers, path, top) => machine.list(layers, path, top),
-    stateRoot: () => machine.stateRoot(),
-    session: () => machine.session(),
+    recorded: () => machine.recorded(),
     replay: (session, files) => machine.replay(session, files),
     forget: () => machine.forget(),
     end: () => worker.terminate(),

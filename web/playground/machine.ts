@@ -29,9 +29,8 @@ export interface MachineWorker {
   list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
   /** Puts a file into root's home directory; one of that name is replaced. */
   addFile(name: string, content: Blob): Promise<void>;
-  /** One digest of all that is in the machine, and the session that led there. */
-  stateRoot(): Promise<string>;
-  session(): Promise<RecordedSession>;
+  /** The session until now, and one digest of all that is in the machine where it led. */
+  recorded(): Promise<{ readonly session: RecordedSession; readonly root: string }>;
   /** Lives another session in a machine of its own, its files by their digests. */
   replay(session: RecordedSession, files: ReadonlyMap<string, Uint8Array>): Promise<Replayed>;
   /** Forgets the session: the next page begins anew. */
@@ -136,15 +135,12 @@ const machine: MachineWorker = {
     await saved.keepFile(digest, bytes);
     host.addFile(name, digest);
   },
-  stateRoot: async () => {
-    const { host, hasher } = machineOf();
+  recorded: async () => {
     const { rootOf } = await import("../../host/replay.ts");
-    return rootOf(host.kernel, hasher);
-  },
-  session: async () => {
-    const { saved } = machineOf();
+    const { host, hasher, saved } = machineOf();
     const { seed, now, rows, columns } = saved.head;
-    return { seed, now, size: { rows, columns }, entries: saved.entries };
+    const session = { seed, now, size: { rows, columns }, entries: [...saved.entries] };
+    return { session, root: rootOf(host.kernel, hasher) };
   },
   replay: async (session, files) => {
     const { replay } = await import("../../host/replay.ts");
