@@ -16,13 +16,16 @@ export class ArithmeticProblem extends Error {
 type Compiled = (numbers: Numbers) => bigint;
 
 const compiled = new Map<string, Compiled>();
+const compiledExtended = new Map<string, Compiled>();
 const compiledMax = 1024;
 
-export function evaluate(text: string, numbers: Numbers): bigint {
-  let expression = compiled.get(text);
+/** `extended`: with "**", "++", "--" and ",", which dash has not. */
+export function evaluate(text: string, numbers: Numbers, extended = false): bigint {
+  const known = extended ? compiledExtended : compiled;
+  let expression = known.get(text);
   if (expression === undefined) {
-    expression = new Compiler(text).compile();
-    if (compiled.size < compiledMax) compiled.set(text, expression);
+    expression = new Compiler(text, extended).compile();
+    if (known.size < compiledMax) known.set(text, expression);
   }
   return expression(numbers);
 }
@@ -69,26 +72,36 @@ const levels: readonly Readonly<Record<string, Binary>>[] = [
 const operators: Readonly<Record<string, Binary>> = Object.assign({}, ...levels);
 const tokens =
   /\s*(?:(0[xX][0-9a-fA-F]+|\d+)|([A-Za-z_]\w*)|(<<=|>>=|[-+*/%&|^]=|<<|>>|&&|\|\||[<>=!]=|[-+*/%&|^~!<>=?:()]))/y;
+const extendedTokens =
+  /\s*(?:(0[xX][0-9a-fA-F]+|\d+)|([A-Za-z_]\w*)|(<<=|>>=|\*\*|\+\+|--|[-+*/%&|^]=|<<|>>|&&|\|\||[<>=!]=|[-+*/%&|^~!<>=?:(),]))/y;
 
 class Compiler {
   readonly #text: string;
   readonly #tokens: string[] = [];
   #at = 0;
 
-  constructor(text: string) {
+  constructor(text: string, extended: boolean) {
     this.#text = text;
-    tokens.lastIndex = 0;
+    const pattern = extended ? extendedTokens : tokens;
+    pattern.lastIndex = 0;
     let end = 0;
-    for (let match = tokens.exec(text); match !== null; match = tokens.exec(text)) {
+    for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
       this.#tokens.push(match[0].trim());
-      end = tokens.lastIndex;
+      end = pattern.lastIndex;
     }
     if (text.slice(end).trim() !== "") this.#tokens.push(text.slice(end).trim());
   }
 
   compile(): Compiled {
     if (this.#tokens.length === 0) return () => 0n;
-    const whole = this.#assignment();
+    let whole = this.#assignment();
+    while (this.#take(",")) {
+      const [first, second] = [whole, this.#assignment()];
+      whole = (numbers) => {
+        first(numbers);
+        return second(numbers);
+      };
+    }
     if (this.#at < this.#tokens.length) throw this.#problem("expecting EOF");
     return whole;
   }
@@ -171,11 +184,39 @@ class Compiler {
   }
 
   #unary(): Compiled {
+    if (this.#peek() === "++" || this.#peek() === "--") return this.#stepBefore();
     if (this.#take("-")) return negated(this.#unary(), (value) => wrap(-value));
     if (this.#take("+")) return this.#unary();
     if (this.#take("!")) return negated(this.#unary(), (value) => truth(value === 0n));
     if (this.#take("~")) return negated(this.#unary(), (value) => ~value);
-    return this.#primary();
+    const base = this.#primary();
+    if (!this.#take("**")) return base;
+    const exponent = this.#unary();
+    return (numbers) => wrap(base(numbers) ** exponent(numbers));
+  }
+
+  /** "++x". */
+  #stepBefore(): Compiled {
+    const by = this.#peek() === "++" ? 1n : -1n;
+    const name = this.#tokens[this.#at + 1] ?? "";
+    if (!/^[A-Za-z_]/.test(name)) throw this.#problem("expecting primary");
+    this.#at += 2;
+    return (numbers) => {
+      const value = wrap(valueOf(name, numbers) + by);
+      numbers.set(name, String(value));
+      return value;
+    };
+  }
+
+  /** "x++". */
+  #stepAfter(name: string): Compiled {
+    const by = this.#take("++") ? 1n : this.#take("--") ? -1n : 0n;
+    if (by === 0n) return (numbers) => valueOf(name, numbers);
+    return (numbers) => {
+      const value = valueOf(name, numbers);
+      numbers.set(name, String(wrap(value + by)));
+      return value;
+    };
   }
 
   #primary(): Compiled {
@@ -186,7 +227,7 @@ class Compiler {
       return inside;
     }
     this.#at++;
-    if (/^[A-Za-z_]/.test(token)) return (numbers) => valueOf(token, numbers);
+    if (/^[A-Za-z_]/.test(token)) return this.#stepAfter(token);
     const value = /^\d/.test(token) ? parseInteger(token) : null;
     if (value === null) throw this.#problem("expecting primary");
     return () => value;

@@ -40,17 +40,21 @@ function evaluates(interpreter: Interpreter, args: readonly string[], flags: num
   return interpreter.source(args.join(" "), interpreter.shell.line, flags & 1);
 }
 
-function* dot(interpreter: Interpreter, [name]: readonly string[], flags: number): Run<number> {
+function* dot(interpreter: Interpreter, [name, ...args]: readonly string[], flags: number): Run<number> {
   const { shell } = interpreter;
+  const { positional } = shell;
   if (name === undefined) return 0;
   const text = yield* sourceText(interpreter, name);
   const { line, functionLine, loops } = shell;
+  const lends = args.length > 0 && shell.dialect !== "dash";
+  if (lends) shell.positional = args;
   shell.functionLine = 0;
   try {
     return yield* interpreter.source(text, 1, flags & 1);
   } finally {
     if (shell.skip?.kind === "return" && !shell.variables.inFunction) shell.skip = null;
     Object.assign(shell, { line, functionLine, loops });
+    if (lends) shell.positional = positional;
   }
 }
 

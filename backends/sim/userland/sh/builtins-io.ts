@@ -168,6 +168,11 @@ function* read({ shell }: Interpreter, args: readonly string[]): Run<number> {
   const names = args.slice(args[at] === "--" ? at + 1 : at);
   if (names.length === 0) throw new ShellError("arg count");
   for (const name of names) if (!isName(name)) throw new ShellError(`${name}: bad variable name`);
+  return yield* readInto(shell, names, isRaw);
+}
+
+/** A line of standard input, split into variables. */
+export function* readInto(shell: Shell, names: readonly string[], isRaw: boolean): Run<number> {
   const { line, ended } = yield* readLine(shell.sys, 0, isRaw);
   assignFields(shell, names, line);
   return ended ? 0 : 1;
@@ -286,16 +291,16 @@ function condition(isBracket: boolean): Builtin {
     try {
       return evaluateTest(isBracket ? args.slice(0, -1) : args, shell.sys) ? 0 : 1;
     } catch (thrown) {
-      if (thrown instanceof TestProblem) throw new ShellError(problemText(thrown));
+      if (thrown instanceof TestProblem) throw new ShellError(problemText(thrown, shell.dialect === "ash"));
       throw thrown;
     }
   };
 }
 
-function problemText({ kind, word }: TestProblem): string {
+function problemText({ kind, word }: TestProblem, isAsh: boolean): string {
   switch (kind) {
     case "number":
-      return `Illegal number: ${word}`;
+      return isAsh ? `${word}: bad number` : `Illegal number: ${word}`;
     case "operator":
       return `${word}: unexpected operator`;
     case "argument":

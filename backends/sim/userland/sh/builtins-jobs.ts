@@ -1,6 +1,6 @@
 /** Builtins on jobs and processes: jobs, fg, bg, wait, kill. */
 import { Errno, errnoText } from "../../../../core/base/errno.ts";
-import { SIGCONT, signalName, signalNumber, signalNumbers, SIGTERM } from "../signals.ts";
+import { SIGCONT, SIGINT, signalName, signalNumber, signalNumbers, SIGTERM } from "../signals.ts";
 import type { Builtin } from "./builtin.ts";
 import type { Interpreter } from "./interpret.ts";
 import { codeOf, deathText, type Job, stateOf, statusOf } from "./jobs.ts";
@@ -103,16 +103,21 @@ function* waitOnce({ shell }: Interpreter, wanted: Job | null = null): Run<numbe
     const changed = status === null ? null : shell.jobs.note(status);
     const text = status === null || changed !== wanted ? "" : deathText(status);
     if (text !== "") yield* shell.print(2, `${text}\n`);
-    return null;
+    return interruption(shell);
   } catch (thrown) {
     if (!(thrown instanceof Errno)) throw thrown;
     if (thrown.errno === "ECHILD") {
       for (const job of shell.jobs.all()) shell.jobs.remove(job);
       return null;
     }
-    const signal = shell.traps.firstPending();
-    return signal === null ? null : 128 + signal;
+    return interruption(shell);
   }
+}
+
+/** The status with which a signal that has come ends a wait. */
+function interruption({ traps }: Shell): number | null {
+  const signal = traps.interrupted ? SIGINT : traps.firstPending();
+  return signal === null ? null : 128 + signal;
 }
 
 const killUsage = "Usage: kill [-s sigspec | -signum | -sigspec] [pid | job]... or\nkill -l [exitstatus]";
@@ -126,7 +131,7 @@ function* kill({ shell }: Interpreter, args: readonly string[]): Run<number> {
   for (const target of targets) {
     const reason = sendTo(shell, target, signal);
     if (reason === null) continue;
-    yield* shell.complain(`${reason}\n`);
+    yield* shell.complain(shell.dialect === "ash" ? `can't kill pid ${target}: ${reason}` : `${reason}\n`);
     status = 1;
   }
   // A signal to the shell itself comes before the next command.

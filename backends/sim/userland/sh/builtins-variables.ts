@@ -52,6 +52,7 @@ function unset({ shell }: Interpreter, args: readonly string[]): number {
 
 function shift({ shell }: Interpreter, [text]: readonly string[]): number {
   const count = text === undefined ? 1 : numberOf(text);
+  if (count > shell.positional.length && shell.dialect !== "dash") return 1;
   if (count > shell.positional.length) throw new ShellError("can't shift that many");
   shell.positional = shell.positional.slice(count);
   return 0;

@@ -11,15 +11,24 @@ export interface Speaker {
   readonly line: number;
   /** The builtin that runs. */
   readonly command: string | null;
+  /** What is run: the text after -c, a file, or what is read from standard input. */
+  readonly input: "command" | "file" | "stream";
+  readonly interactive: boolean;
 }
 
-export function sayIn(dialect: Dialect, { name, line, command }: Speaker, message: string): string {
+export function sayIn(dialect: Dialect, speaker: Speaker, message: string): string {
+  const { name, line, command } = speaker;
   const named = command === null ? "" : `${command}: `;
   if (dialect === "dash") return `${name}: ${line}: ${named}${message}\n`;
-  const told = reword(dialect === "ash" ? ashWords : bashWords, message);
-  if (dialect === "bash") return `${name}: line ${line}: ${named}${told}\n`;
-  const isPlain = command === null || /^(?:\[|test|printf|kill)$/.test(command);
-  return `${name}: ${isPlain ? "" : `${named}line ${line}: `}${told.replace(/\n$/, "")}\n`;
+  if (dialect === "bash") return `${name}: line ${line}: ${named}${reword(bashWords, message)}\n`;
+  return `${name}: ${ashPlace(speaker)}${reword(ashWords, message).replace(/\n$/, "")}\n`;
+}
+
+/** ash names the line of a file's commands and of its own builtins; of the text after -c that is 0. */
+function ashPlace({ line, command, input, interactive }: Speaker): string {
+  const isForeign = command === null || /^(?:\[|test|printf|kill)$/.test(command);
+  if (isForeign) return command === null && input === "file" ? `line ${line}: ` : "";
+  return `${command}: ${interactive ? "" : `line ${input === "command" ? 0 : line}: `}`;
 }
 
 type Rule = readonly [RegExp, string];
@@ -32,8 +41,10 @@ const ashWords: readonly Rule[] = [
   [/^Syntax error: end of file unexpected/, "syntax error: unexpected end of file"],
   [/^Syntax error: (\S+|".*?") unexpected/, "syntax error: unexpected $1"],
   [/^(can't cd to .*)$/s, "$1: No such file or directory"],
+  [/^(.*): (?:expected numeric value|not completely converted)$/s, "invalid number '$1'"],
+  [/^(.*): unexpected operator$/s, "$1: unknown operand"],
+  [/^(%.*): invalid directive$/s, "$1: invalid format"],
   [/^Illegal option/, "illegal option"],
-  [/^Illegal number: (.*[^\d].*)$/s, "Illegal number: $1"],
   [/^arithmetic expression: division by zero.*$/s, "divide by zero"],
   [/^arithmetic expression: .*$/s, "arithmetic syntax error"],
   [/^Bad substitution$/, "syntax error: bad substitution"],

@@ -73,6 +73,11 @@ export class Expander {
     return value !== "" && this.#shell.variables.get("IFS") === " \t\n" && !/[\s*?[\\]/.test(value) ? value : null;
   }
 
+  /** An arithmetic command's value. */
+  *arithmetic(word: Word): Run<string> {
+    return this.#evaluated(yield* this.text(word));
+  }
+
   *#split(word: Word): Run<string[]> {
     const fields = new Fields(this.#shell.variables.get("IFS") ?? " \t\n", this.#firstSeparator());
     for (const segment of word.segments) yield* this.#into(fields, segment, false);
@@ -109,7 +114,7 @@ export class Expander {
 
   #evaluated(text: string): string {
     try {
-      return String(evaluate(text, this.#numbers));
+      return String(evaluate(text, this.#numbers, this.#shell.dialect !== "dash"));
     } catch (thrown) {
       if (thrown instanceof ArithmeticProblem) throw new ShellError(thrown.message);
       throw thrown;
@@ -121,6 +126,13 @@ export class Expander {
     if (name.startsWith("~")) return fields.addQuoted(yield* this.#home(name));
     if (operation === null) return this.#plain(fields, name, quoted);
     if (operation.kind === "bad") throw new ShellError("Bad substitution");
+    if (operation.kind === "replace" || operation.kind === "slice") {
+      if (this.#shell.dialect === "dash") throw new ShellError("Bad substitution");
+      const value = this.#joined(name) ?? "";
+      const text =
+        operation.kind === "slice" ? yield* this.#slice(value, operation) : yield* this.#replaced(value, operation);
+      return add(fields, text, quoted);
+    }
     if (operation.kind === "length") return add(fields, this.#length(name), quoted);
     if (operation.kind === "remove") return add(fields, yield* this.#removed(name, operation), quoted);
     return yield* this.#default(fields, segment, operation);
@@ -150,6 +162,28 @@ export class Expander {
     const value = this.#joined(name);
     if (value === null && this.#shell.options.has("u")) throw new ShellError(`${name}: parameter not set`);
     return without(value ?? "", yield* this.pattern(operation.operand), operation.operator);
+  }
+
+  *#slice(value: string, { offset, length }: Extract<ParameterOperation, { kind: "slice" }>): Run<string> {
+    const chars = Array.from(value);
+    const from = Number(this.#evaluated(yield* this.text(offset)));
+    const start = from < 0 ? Math.max(0, chars.length + from) : from;
+    if (length === null) return chars.slice(start).join("");
+    const count = Number(this.#evaluated(yield* this.text(length)));
+    return chars.slice(start, count < 0 ? chars.length + count : start + count).join("");
+  }
+
+  /** "/#" and "/%" tie the pattern to an end in bash; to ash the sign is a part of it. */
+  *#replaced(value: string, operation: Extract<ParameterOperation, { kind: "replace" }>): Run<string> {
+    const { how } = operation;
+    const anchor = how.length === 2 && how !== "//" ? how.charAt(1) : "";
+    const isAnchored = anchor !== "" && this.#shell.dialect === "bash";
+    const pattern = (isAnchored ? "" : anchor) + (yield* this.pattern(operation.pattern));
+    const replacement = yield* this.text(operation.replacement);
+    if (pattern === "") return value;
+    const [before, after] = isAnchored ? [anchor === "#" ? "^" : "", anchor === "%" ? "$" : ""] : ["", ""];
+    const regex = new RegExp(`${before}(?:${patternSource(pattern)})${after}`, how === "//" ? "gsu" : "su");
+    return value.replace(regex, () => replacement);
   }
 
   *#default(
@@ -211,6 +245,13 @@ export class Expander {
         return shell.optionLetters();
       case "0":
         return shell.name;
+      case "LINENO":
+        return shell.dialect === "dash" ? null : String(shell.currentLine);
+      case "RANDOM": {
+        if (shell.dialect === "dash") return null;
+        const [low = 0, high = 0] = shell.sys.random(2);
+        return String(((high & 127) << 8) | low);
+      }
       default:
         return /^\d+$/.test(name) ? (shell.positional[Number(name) - 1] ?? null) : null;
     }

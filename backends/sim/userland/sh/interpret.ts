@@ -9,8 +9,9 @@ import type { Fd, Pid, SpawnOptions, Sys, WaitStatus } from "../../kernel/sys.ts
 import { matchesPattern } from "../pattern.ts";
 import { SIGINT, SIGQUIT } from "../signals.ts";
 import type { Builtin } from "./builtin.ts";
-import { assigning, builtins, specials } from "./builtins.ts";
+import { assigning, builtins, extensions, specials } from "./builtins.ts";
 import { redirectionStatus } from "./dialect.ts";
+import { meets } from "./condition.ts";
 import { Expander } from "./expand.ts";
 import { codeOf, deathText, type Job, stateOf, statusOf } from "./jobs.ts";
 import { parseScript, SyntaxProblem } from "./lower.ts";
@@ -45,7 +46,8 @@ export class Interpreter {
   }
 
   builtin(name: string): Builtin | undefined {
-    return specials.get(name) ?? builtins.get(name);
+    const own = this.shell.dialect === "dash" ? undefined : extensions.get(name);
+    return own ?? specials.get(name) ?? builtins.get(name);
   }
 
   isSpecial(name: string): boolean {
@@ -130,6 +132,14 @@ export class Interpreter {
     switch (node.kind) {
       case "simple":
         return yield* this.#simple(node, flags);
+      case "test":
+        if (this.shell.dialect === "dash") return yield* this.#simple(node.plain, flags);
+        this.shell.line = node.line;
+        return this.#check((yield* meets(this.expander, this.shell, node.expression)) ? 0 : 1, flags);
+      case "arithmetic":
+        this.shell.line = node.line;
+        if (this.shell.dialect === "dash") throw new SyntaxProblem("Syntax error: word unexpected", node.line, false);
+        return this.#check((yield* this.expander.arithmetic(node.text)) === "0" ? 1 : 0, flags);
       case "list":
         return yield* this.#list(node.nodes, flags);
       case "and":
@@ -363,7 +373,7 @@ export class Interpreter {
     const special = specials.get(name);
     const found = viaCommand || special !== undefined ? undefined : shell.functions.get(name);
     if (found !== undefined) return yield* this.#function(found, words, node, flags);
-    const builtin = special ?? builtins.get(name);
+    const builtin = special ?? this.builtin(name);
     if (builtin === undefined) return yield* this.#program(words, node, flags);
     return yield* this.#builtin(name, words.slice(1), node, special !== undefined && !viaCommand, flags);
   }

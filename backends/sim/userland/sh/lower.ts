@@ -13,6 +13,7 @@ import {
   type CommandNode,
   type CompoundList,
   type HereDoc,
+  type If,
   type ParameterExpansionPart,
   type ParseError,
   type Pipeline,
@@ -20,10 +21,12 @@ import {
   type Redirect,
   type Redirection as ParsedRedirection,
   type Statement,
+  type TestCommand,
+  type TestExpression,
   type Word as ParsedWord,
   type WordPart,
 } from "unbash";
-import type { Assignment, Node, ParameterOperation, Redirection, Segment, Word } from "./tree.ts";
+import type { Assignment, Condition, Node, ParameterOperation, Redirection, Segment, Simple, Word } from "./tree.ts";
 
 /** "Syntax error: …" as dash words it. */
 export class SyntaxProblem extends Error {
@@ -211,14 +214,7 @@ class Lowering {
       case "BraceGroup":
         return this.#list(command.body);
       case "If":
-        return {
-          kind: "if",
-          clauses: [command, ...command.elif].map(({ clause, then }) => ({
-            test: this.#list(clause),
-            body: this.#list(then),
-          })),
-          otherwise: command.else === undefined ? null : this.#list(command.else),
-        };
+        return this.#if(command);
       case "While":
         return {
           kind: "loop",
@@ -250,8 +246,9 @@ class Lowering {
           body: this.#body(command.body),
         };
       case "TestCommand":
-        return this.#plain(command);
+        return this.#test(command);
       case "ArithmeticCommand":
+        return { kind: "arithmetic", line: this.lineOf(command.pos), text: this.#arithmetic(`$((${command.body}))`) };
       case "ArithmeticFor":
       case "Select":
       case "Coproc":
@@ -264,7 +261,7 @@ class Lowering {
   }
 
   /** To POSIX "[[" is a word like others; what is between is read as plain words. */
-  #plain(command: { pos: number; end: number }): Node {
+  #plain(command: { pos: number; end: number }): Simple {
     const words = this.#source(command)
       .split(/\s+/)
       .filter((text) => text !== "");
@@ -277,6 +274,45 @@ class Lowering {
       redirections: [],
       source: this.#source(command),
     };
+  }
+
+  #if(command: If): Node {
+    return {
+      kind: "if",
+      clauses: [command, ...command.elif].map(({ clause, then }) => ({
+        test: this.#list(clause),
+        body: this.#list(then),
+      })),
+      otherwise: command.else === undefined ? null : this.#list(command.else),
+    };
+  }
+
+  #test(command: TestCommand): Node {
+    return {
+      kind: "test",
+      line: this.lineOf(command.pos),
+      expression: this.#condition(command.expression),
+      plain: this.#plain(command),
+    };
+  }
+
+  #condition(expression: TestExpression): Condition {
+    switch (expression.type) {
+      case "TestUnary":
+        return { kind: "unary", operator: expression.operator, operand: this.word(expression.operand) };
+      case "TestBinary": {
+        const { operator } = expression;
+        return { kind: "binary", operator, left: this.word(expression.left), right: this.word(expression.right) };
+      }
+      case "TestLogical": {
+        const parts = expression.operands.map((operand) => this.#condition(operand));
+        return { kind: expression.operator === "&&" ? "and" : "or", parts };
+      }
+      case "TestNot":
+        return { kind: "not", part: this.#condition(expression.operand), times: expression.negations.length };
+      case "TestGroup":
+        return this.#condition(expression.expression);
+    }
   }
 
   #simple(command: Command): Node {
@@ -318,7 +354,8 @@ class Lowering {
     const fd = this.#descriptor(redirect, operator.startsWith("<") ? 0 : 1);
     const target = redirect.target === undefined ? textWord("") : this.word(redirect.target);
     if (operator === "<&" || operator === ">&") return { kind: "duplicate", fd, target };
-    if (operator === "&>" || operator === "&>>") throw this.#refused('"&" unexpected', redirect);
+    if (operator === "&>" || operator === "&>>")
+      return { kind: "both", operator: operator === "&>" ? ">" : ">>", target };
     return { kind: "file", operator, fd, target };
   }
 
@@ -413,6 +450,15 @@ class Lowering {
       const colon = operation.operator.length === 2;
       const operator = operation.operator.slice(-1) as "-" | "=" | "+" | "?";
       return { kind: "default", operator, colon, operand: this.#operand(operation.operand, quoted) };
+    }
+    if (operation.type === "Replace") {
+      const pattern = this.#operand(operation.pattern, false);
+      const replacement = this.#operand(operation.replacement, false);
+      return { kind: "replace", how: operation.operator, pattern, replacement };
+    }
+    if (operation.type === "Slice") {
+      const length = operation.length === undefined ? null : this.#operand(operation.length, false);
+      return { kind: "slice", offset: this.#operand(operation.offset, false), length };
     }
     if (operation.type !== "Remove") return { kind: "bad" };
     return { kind: "remove", operator: operation.operator, operand: this.#operand(operation.operand, false) };

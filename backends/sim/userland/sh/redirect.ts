@@ -32,7 +32,16 @@ export function* redirect(
     if (redirection.kind === "file") yield* toFile(shell, expander, redirection, saved);
     else if (redirection.kind === "here")
       yield* fromHere(shell, yield* expander.text(redirection.body), redirection.fd, saved);
-    else duplicate(shell.sys, redirection.fd, yield* expander.text(redirection.target), saved);
+    else if (redirection.kind === "both") {
+      if (shell.dialect === "dash") throw new ShellError('Syntax error: "&" unexpected');
+      yield* toFile(
+        shell,
+        expander,
+        { kind: "file", fd: 1, operator: redirection.operator, target: redirection.target },
+        saved,
+      );
+      duplicate(shell.sys, 2, "1", saved);
+    } else duplicate(shell.sys, redirection.fd, yield* expander.text(redirection.target), saved);
   }
 }
 

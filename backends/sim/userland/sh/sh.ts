@@ -3,7 +3,7 @@
  * Where POSIX leaves a choice it behaves as dash does.
  */
 import { concat, decodeBytes } from "../../../../core/base/bytes.ts";
-import { Errno } from "../../../../core/base/errno.ts";
+import { Errno, errnoText } from "../../../../core/base/errno.ts";
 import type { Program, Sys } from "../../kernel/sys.ts";
 import { baseName, isTerminal, readTextOr } from "../applet.ts";
 import { setOptions } from "./builtins-variables.ts";
@@ -63,7 +63,8 @@ function* live(interpreter: Interpreter, argv: readonly string[], environment: r
   if (reads && isTerminal(shell.sys, 0) && isTerminal(shell.sys, 2)) shell.options.add("i");
   if (invocation.isLogin) yield* profiles(interpreter);
   if (shell.interactive) shell.variables.set("PS1", variable(environment, "PS1") ?? "\\w \\$ ");
-  shell.line = shell.dialect === "ash" ? 0 : 1;
+  shell.line = 1;
+  shell.input = invocation.command !== null ? "command" : invocation.file !== null ? "file" : "stream";
   if (invocation.command !== null) return yield* interpreter.source(invocation.command, 1, exiting);
   if (invocation.file !== null) return yield* script(interpreter, yield* scriptText(shell, invocation.file));
   if (shell.interactive) return yield* settled(interact(interpreter));
@@ -119,8 +120,12 @@ function* scriptText(shell: Shell, path: string): Run<string> {
     if (!(thrown instanceof Errno)) throw thrown;
     const { name } = shell;
     shell.name = "sh";
-    const reason = thrown.errno === "ENOENT" ? "No such file" : thrown.message.replace(/^.*: /, "");
-    throw new ShellError(`cannot open ${name}: ${reason}`, thrown.errno === "ENOENT" ? 2 : 2);
+    const words = errnoText(thrown.errno);
+    if (shell.dialect !== "dash") {
+      shell.input = "stream";
+      throw new ShellError(`can't open '${name}': ${words}`, shell.dialect === "bash" ? 127 : 2);
+    }
+    throw new ShellError(`cannot open ${name}: ${thrown.errno === "ENOENT" ? "No such file" : words}`);
   }
 }
 

@@ -5,7 +5,7 @@
 import { encodeText } from "../../../../core/base/bytes.ts";
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Fd, Pid, Sys } from "../../kernel/sys.ts";
-import { type Dialect, sayIn } from "./dialect.ts";
+import { type Dialect, sayIn, type Speaker } from "./dialect.ts";
 import { Jobs } from "./jobs.ts";
 import { type Run, settled } from "../run.ts";
 import { Traps } from "./traps.ts";
@@ -87,6 +87,7 @@ export class Shell {
   readonly jobs: Jobs;
   readonly traps: Traps;
   dialect: Dialect;
+  input: Speaker["input"];
   /** Where commands were found. */
   readonly hashed: Map<string, string>;
   status = 0;
@@ -120,6 +121,7 @@ export class Shell {
     this.options = new Set(from?.options);
     this.hashed = new Map(from?.hashed);
     this.dialect = from?.dialect ?? "dash";
+    this.input = from?.input ?? "stream";
     this.jobs = new Jobs();
     this.traps = from === undefined ? new Traps(sys) : from.traps.inSubshell(sys);
     this.variables.changed = (name) => this.#changed(name);
@@ -201,10 +203,8 @@ export class Shell {
 
   /** "sh: 1: message" on standard error. */
   *complain(message: string): Run<void> {
-    yield* this.print(
-      2,
-      sayIn(this.dialect, { name: this.name, line: this.currentLine, command: this.command }, message),
-    );
+    const { name, currentLine: line, command, input, interactive } = this;
+    yield* this.print(2, sayIn(this.dialect, { name, line, command, input, interactive }, message));
   }
 
   *print(fd: Fd, text: string): Run<void> {

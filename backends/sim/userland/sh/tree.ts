@@ -24,6 +24,13 @@ export type ParameterOperation =
       readonly operand: Word;
     }
   | { readonly kind: "remove"; readonly operator: "#" | "##" | "%" | "%%"; readonly operand: Word }
+  | {
+      readonly kind: "replace";
+      readonly how: "/" | "//" | "/#" | "/%";
+      readonly pattern: Word;
+      readonly replacement: Word;
+    }
+  | { readonly kind: "slice"; readonly offset: Word; readonly length: Word | null }
   | { readonly kind: "bad" };
 
 export interface Word {
@@ -47,7 +54,9 @@ export type Redirection =
       readonly target: Word;
     }
   | { readonly kind: "duplicate"; readonly fd: number; readonly target: Word }
-  | { readonly kind: "here"; readonly fd: number; readonly body: Word };
+  | { readonly kind: "here"; readonly fd: number; readonly body: Word }
+  /** "&>" and "<<<" and what else dash has not: how it names the word it did not expect. */
+  | { readonly kind: "both"; readonly operator: ">" | ">>"; readonly target: Word };
 
 export interface Simple {
   readonly kind: "simple";
@@ -59,8 +68,17 @@ export interface Simple {
   readonly source: string;
 }
 
+/** What stands in "[[ ]]", which ash and bash have. */
+export type Condition =
+  | { readonly kind: "unary"; readonly operator: string; readonly operand: Word }
+  | { readonly kind: "binary"; readonly operator: string; readonly left: Word; readonly right: Word }
+  | { readonly kind: "and" | "or"; readonly parts: readonly Condition[] }
+  | { readonly kind: "not"; readonly part: Condition; readonly times: number };
+
 export type Node =
   | Simple
+  | { readonly kind: "test"; readonly line: number; readonly expression: Condition; readonly plain: Simple }
+  | { readonly kind: "arithmetic"; readonly line: number; readonly text: Word }
   | { readonly kind: "pipeline"; readonly stages: readonly Node[]; readonly negated: boolean; readonly source: string }
   | { readonly kind: "and"; readonly left: Node; readonly right: Node }
   | { readonly kind: "or"; readonly left: Node; readonly right: Node }
