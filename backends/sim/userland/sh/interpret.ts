@@ -117,7 +117,7 @@ export class Interpreter {
       return 2;
     }
     if (thrown instanceof RangeError) {
-      yield* shell.complain("nested too deeply");
+      yield* shell.complain(thrown.message.includes("stack") ? "nested too deeply" : "out of memory");
       return 2;
     }
     if (!(thrown instanceof ShellError) && !(thrown instanceof ReadOnly) && !(thrown instanceof Errno)) throw thrown;

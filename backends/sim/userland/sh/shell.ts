@@ -72,6 +72,7 @@ export const optionNames: readonly (readonly [string, string])[] = [
 /** What is charged for each simple command: it is nanoseconds of processor time. */
 const commandFuel = 1500;
 const fuelBatch = 200_000;
+const chargedChars = 65536;
 
 export class Shell {
   readonly sys: Sys;
@@ -109,6 +110,8 @@ export class Shell {
   /** Of getopts: where in a cluster of letters it is. */
   optionOffset = 0;
   #fuel = 0;
+  /** Bytes charged for long values, by variable. */
+  readonly #charged = new Map<string, number>();
 
   constructor(sys: Sys, name: string, positional: readonly string[], from?: Shell) {
     this.sys = sys;
@@ -195,6 +198,17 @@ export class Shell {
   #changed(name: string): void {
     if (name === "OPTIND") this.optionOffset = 0;
     if (name === "PATH") this.hashed.clear();
+    this.#charge(name);
+  }
+
+  /** A long value counts as the process's memory. */
+  #charge(name: string): void {
+    const length = this.variables.get(name)?.length ?? 0;
+    const before = this.#charged.get(name) ?? 0;
+    const now = length >= chargedChars ? length : 0;
+    if (now === before) return;
+    this.#charged.set(name, now);
+    this.sys.allocate(now - before);
   }
 
   get currentLine(): number {

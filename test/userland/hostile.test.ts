@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runInSimulator } from "./world.ts";
+
+async function said(line: string): Promise<{ out: string; err: string; code: number }> {
+  const { stdout, stderr, code } = await runInSimulator(line);
+  return { out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr), code };
+}
+
+const group = "/sys/fs/cgroup/x";
+
+test("a fork bomb stays within its cgroup's pids.max and ends when the cgroup is killed", async () => {
+  const bomb = `(echo 0 > ${group}/cgroup.procs; b() { b | b & }; b) 2>/dev/null`;
+  const { out } = await said(
+    `mkdir ${group}; echo 50 > ${group}/pids.max; ${bomb}; sleep 0.05; cat ${group}/pids.events; echo 1 > ${group}/cgroup.kill; sleep 0.01; cat ${group}/pids.current`,
+  );
+  const [events = "", current = ""] = out.trimEnd().split("\n");
+  assert.match(events, /^max [1-9]/);
+  assert.equal(current, "0");
+});
+
+test("a function that calls itself for ever ends with a message, and the shell around it goes on", async () => {
+  const { out, err } = await said("sh -c 'f() { f; }; f'; echo $?");
+  assert.equal(out, "2\n");
+  assert.match(err, /^sh: .*(?:nested too deeply|more than 1000 deep)\n$/);
+});
+
+test("a variable that doubles for ever is memory: its process is killed at memory.max", async () => {
+  const { out } = await said(
+    `mkdir ${group}; echo 4000000 > ${group}/memory.max; sh -c 'echo 0 > ${group}/cgroup.procs; x=a; while :; do x=$x$x; done' 2>/dev/null; echo $?`,
+  );
+  assert.equal(out, "137\n");
+});
+
+test("a script of a megabyte runs from its first line on, and says the line of its last", async () => {
+  const { out, err } = await said(
+    `{ yes ': a comment that fills a line, and does nothing at all but be read and run' | head -n 15000; echo nosuch; } > big; wc -c < big; sh big`,
+  );
+  assert.ok(Number(out) > 1_000_000);
+  assert.equal(err, "big: 15001: nosuch: not found\n");
+});
+
+test("a here-document across the pieces of a long script is one", async () => {
+  const { out } = await said(
+    `{ yes : | head -n 32764; echo 'cat <<E'; yes line | head -n 9; echo E; echo 'echo after'; } > big; sh big | tail -n 2`,
+  );
+  assert.equal(out, "line\nafter\n");
+});
+
+test("endless output ends with its reader", async () => {
+  const { out } = await said("yes | head -n 1; while :; do echo x; done | head -n 1");
+  assert.equal(out, "y\nx\n");
+});
