@@ -2,7 +2,7 @@
 export interface Row {
   readonly bench: string;
   readonly row: string;
-  readonly unit: "ms" | "bytes";
+  readonly unit: "ms" | "bytes" | "us";
   readonly ours: number;
   readonly peers: Readonly<Record<string, number>>;
   /** Ours divided by the peer named in the goal. */

@@ -10,12 +10,14 @@ import { formatRow, type Row } from "./row.ts";
 /** Each bench is a file that exports `bench(rounds)`; it is loaded only when asked for. */
 const benches: Readonly<Record<string, () => Promise<{ bench: (rounds: number) => AsyncIterable<Row> }>>> = {
   images: () => import("./images.ts"),
+  layers: () => import("./layers.ts"),
   page: () => import("./page.ts"),
   perform: () => import("./perform.ts"),
   registry: () => import("./registry.ts"),
   shell: () => import("./shell.ts"),
   sim: () => import("./sim.ts"),
   start: () => import("./start.ts"),
+  unionfs: () => import("./unionfs.ts"),
   wasm: () => import("./wasm.ts"),
 };
 

@@ -25,17 +25,26 @@ const majorMax = 0xfff;
 const minorMax = 0xfffff;
 /** The last nanosecond that the kernel's 64 bits hold: 2262-04-11. */
 const timeMax = 2n ** 63n - 1n;
+/** What one layer may unpack to: more is a bomb. A bomb is refused at the header that announces it. */
+const unpackedMax = { bytes: 64 * 2 ** 30, entries: 8_000_000 };
 const overlayXattrs = /^(?:trusted|user)\.overlay\./;
 
 /** `what` names the layer in errors. Throws TsboxError "corrupt" naming the entry that cannot be. */
 export async function* changesOfTar(tar: ByteStream, what: string): AsyncGenerator<Change, void, undefined> {
   let last: Change | null = null;
+  const left = { ...unpackedMax };
   for await (const entry of readTar(tar, what)) {
+    left.bytes -= entry.size;
+    if (left.bytes < 0 || --left.entries < 0) throw refuse(entry, what, `makes it unpack to ${unpackedText()}`);
     const change = changeOf(entry, (message) => refuse(entry, what, message));
     if (change.kind === "whiteout" && last !== null && change.path.startsWith(`${last.path}/`)) continue;
     if (isLeaf(change)) last = change;
     yield change;
   }
+}
+
+function unpackedText(): string {
+  return `more than ${unpackedMax.bytes / 2 ** 30} GiB or ${unpackedMax.entries} entries, which is the limit`;
 }
 
 /**

@@ -33,19 +33,31 @@ const emptyLeaf: Leaf = [];
 
 export const noNames: NameMap = { size: 0, trie: emptyLeaf };
 
-export function hashOf(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return (hash ^ (hash >>> 13)) >>> (32 - hashBits);
+/** The name that was asked for last: one operation asks several times. */
+let lastName = "";
+let lastHash = hash("");
+
+function hashOf(name: string): number {
+  if (name !== lastName) {
+    lastHash = hash(name);
+    lastName = name;
+  }
+  return lastHash;
+}
+
+function hash(name: string): number {
+  let sum = 0x811c9dc5;
+  for (let at = 0; at < name.length; at++) sum = Math.imul(sum ^ name.charCodeAt(at), 0x01000193);
+  sum = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
+  return (sum ^ (sum >>> 13)) >>> (32 - hashBits);
 }
 
 /** The inode a name stands for, 0 when there is none. */
 export function getName({ trie }: NameMap, name: string): number {
-  const hash = hashOf(name);
+  const hashed = hashOf(name);
   let node = trie;
-  for (let shift = 0; isBranch(node); shift += bits) node = node.children[(hash >>> shift) & (ways - 1)] ?? emptyLeaf;
-  const at = placeIn(node, hash, name);
+  for (let shift = 0; isBranch(node); shift += bits) node = node.children[(hashed >>> shift) & (ways - 1)] ?? emptyLeaf;
+  const at = placeIn(node, hashed, name);
   return at < 0 ? 0 : (node[at + 2] as number);
 }
 
@@ -122,10 +134,10 @@ function put(trie: Trie, owner: Owner, shift: number, hash: number, name: string
   }
   const at = placeIn(trie, hash, name);
   if (at >= 0) return trie.with(at + 2, inode);
-  if (trie.length < leafMax) return [...trie, hash, name, inode];
+  if (trie.length < leafMax) return trie.concat([hash, name, inode]);
   if (shift < hashBits) return put(split(trie, owner, shift), owner, shift, hash, name, inode);
   if (trie.length >= collisionsMax) throw new Errno("ENOSPC", name);
-  return [...trie, hash, name, inode];
+  return trie.concat([hash, name, inode]);
 }
 
 function split(leaf: Leaf, owner: Owner, shift: number): Branch {
@@ -141,9 +153,17 @@ function split(leaf: Leaf, owner: Owner, shift: number): Branch {
 
 /** A branch whose last name goes becomes an empty leaf; half-full branches are left as they are. */
 function remove(trie: Trie, owner: Owner, shift: number, hash: number, name: string): Trie {
-  if (!isBranch(trie)) return trie.toSpliced(placeIn(trie, hash, name), 3);
+  if (!isBranch(trie)) {
+    const at = placeIn(trie, hash, name);
+    return trie.slice(0, at).concat(trie.slice(at + 3));
+  }
   const own = trie.owner === owner ? trie : { owner, children: trie.children.slice() };
   const way = (hash >>> shift) & (ways - 1);
-  own.children[way] = remove(own.children[way] ?? emptyLeaf, owner, shift + bits, hash, name);
-  return own.children.every((child) => !isBranch(child) && child.length === 0) ? emptyLeaf : own;
+  const child = remove(own.children[way] ?? emptyLeaf, owner, shift + bits, hash, name);
+  own.children[way] = child;
+  return isEmpty(child) && own.children.every(isEmpty) ? emptyLeaf : own;
+}
+
+function isEmpty(trie: Trie): boolean {
+  return !isBranch(trie) && trie.length === 0;
 }

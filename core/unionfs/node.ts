@@ -1,7 +1,8 @@
 /** What a tree keeps of one inode. Its owner changes it in place; anybody else copies it first (owner.ts). */
+import { encodeText } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
 import { Content } from "./content.ts";
-import type { DirectoryEntry, Inode, NewNode, NodeKind } from "./file-system.ts";
+import type { DirectoryEntry, Inode, NewNode, NodeKind, Stat } from "./file-system.ts";
 import { type NameMap, noNames } from "./name-map.ts";
 import type { Owner } from "./owner.ts";
 
@@ -115,4 +116,31 @@ const noDevice: Device = { major: 0, minor: 0 };
 
 export function deviceOf({ kind, body }: Node): Device {
   return kind === "character" || kind === "block" ? (body as Device) : noDevice;
+}
+
+/** `shown` has what is seen, `data` the content: the same node unless a union has them apart. */
+export function statOf(inode: Inode, shown: Readonly<Node>, data: Readonly<Node>, links: number = shown.links): Stat {
+  const { kind, mode, uid, gid, atime, mtime, ctime, body } = shown;
+  const device = deviceOf(shown);
+  return {
+    inode,
+    kind,
+    mode,
+    uid,
+    gid,
+    links,
+    size: body instanceof Content ? body.size : typeof body === "string" ? encodedLength(body) : 0,
+    blocks: data.body instanceof Content ? data.body.pages * 8 : 0,
+    atime,
+    mtime,
+    ctime,
+    major: device.major,
+    minor: device.minor,
+  };
+}
+
+/** Of the text as bytes. */
+export function encodedLength(text: string): number {
+  // oxlint-disable-next-line no-control-regex -- ASCII is the question
+  return /^[\x00-\x7f]*$/.test(text) ? text.length : encodeText(text).length;
 }

@@ -21,7 +21,7 @@ import { Content } from "./content.ts";
 import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
 import { type Branch, isOpaque, isWhiteout, type MarkPrefix, yes } from "./marks.ts";
 import { getName, type NameMap, noNames, removeName, setName } from "./name-map.ts";
-import { contentOf, deviceOf, type Node } from "./node.ts";
+import { contentOf, deviceOf, type Node, statOf } from "./node.ts";
 import { type Found, isBelow, type Layers, type Lower, lookUp, namesBelow } from "./overlay-lookup.ts";
 import { Owner } from "./owner.ts";
 import { checkRename } from "./rename.ts";
@@ -130,12 +130,9 @@ export class Overlay implements FileSystem {
 
   stat(inode: Inode): Stat {
     const entry = this.#entry(inode);
-    const top = this.#top(entry);
-    const stat = top.tree.stat(top.inode);
-    const isMerged = stat.kind === "directory" && isMerge(entry);
-    if (!isMerged && stat.inode === inode && !entry.metacopy) return stat;
-    const blocks = entry.metacopy ? this.#data(entry).pages * 8 : stat.blocks;
-    return { ...stat, inode, blocks, links: isMerged ? 1 : stat.links };
+    const node = this.#node(entry);
+    const isMerged = node.kind === "directory" && isMerge(entry);
+    return statOf(inode, node, entry.metacopy ? this.#dataNode(entry) : node, isMerged ? 1 : node.links);
   }
 
   /** Where stat(2) says a file is (overlayfs.rst, "Inode properties"). */
@@ -229,13 +226,13 @@ export class Overlay implements FileSystem {
     this.#checkMovable(inode, newName);
     if (flag === "exchange")
       return this.#exchange({ from, name, inode }, { from: to, name: newName, inode: taken as Inode });
-    if (taken !== 0 && this.stat(taken).kind === "directory" && this.list(taken).length > 0)
-      throw new Errno("ENOTEMPTY", newName);
+    if (taken !== 0 && this.#showsBelow(taken)) this.#checkEmpty(taken, newName);
     const whitesOut = isBelow(this.#layers, this.#parts(from), name);
     const source = this.#copyUp(from);
     const upper = this.#copyUp(inode);
     const target = this.#copyUp(this.#alive(to));
     this.#markMoved({ from, name, inode }, to, taken === 0 && this.#hasWhiteout(target, newName));
+    if (taken !== 0) this.#checkEmpty(taken, newName);
     if (taken === 0) this.#clearWhiteout(target, newName);
     else this.#emptyUpper(target, newName);
     const lost = this.#upper.rename(source, name, target, newName);
@@ -340,9 +337,13 @@ export class Overlay implements FileSystem {
 
   /** A file's bytes: those of its last part when the others have none. Throws Errno EISDIR, EINVAL. */
   #data(entry: Entry): Content {
+    return contentOf(this.#dataNode(entry));
+  }
+
+  #dataNode(entry: Entry): Readonly<Node> {
     const last = entry.lowers.at(-1);
-    if (!entry.metacopy || last === undefined) return contentOf(this.#node(entry));
-    return contentOf(this.#lower(last).node(last.inode));
+    if (!entry.metacopy || last === undefined) return this.#node(entry);
+    return this.#lower(last).node(last.inode);
   }
 
   /** The part that a file has its number from: what it was copied from, as long as that has one name, or a directory's first lower part. */
@@ -547,10 +548,21 @@ export class Overlay implements FileSystem {
 
   // Renaming
 
+  #showsBelow(inode: Inode): boolean {
+    const entry = this.#entry(inode);
+    return isMerge(entry) || entry.upper === 0;
+  }
+
+  /** Of a directory that is only in the upper tree the kernel learns that late, when the rest is copied up and marked. */
+  #checkEmpty(inode: Inode, newName: string): void {
+    const isDirectory = this.#node(this.#entry(inode)).kind === "directory";
+    if (isDirectory && this.list(inode).length > 0) throw new Errno("ENOTEMPTY", newName);
+  }
+
   #checkMovable(inode: Inode, newName: string): void {
     const entry = this.#entry(inode);
     if (this.#options.redirects === "on" || this.#node(entry).kind !== "directory") return;
-    if (isMerge(entry) || entry.upper === 0) throw new Errno("EXDEV", newName);
+    if (this.#showsBelow(inode)) throw new Errno("EXDEV", newName);
   }
 
   /** Where it goes, a directory must not merge with what is below there, and must find what is below here. */

@@ -20,6 +20,7 @@ import {
   withoutSetid,
 } from "./access.ts";
 import type { DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
+import { Overlay } from "./overlay.ts";
 import { checkMove } from "./rename.ts";
 import { enter, type Space, type Spot, walk } from "./walk.ts";
 
@@ -439,13 +440,14 @@ export class Posix {
 export class OpenedFile {
   readonly inode: Inode;
   readonly flags: OpenFlags;
-  readonly opener: Actor;
+  readonly opener: Actor | null;
   readonly #posix: Posix;
   #offset = 0;
 
   constructor(posix: Posix, inode: Inode, flags: OpenFlags) {
     this.#posix = posix;
-    this.opener = posix.view.actor;
+    // overlayfs opens a file without a name with the credentials of whoever mounted it.
+    this.opener = flags.unnamed === true && posix.fileSystem instanceof Overlay ? null : posix.view.actor;
     this.inode = inode;
     this.flags = flags;
   }
@@ -457,13 +459,22 @@ export class OpenedFile {
     return bytes;
   }
 
-  /** How much was written: less than asked for when there is no room for more. */
-  write(bytes: Uint8Array): number {
+  /** Fills `target`; how many bytes there were. */
+  readInto(target: Uint8Array): number {
+    if (this.flags.read !== true) throw new Errno("EBADF");
+    const count = this.#posix.fileSystem.readInto(this.inode, this.#offset, target);
+    this.#offset += count;
+    return count;
+  }
+
+  /** How much was written: less than asked for when there is no room for more. `by`: who writes, if not the opener. */
+  write(bytes: Uint8Array, by: Posix = this.#posix): number {
     if (this.flags.write !== true) throw new Errno("EBADF");
+    if (bytes.length === 0) return 0;
     if (this.flags.append === true) this.#offset = this.stat().size;
     const written = this.#writeFitting(bytes);
     this.#offset += written;
-    if (written > 0) this.#posix.written(this.inode);
+    if (written > 0) by.written(this.inode);
     return written;
   }
 
@@ -506,10 +517,10 @@ export class OpenedFile {
     return this.#offset;
   }
 
-  truncate(size: number): void {
+  truncate(size: number, by: Posix = this.#posix): void {
     if (this.flags.write !== true) throw new Errno("EINVAL");
     this.#posix.fileSystem.truncate(this.inode, size);
-    this.#posix.written(this.inode);
+    by.written(this.inode);
   }
 
   stat(): Stat {

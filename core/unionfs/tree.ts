@@ -8,12 +8,21 @@
  *   a directory has exactly one name; `links` counts the names (and, for directories, the dots).
  */
 import { assert } from "../base/assert.ts";
-import { encodeText } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
 import { Content } from "./content.ts";
 import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
 import { eachName, getName, removeName, setName } from "./name-map.ts";
-import { contentOf, deviceOf, type Directory, namesOf, newNode, type Node, noXattrs, targetOf } from "./node.ts";
+import {
+  contentOf,
+  type Directory,
+  encodedLength,
+  namesOf,
+  newNode,
+  type Node,
+  noXattrs,
+  statOf,
+  targetOf,
+} from "./node.ts";
 import { Owner } from "./owner.ts";
 import { checkRename } from "./rename.ts";
 import { SparseArray } from "./sparse-array.ts";
@@ -81,7 +90,8 @@ export class Tree implements FileSystem {
   }
 
   stat(inode: Inode): Stat {
-    return statOf(inode, this.#node(inode));
+    const node = this.#node(inode);
+    return statOf(inode, node, node);
   }
 
   peek(inode: Inode): Readonly<Node> {
@@ -384,32 +394,6 @@ export class Tree implements FileSystem {
     if (this.#node(inode).kind === "directory" && namesOf({ body }).names.size > 0)
       throw new Errno("ENOTEMPTY", newName);
   }
-}
-
-function statOf(inode: Inode, node: Node): Stat {
-  const { kind, mode, uid, gid, links, atime, mtime, ctime, body } = node;
-  const device = deviceOf(node);
-  const isFile = body instanceof Content;
-  return {
-    inode,
-    kind,
-    mode,
-    uid,
-    gid,
-    links,
-    size: isFile ? body.size : typeof body === "string" ? encodedLength(body) : 0,
-    blocks: isFile ? body.pages * 8 : 0,
-    atime,
-    mtime,
-    ctime,
-    major: device.major,
-    minor: device.minor,
-  };
-}
-
-function encodedLength(text: string): number {
-  // oxlint-disable-next-line no-control-regex -- ASCII is the question
-  return /^[\x00-\x7f]*$/.test(text) ? text.length : encodeText(text).length;
 }
 
 /** The namespaces of xattr(7) that a tree keeps. */

@@ -78,43 +78,43 @@ class Walk<Place> {
   }
 
   run(): Spot<Place> {
-    let spot: Spot<Place> = { directory: this.#at, name: "", found: this.#at, slash: true };
-    for (let name = this.#next(); name !== ""; name = this.#next()) {
+    for (;;) {
+      const name = this.#next();
+      const directory = this.#at;
+      if (name === "") return { directory, name: "", found: directory, slash: true };
       const isLast = this.#isDone();
-      if (isLast && this.#options.isParent === true && name !== "." && name !== "..") return this.#last(name);
-      spot = this.#step(name, isLast && this.#rest.endsWith("/"));
-      const { found, slash } = spot;
+      const slash = isLast && this.#from < this.#rest.length;
+      this.#permitSearch(directory);
+      if (isLast && this.#options.isParent === true && name !== "." && name !== "..")
+        return { directory, name, found: null, slash };
+      const found = this.#enter(directory, name, slash);
       if (found === null) {
-        if (isLast) return spot;
+        if (isLast) return { directory, name, found, slash };
         throw new Errno("ENOENT", this.#path);
       }
       const isFollowed = !isLast || slash || this.#options.noFollow !== true;
-      if (isFollowed && this.#space.look(found).kind === "symlink") spot = this.#follow(found, spot);
-      else this.#at = found;
+      const { kind } = this.#space.look(found);
+      if (isFollowed && kind === "symlink") {
+        this.#follow(found, slash);
+        continue;
+      }
+      if (slash && kind !== "directory") throw new Errno("ENOTDIR", this.#path);
+      if (isLast) return { directory, name, found, slash };
+      this.#at = found;
     }
-    const { found, slash } = spot;
-    if (found !== null && slash && spot.name !== "" && this.#space.look(found).kind !== "directory")
-      throw new Errno("ENOTDIR", this.#path);
-    return spot;
   }
 
-  #last(name: string): Spot<Place> {
-    return { directory: this.#searched(), name, found: null, slash: this.#rest.endsWith("/") };
-  }
-
-  #searched(): Place {
-    const looked = this.#space.look(this.#at);
+  #permitSearch(directory: Place): void {
+    const looked = this.#space.look(directory);
     if (looked.kind !== "directory") throw new Errno("ENOTDIR", this.#path);
     this.#space.permitSearch(looked);
-    return this.#at;
   }
 
-  #step(name: string, slash: boolean): Spot<Place> {
-    const directory = this.#searched();
-    if (name === ".") return { directory, name, found: directory, slash };
-    if (name === "..") return { directory, name, found: this.#above(directory), slash };
+  #enter(directory: Place, name: string, slash: boolean): Place | null {
+    if (name === ".") return directory;
+    if (name === "..") return this.#above(directory);
     if (slash && this.#options.makesFile === true) throw new Errno("EISDIR", this.#path);
-    return { directory, name, found: enter(this.#space, directory, name), slash };
+    return enter(this.#space, directory, name);
   }
 
   #above(directory: Place): Place {
@@ -122,15 +122,14 @@ class Walk<Place> {
   }
 
   /** Puts a symlink's target in front of what is left. */
-  #follow(symlink: Place, spot: Spot<Place>): Spot<Place> {
+  #follow(symlink: Place, slash: boolean): void {
     if (++this.#symlinks > symlinksMax) throw new Errno("ELOOP", this.#path);
     const target = this.#space.readlink(symlink);
     if (target === "") throw new Errno("ENOENT", this.#path);
     const left = this.#rest.slice(this.#from);
-    this.#rest = left === "" ? `${target}${spot.slash ? "/" : ""}` : `${target}/${left}`;
+    this.#rest = left === "" ? `${target}${slash ? "/" : ""}` : `${target}/${left}`;
     this.#from = 0;
     if (target.startsWith("/")) this.#at = this.#space.root;
-    return { directory: this.#at, name: "", found: this.#at, slash: true };
   }
 
   /** The next name; "" at the end. */

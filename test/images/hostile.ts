@@ -101,6 +101,41 @@ const layers: readonly Hostile[] = [
     tar.set(encodeText("x"), 156);
     return dockerArchive({ layers: [layer(summed(tar))] });
   }),
+  corrupt(
+    "a pax record that overrides a name by one that climbs",
+    /"\.\.\/\.\.\/escape" .* leads outside/,
+    async () => {
+      const tar = await tarOf(entry("pax", "21 path=../../escape\n"), entry("victim", "x"));
+      return dockerArchive({ layers: [layer(typed(tar, "x"))] });
+    },
+  ),
+  corrupt("a GNU long name that climbs", /"\.\.\/\.\.\/escape" .* leads outside/, async () => {
+    const tar = await tarOf(entry("././@LongLink", "../../escape\0"), entry("victim", "x"));
+    return dockerArchive({ layers: [layer(typed(tar, "L"))] });
+  }),
+  corrupt(
+    "a GNU long link name that climbs",
+    /"victim" .* is a hard link to "\.\.\/etc\/passwd", outside/,
+    async () => {
+      const tar = await tarOf(entry("././@LongLink", "../etc/passwd\0"), link("hardlink", "victim", "other"));
+      return dockerArchive({ layers: [layer(typed(tar, "K"))] });
+    },
+  ),
+  corrupt("a wrong checksum in the middle", /at byte 1024: not a tar header: its checksum is wrong/, async () => {
+    const tar = (await tarOf(entry("first", "x"), entry("second", "y"))).slice();
+    tar.set(encodeText("0123456"), 1024 + 148);
+    return dockerArchive({ layers: [layer(tar)] });
+  }),
+  corrupt("a negative size", /its size is -\d+/, async () => {
+    const tar = (await tarOf(entry("big", "small"))).slice();
+    tar.fill(0xff, 124, 136);
+    return dockerArchive({ layers: [layer(summed(tar))] });
+  }),
+  corrupt("a bomb", /makes it unpack to more than 64 GiB or 8000000 entries/, async () => {
+    const tar = (await tarOf(entry("zeros"))).slice();
+    tar.fill(0, 124, 136).set([0x80, 0, 0, 0, 0, 0, 0, 0x20], 124); // 128 GiB in base 256
+    return dockerArchive({ layers: [layer(summed(tar), { gzip: true })] });
+  }),
   corrupt("a bomb that lies about its digest", /layer sha256:0+: its uncompressed content has the digest/, async () => {
     const bomb = concat([await tarOf(entry("small", "x")), new Uint8Array(64 * 1024 * 1024)]);
     return dockerArchive({ layers: [layer(bomb, { gzip: true, diffId: `sha256:${zeros}` })] });
@@ -231,6 +266,13 @@ export const hostileArchives: readonly Hostile[] = [...layers, ...archives];
 function claiming(tar: Uint8Array, size: number): Uint8Array {
   const copy = tar.slice();
   copy.set(encodeText(`${size.toString(8).padStart(11, "0")}\0`), 124);
+  return summed(copy);
+}
+
+/** The tar with another type of its first entry; its checksum fits. */
+function typed(tar: Uint8Array, type: string): Uint8Array {
+  const copy = tar.slice();
+  copy.set(encodeText(type), 156);
   return summed(copy);
 }
 

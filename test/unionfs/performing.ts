@@ -190,11 +190,11 @@ export class Performer {
       case "read":
         return hashed(file.read(Number(b)));
       case "write":
-        return String(file.write(new Uint8Array(Number(b)).fill(Number(c))));
+        return String(file.write(new Uint8Array(Number(b)).fill(Number(c)), this.#posix()));
       case "seek":
         return String(file.seek(Number(b), c as "set"));
       case "ftruncate":
-        return ok(file.truncate(Number(b)));
+        return ok(file.truncate(Number(b), this.#posix()));
       case "fstat":
         return statLine(this.#inside(), file.stat(), false);
       case "flink":
