@@ -12,8 +12,8 @@ import { largeStoreRows } from "./large-store.ts";
 import { type Goal, judge, type Row } from "./row.ts";
 
 const image = "debian:latest";
-/** A turn of all contenders takes about half a minute. */
-const roundsMax = 5;
+/** A turn of all contenders takes about ten seconds. */
+const roundsMax = 3;
 const memoryBytesMax = 200_000_000;
 
 export async function* bench(rounds: number): AsyncGenerator<Row> {

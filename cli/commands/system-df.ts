@@ -3,7 +3,7 @@ import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { formatList, type Row } from "../format/list.ts";
 import { humanAge, humanSize, shortId } from "../format/units.ts";
-import type { DiskUsage } from "../wire.ts";
+import type { ContainerSummary, DiskUsage } from "../wire.ts";
 import type { WallTime } from "../ports.ts";
 
 const headings = { Type: "TYPE", TotalCount: "TOTAL", Active: "ACTIVE", Size: "SIZE", Reclaimable: "RECLAIMABLE" };
@@ -56,11 +56,20 @@ function imagesRow({ Images, LayersSize }: DiskUsage): Row {
   };
 }
 
+/** What containers wrote is told by a daemon that measures it. */
 function containersRow({ Containers }: DiskUsage): Row {
-  const active = Containers.filter(({ State }) => State === "running" || State === "paused" || State === "restarting");
-  const unknown = Containers.length === 0 ? "0B" : "N/A";
-  const TotalCount = String(Containers.length);
-  return { Type: "Containers", TotalCount, Active: String(active.length), Size: unknown, Reclaimable: unknown };
+  const isActive = ({ State }: ContainerSummary): boolean => ["running", "paused", "restarting"].includes(State);
+  const sizeOf = (containers: readonly ContainerSummary[]): string =>
+    containers.some(({ SizeRw }) => SizeRw === undefined)
+      ? "N/A"
+      : humanSize(containers.reduce((sum, { SizeRw = 0 }) => sum + SizeRw, 0));
+  return {
+    Type: "Containers",
+    TotalCount: String(Containers.length),
+    Active: String(Containers.filter(isActive).length),
+    Size: sizeOf(Containers),
+    Reclaimable: sizeOf(Containers.filter((container) => !isActive(container))),
+  };
 }
 
 function volumesRow({ Volumes }: DiskUsage): Row {

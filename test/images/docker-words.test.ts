@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createReadStream, readFileSync } from "node:fs";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { readAll } from "../../core/base/bytes.ts";
 import { readTar } from "../../core/image/tar.ts";
@@ -37,6 +38,7 @@ history --no-trunc --format {{.ID}}|{{.CreatedBy}}|{{.Size}}|{{.Comment}} layere
 history nosuch
 image inspect --format {{.Id}}|{{json~.RepoTags}}|{{json~.RepoDigests}}|{{json~.RootFS}}|{{json~.Config.Cmd}}|{{.Size}} layered
 image inspect nosuch
+system df --format {{.Type}}|{{.TotalCount}}|{{.Active}}|{{.Size}}|{{.Reclaimable}}
 save nosuch
 save nosuch:tag
 save busybox nosuch
@@ -92,7 +94,11 @@ async function inputs(): Promise<Inputs> {
     layers: [base, upper],
     config: { ...config, history },
   });
-  const second = await dockerArchive({ names: ["layered:latest"], layers: [base], config });
+  const second = await dockerArchive({
+    names: ["layered:latest"],
+    layers: [base],
+    config: { ...config, created: "2024-03-03T00:00:00Z" },
+  });
   const known = new Set([base.diffId, upper.diffId]);
   return { files: { busybox, layered, second, root: upper.bytes }, known };
 }
@@ -106,9 +112,16 @@ async function largestBlob(tar: string): Promise<Uint8Array> {
   return found;
 }
 
-function session(host: string, { files, known }: Inputs): string[] {
+const ourClient = fileURLToPath(new URL("../../bin/tsbox", import.meta.url));
+/** Our client leaves it to the daemon to check names, and prints JSON as the daemon wrote it. */
+const ownWords = /^\$ (?:tag busybox (?:UPPER|x@)|image inspect .*RootFS)/;
+/** A program and its first arguments. */
+const clients = { docker: ["docker", "-H"], tsbox: [ourClient, "--host"] } as const;
+
+function session(client: keyof typeof clients, host: string, { files, known }: Inputs): string[] {
+  const [program, ...first] = clients[client];
   const docker = (args: readonly string[], input?: Uint8Array): string => {
-    const { stdout, stderr, status } = spawnSync("docker", ["-H", host, ...args], { encoding: "utf8", input });
+    const { stdout, stderr, status } = spawnSync(program, [...first, host, ...args], { encoding: "utf8", input });
     return `${stdout}${stderr}exit ${status}`;
   };
   const idOf = (name: string): string => docker(["image", "inspect", "--format", "{{.Id}}", name]).slice(7, 19);
@@ -131,12 +144,17 @@ function session(host: string, { files, known }: Inputs): string[] {
     });
 }
 
-test("commands about images print and exit with what they do against dockerd", { skip }, async () => {
+test("docker's commands about images do to us what they do to dockerd, and ours do to dockerd what docker's do", {
+  skip,
+}, async () => {
   const [dockerd, tsboxd] = [await startDockerd(), await startTsboxd()];
   try {
     const made = await inputs();
-    const theirs = session(dockerd.host, made);
-    assert.deepEqual(session(tsboxd.host, made), theirs);
+    const theirs = session("docker", dockerd.host, made);
+    assert.deepEqual(session("docker", tsboxd.host, made), theirs);
+    const ours = session("tsbox", dockerd.host, made);
+    const compared = (lines: readonly string[]): string[] => lines.filter((line) => !ownWords.test(line));
+    assert.deepEqual(compared(ours), compared(theirs));
   } finally {
     await tsboxd.stop();
     await dockerd.stop();
