@@ -1,5 +1,5 @@
 /**
- * `npm start [-- --port N]`: builds what is missing, starts the engine when none answers, serves the first page, says
+ * `npm start [-- --port N]`: builds what is missing, starts the engine when none answers, serves the page, says
  * what to try next, and stays until Ctrl-C. Then the page's server ends, and the engine if it was started here;
  * containers go on.
  */

@@ -13,7 +13,7 @@ const executable = chromium();
 const config: TestRunnerConfig = {
   files: "test/page/**/*.test.ts",
   nodeResolve: true,
-  testFramework: { config: { ui: "tdd", timeout: 20_000 } },
+  testFramework: { config: { ui: "tdd", timeout: 60_000 } },
   middleware: [fixtures],
   plugins: [inlineStyles(), esbuildPlugin({ ts: true, target: "es2022" }), a11ySnapshotPlugin()],
   browsers: [

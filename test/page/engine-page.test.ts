@@ -5,7 +5,7 @@ import { weakContrasts } from "./contrast.ts";
 import { until } from "./until.ts";
 import "../../web/playground/engine-page.ts";
 
-// The first page in a real browser, with each answer its server can give.
+// The pane of the engine in a real browser, with each answer its server can give.
 
 const running: EngineReport = {
   state: "running",
@@ -39,7 +39,7 @@ async function show(report: EngineReport | null): Promise<string> {
   document.body.append(page);
   await until(() => page?.known !== "nothing yet");
   await page.updateComplete;
-  return text(page.shadowRoot?.querySelector("main"));
+  return text(page.shadowRoot?.querySelector("section"));
 }
 
 function text(node: Element | null | undefined): string {
@@ -50,7 +50,7 @@ function includes(whole: string, ...parts: readonly string[]): void {
   for (const part of parts) if (!whole.includes(part)) throw new Error(`expected “${part}” in “${whole}”`);
 }
 
-suite("the first page", () => {
+suite("the pane of the engine", () => {
   teardown(() => {
     page?.remove();
     window.fetch = realFetch;
@@ -95,7 +95,7 @@ suite("the first page", () => {
       for (const child of node.children ?? []) collect(child);
     };
     collect((await a11ySnapshot({})) as unknown as AccessibleNode);
-    const wanted = ["heading tsbox", "heading Try next", "heading Containers", "heading Images"];
+    const wanted = ["heading Try next", "heading Containers", "heading Images"];
     includes(roles.join("\n"), ...wanted, "button Copy: bin/tsbox run hello", "status");
   });
 

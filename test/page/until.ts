@@ -1,7 +1,7 @@
-/** Waits for what a page will do by itself; fails with what `otherwise` says when it does not within ten seconds. */
+/** Waits for what a page will do by itself; fails with what `otherwise` says when it does not within half a minute. */
 export async function until(condition: () => boolean, otherwise: () => string = () => "waited in vain"): Promise<void> {
   for (let tries = 0; !condition(); tries++) {
-    if (tries > 1000) throw new Error(otherwise());
+    if (tries > 3000) throw new Error(otherwise());
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -1,10 +1,11 @@
 /**
- * The first page: says what is running on this machine, and what to try next.
+ * The engine that runs beside the page's server: what it runs on, what is running, and what to try next.
  *
  * It asks its own server for a report every few seconds while it can be seen. There are four things it can have to say:
  * it has not heard yet, an engine runs, no engine runs (and why), or its own server is gone.
  */
 import { html, LitElement, type TemplateResult } from "lit";
+import { colours } from "./colours.ts";
 import { commandList } from "./command-list.ts";
 import { engineFacts } from "./engine-facts.ts";
 import type { EngineReport } from "./report.ts";
@@ -16,7 +17,7 @@ type Known = EngineReport | "nothing yet" | "server gone";
 const askEveryMs = 3000;
 
 export class EnginePage extends LitElement {
-  static override styles = pageStyles;
+  static override styles = [colours, pageStyles];
   static override properties = { known: { state: true } };
 
   declare known: Known;
@@ -50,13 +51,7 @@ export class EnginePage extends LitElement {
   };
 
   override render(): TemplateResult {
-    return html`
-      <header>
-        <h1>tsbox</h1>
-        <p>Containers you can see through.</p>
-      </header>
-      <main>${body(this.known)}</main>
-    `;
+    return html`<section aria-label="The engine on this machine">${body(this.known)}</section>`;
   }
 }
 

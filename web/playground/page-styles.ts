@@ -1,34 +1,14 @@
-/** How the page looks, in light and in dark: colours are named once, contrast is at least 4.5 to 1. */
+/** How the page of the engine looks; its colours are those of colours.ts. */
 import { css, type CSSResult } from "lit";
 
 export const pageStyles: CSSResult = css`
   :host {
-    --ink: light-dark(#1b2330, #e4e9f0);
-    --faint: light-dark(#53606f, #a3afbd);
-    --paper: light-dark(#ffffff, #1a212b);
-    --line: light-dark(#d5dce4, #323c4a);
-    --accent: light-dark(#0b5bb5, #7cb8ff);
-    --good: light-dark(#17703a, #6bd08d);
-    --bad: light-dark(#a63214, #ff9d80);
     display: block;
     max-width: 60rem;
     margin: 0 auto;
-    padding: 2rem 1.25rem 4rem;
+    padding: 0.25rem 0.2rem 2rem;
     color: var(--ink);
   }
-  header {
-    display: flex;
-    align-items: baseline;
-    gap: 1rem;
-    flex-wrap: wrap;
-    margin-bottom: 1rem;
-  }
-  h1 {
-    margin: 0;
-    font-size: 2rem;
-    letter-spacing: -0.02em;
-  }
-  header p,
   li p,
   dt {
     margin: 0;

@@ -1,4 +1,4 @@
-/** How panes look, in light and in dark. Colours are named by the page (page-colours in playground.ts) and inherited. */
+/** How panes look, in light and in dark. Colours are named by the page (colours.ts) and inherited. */
 import { css, type CSSResult } from "lit";
 
 export const paneStyles: CSSResult = css`

@@ -4,6 +4,7 @@
  */
 import { css, html, LitElement, type TemplateResult } from "lit";
 import type { HostView } from "../../host/lens.ts";
+import { colours } from "./colours.ts";
 import "./image-pane.ts";
 import type { ImagePane } from "./image-pane.ts";
 import "./terminal-pane.ts";
@@ -39,15 +40,10 @@ const suggestions = [
 ] as const;
 
 export class TsbPlayground extends LitElement {
-  static override styles = css`
+  static override styles = [
+    colours,
+    css`
     :host {
-      --ink: light-dark(#1b2330, #e4e9f0);
-      --faint: light-dark(#53606f, #a3afbd);
-      --paper: light-dark(#ffffff, #1a212b);
-      --line: light-dark(#d5dce4, #323c4a);
-      --accent: light-dark(#0b5bb5, #7cb8ff);
-      --good: light-dark(#17703a, #6bd08d);
-      --bad: light-dark(#a63214, #ff9d80);
       display: flex;
       flex-direction: column;
       box-sizing: border-box;
@@ -91,7 +87,8 @@ export class TsbPlayground extends LitElement {
         grid-template: 70dvh auto / minmax(0, 1fr);
       }
     }
-  `;
+  `,
+  ];
   static override properties = {
     dropping: { type: Boolean, reflect: true },
     selected: { state: true },
