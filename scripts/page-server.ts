@@ -37,6 +37,9 @@ export const contentSecurityPolicy: string = [
   "form-action 'none'",
 ].join("; ");
 
+/** How long plugins take is nobody's business who starts the page. */
+const quiet = { checks: { pluginTimings: false } };
+
 export async function buildPage(): Promise<void> {
   await build({
     root,
@@ -44,8 +47,15 @@ export async function buildPage(): Promise<void> {
     logLevel: "warn",
     base: "./",
     plugins: [policyInPage],
-    worker: { format: "es", plugins: () => [withoutWasmerModule] },
-    build: { outDir, emptyOutDir: true, target: "es2023", cssTarget: "firefox120", modulePreload: { polyfill: false } },
+    worker: { format: "es", plugins: () => [withoutWasmerModule], rolldownOptions: quiet },
+    build: {
+      outDir,
+      emptyOutDir: true,
+      target: "es2023",
+      cssTarget: "firefox120",
+      modulePreload: { polyfill: false },
+      rolldownOptions: quiet,
+    },
   });
   writeFileSync(join(outDir, wasmerFile), wasmerModule());
   if (existsSync(images)) cpSync(images, join(outDir, "images"), { recursive: true });

@@ -3,14 +3,17 @@
  * Node's Buffer. Built into the page, that text is left out, and the WebAssembly becomes a file
  * beside the page that is fetched when the first program for WASI starts.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "vite";
 
 /** The file's name beside the page. */
 export const wasmerFile = "wasmer.wasm";
 
-const library = fileURLToPath(new URL("../node_modules/@wasmer/wasi/dist/Library.esm.min.js", import.meta.url));
+/** Its real path, by which vite names it. */
+const library = realpathSync(
+  fileURLToPath(new URL("../node_modules/@wasmer/wasi/dist/Library.esm.min.js", import.meta.url)),
+);
 /** Where it would look without being told: vite would warn of the file that is not there. */
 const beside = 'new URL("wasmer_wasi_js_bg.wasm",import.meta.url)';
 const embedded = /"data:application\/wasm;base64,([A-Za-z0-9+/=]+)"/;
