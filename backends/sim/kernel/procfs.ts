@@ -396,7 +396,7 @@ function networkSettings(kernel: Kernel): SyntheticDirectory {
 function meminfo(kernel: Kernel): string {
   const used = [...kernel.processes.values()].reduce((sum, process) => sum + process.memoryBytes, 0);
   const line = (name: string, bytes: number): string =>
-    `${`${name}:`.padEnd(15)} ${String(bytes >> 10).padStart(8)} kB\n`;
+    `${`${name}:`.padEnd(15)} ${String(Math.floor(bytes / 1024)).padStart(8)} kB\n`;
   const free = memoryTotalBytes - used;
   return (
     line("MemTotal", memoryTotalBytes) +

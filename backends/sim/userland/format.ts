@@ -33,7 +33,7 @@ export function piecesOf(format: string): Piece[] {
 
 export function formatString(conversion: Conversion, text: string): string {
   const { precision } = conversion;
-  return pad(conversion, precision === null ? text : Array.from(text).slice(0, precision).join(""), false);
+  return pad(conversion, precision === null ? text : Array.from(text).slice(0, precision).join(""));
 }
 
 export function formatInteger(conversion: Conversion, value: bigint): string {
@@ -99,10 +99,10 @@ function signed(
   const sign = (isNegative ? "-" : hasSign ? plus : "") + base;
   if (mayZero && flags.includes("0") && !flags.includes("-") && width !== null)
     return sign + digits.padStart(width - sign.length, "0");
-  return pad(conversion, sign + digits, true);
+  return pad(conversion, sign + digits);
 }
 
-function pad({ flags, width }: Conversion, text: string, _isNumber: boolean): string {
+function pad({ flags, width }: Conversion, text: string): string {
   if (width === null) return text;
   const missing = " ".repeat(Math.max(0, width - Array.from(text).length));
   return flags.includes("-") ? text + missing : missing + text;

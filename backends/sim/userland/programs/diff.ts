@@ -19,7 +19,7 @@ interface Edit {
 const diff = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "abBdiNqrTstwu", valued: "LSU", operandsMin: 2, operandsMax: 2 });
   const [first = "", second = ""] = options.operands;
-  const paths = await Promise.resolve([first, second]);
+  const paths = [first, second];
   const kinds = paths.map((path) => (path === "-" ? "file" : (lookAt(context.sys, path, true)?.kind ?? null)));
   for (const [index, kind] of kinds.entries()) {
     if (kind === null && !options.has("N"))
@@ -63,16 +63,11 @@ async function files(context: Context, first: string, second: string, options: O
   if (options.has("q")) context.out.put(`Files ${first} and ${second} differ\n`);
   else {
     const labels = options.values("L");
-    context.out.put(`--- ${labels[0] ?? title(context, first)}\n+++ ${labels[1] ?? title(context, second)}\n`);
+    context.out.put(`--- ${labels[0] ?? first}\n+++ ${labels[1] ?? second}\n`);
     for (const hunk of hunksOf(edits, Number(options.value("U") ?? 3)))
       context.out.put(hunkText(hunk, a, b, options.has("T")));
   }
   return true;
-}
-
-/** busybox shows no times. */
-function title(_context: Context, path: string): string {
-  return path;
 }
 
 function key(line: string, options: Options): string {

@@ -27,7 +27,7 @@ const ls = applet(async (context) => {
   const options = parseOptions(context.args, {
     flags: "1AaCxdLHRFplinshrSXvctukoqgQb",
     valued: "wTI",
-    long: { color: "I", full_time: "l", "group-directories-first": "q" },
+    long: { color: "I", "full-time": "l", "group-directories-first": "q" },
   });
   const listing = new Listing(context, options, {
     users: await readUsers(context.sys),
@@ -228,8 +228,7 @@ class Listing {
   }
 
   #time(mtime: bigint): string {
-    if (this.#options.values("l").length > 0 && this.#context.args.includes("--full-time"))
-      return strftime("%Y-%m-%d %H:%M:%S %z", mtime);
+    if (this.#context.args.includes("--full-time")) return strftime("%Y-%m-%d %H:%M:%S %z", mtime);
     const age = this.#context.sys.now() - mtime;
     return strftime(age > halfYearNanos || age < -900_000_000_000n ? "%b %e  %Y" : "%b %e %H:%M", mtime);
   }

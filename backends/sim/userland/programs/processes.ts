@@ -118,9 +118,9 @@ async function screen(context: Context): Promise<string> {
     ];
     const share = (part: number, whole: number): string =>
       `${Math.min(100, Math.round((100 * part) / Math.max(1e-9, whole)))}%`.padStart(4);
-    return `${cells.join(" ")} ${kilobytes(entry.virtualKb).padStart(5)} ${share(entry.virtualKb, total)}   0 ${share(entry.cpuSeconds, now)} ${entry.command}\n`;
+    return `${cells.join(" ")} ${kilobytes(entry.virtualKb).padStart(5)} ${share(entry.virtualKb, total)} ${share(entry.cpuSeconds, now)} ${entry.command}\n`;
   });
-  return `Mem: ${total - free}K used, ${free}K free, 0K shrd, ${amounts.get("Buffers") ?? 0}K buff, ${amounts.get("Cached") ?? 0}K cached\nLoad average: ${load}\n  PID  PPID USER     STAT   VSZ %VSZ CPU %CPU COMMAND\n${rows.join("")}`;
+  return `Mem: ${total - free}K used, ${free}K free, 0K shrd, ${amounts.get("Buffers") ?? 0}K buff, ${amounts.get("Cached") ?? 0}K cached\nLoad average: ${load}\n  PID  PPID USER     STAT   VSZ %VSZ %CPU COMMAND\n${rows.join("")}`;
 }
 
 const free = applet(async (context) => {
@@ -132,11 +132,12 @@ const free = applet(async (context) => {
   const get = (name: string): number => amounts.get(name) ?? 0;
   const cached = get("Cached") + get("SReclaimable");
   const used = get("MemTotal") - get("MemFree") - get("Buffers") - cached;
-  const row = (name: string, values: readonly number[]): string => `${name.padEnd(7)}${values.map(show).join(" ")}\n`;
+  const row = (name: string, values: readonly number[]): string => `${name.padEnd(8)}${values.map(show).join(" ")}
+`;
   const titles = ["total", "used", "free", "shared", "buff/cache", "available"]
     .map((title) => title.padStart(11))
     .join(" ");
-  context.out.put(`${" ".repeat(7)}${titles}\n`);
+  context.out.put(`${" ".repeat(8)}${titles}\n`);
   context.out.put(
     row("Mem:", [get("MemTotal"), used, get("MemFree"), get("Shmem"), get("Buffers") + cached, get("MemAvailable")]),
   );

@@ -13,7 +13,7 @@ import { assigning, builtins, extensions, specials } from "./builtins.ts";
 import { redirectionStatus } from "./dialect.ts";
 import { meets } from "./condition.ts";
 import { Expander } from "./expand.ts";
-import { codeOf, deathText, type Job, stateOf, statusOf } from "./jobs.ts";
+import { deathText, type Job, stateOf, statusOf } from "./jobs.ts";
 import { parseScript, SyntaxProblem } from "./lower.ts";
 import { redirect, restore, type Saved } from "./redirect.ts";
 import { drive, type Run, settled } from "../run.ts";
@@ -768,8 +768,4 @@ function stripAlias(node: Node): Node {
   if (node.kind !== "simple") return node;
   const [first, ...rest] = node.words;
   return first === undefined ? node : { ...node, words: [{ ...first, source: `\\${first.source}` }, ...rest] };
-}
-
-export function statusCode(status: WaitStatus): number {
-  return codeOf(status);
 }
