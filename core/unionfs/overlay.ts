@@ -100,6 +100,8 @@ export class Overlay implements FileSystem {
   #known = SparseArray.empty<Known>();
   #links = SparseArray.empty<Link>();
   #next = rootInode + 1;
+  /** What was looked for last and not found: whoever makes it looks twice. */
+  #missed = { directory: 0 as Inode | 0, name: "" };
 
   /** `lowers` top first, as in the mount option. */
   constructor(upper: Branch, lowers: readonly Branch[], options: OverlayOptions = {}) {
@@ -121,6 +123,7 @@ export class Overlay implements FileSystem {
 
   restore(snapshot: OverlaySnapshot): void {
     this.#owner = new Owner();
+    this.#missed.directory = 0;
     this.#upper.restore(snapshot.upper);
     this.#entries = snapshot.entries.copy();
     this.#known = snapshot.known.copy();
@@ -160,7 +163,9 @@ export class Overlay implements FileSystem {
   find(directory: Inode, name: string): Inode | 0 {
     const known = this.#known.get(directory);
     const inode = known === undefined ? 0 : getName(known.names, name);
-    return inode !== 0 ? (inode as Inode) : this.#search(directory, name);
+    if (inode !== 0) return inode as Inode;
+    if (this.#missed.directory === directory && this.#missed.name === name) return 0;
+    return this.#search(directory, name);
   }
 
   parent(directory: Inode): Inode {
@@ -190,7 +195,7 @@ export class Overlay implements FileSystem {
   }
 
   link(directory: Inode, name: string, target: Inode): void {
-    if (this.stat(target).kind === "directory") throw new Errno("EPERM", name);
+    if (this.peek(target).kind === "directory") throw new Errno("EPERM", name);
     if (this.find(directory, name) !== 0) throw new Errno("EEXIST", name);
     const upper = this.#copyUp(target);
     const parent = this.#copyUp(this.#alive(directory));
@@ -205,14 +210,14 @@ export class Overlay implements FileSystem {
 
   unlink(directory: Inode, name: string): Inode {
     const inode = this.lookup(directory, name);
-    if (this.stat(inode).kind === "directory") throw new Errno("EISDIR", name);
+    if (this.peek(inode).kind === "directory") throw new Errno("EISDIR", name);
     this.#hide(directory, name, inode, (parent) => void this.#upper.unlink(parent, name));
     return inode;
   }
 
   removeDirectory(directory: Inode, name: string): Inode {
     const inode = this.lookup(directory, name);
-    if (this.stat(inode).kind !== "directory") throw new Errno("ENOTDIR", name);
+    if (this.peek(inode).kind !== "directory") throw new Errno("ENOTDIR", name);
     if (this.list(inode).length > 0) throw new Errno("ENOTEMPTY", name);
     this.#hide(directory, name, inode, (parent) => this.#removeUpperDirectory(parent, name));
     return inode;
@@ -376,7 +381,9 @@ export class Overlay implements FileSystem {
   #search(directory: Inode, name: string): Inode | 0 {
     if (this.#directory(directory).gone) return 0;
     const found = lookUp(this.#layers, this.#parts(directory), name);
-    return found === null ? 0 : this.#remember(directory, name, found);
+    if (found !== null) return this.#remember(directory, name, found);
+    this.#missed = { directory, name };
+    return 0;
   }
 
   #parts(directory: Inode): { upper: Inode | 0; lowers: readonly Lower[]; below: Known["below"] } {
@@ -427,7 +434,9 @@ export class Overlay implements FileSystem {
     return inode;
   }
 
+  /** For a change: what was missed may be there now. */
   #own(directory: Inode): Known {
+    this.#missed.directory = 0;
     const known = this.#known.get(directory);
     if (known?.owner === this.#owner) return known;
     const { names, listed, below } = known ?? { names: noNames, listed: null, below: null };

@@ -199,7 +199,7 @@ export class Posix {
   }
 
   unlink(path: string): void {
-    const spot = walk(this.#space, path.replace(/\/+$/, "") || "/", { noFollow: true });
+    const spot = walk(this.#space, withoutSlashes(path), { noFollow: true });
     if (isNoName(spot)) throw new Errno("EISDIR", path);
     this.#notReadOnly(path);
     if (spot.found === null) throw new Errno("ENOENT", path);
@@ -211,7 +211,7 @@ export class Posix {
   }
 
   rmdir(path: string): void {
-    const spot = walk(this.#space, path.replace(/\/+$/, "") || "/", { noFollow: true });
+    const spot = walk(this.#space, withoutSlashes(path), { noFollow: true });
     if (spot.name === "") throw new Errno("EBUSY", path);
     if (spot.name === ".") throw new Errno("EINVAL", path);
     if (spot.name === "..") throw new Errno("ENOTEMPTY", path);
@@ -386,7 +386,7 @@ export class Posix {
 
   /** A name nobody has. Only a directory's may be written with a slash at the end. */
   #free(path: string, isDirectory: boolean): Spot<Inode> {
-    const spot = walk(this.#space, path.replace(/\/+$/, "") || "/", { noFollow: true });
+    const spot = walk(this.#space, withoutSlashes(path), { noFollow: true });
     if (spot.found !== null) throw new Errno("EEXIST", path);
     if (!isDirectory && path.endsWith("/")) throw new Errno("ENOENT", path);
     return spot;
@@ -530,6 +530,11 @@ export class OpenedFile {
   close(): void {
     this.#posix.close(this.inode);
   }
+}
+
+/** For calls to which a slash at the end means something of its own. */
+function withoutSlashes(path: string): string {
+  return path.endsWith("/") ? path.replace(/\/+$/, "") || "/" : path;
 }
 
 function isNoName({ name }: Spot<Inode>): boolean {
