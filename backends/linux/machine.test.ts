@@ -155,6 +155,20 @@ describe("the Linux machine", { skip: missing(), concurrency: false }, () => {
     );
   });
 
+  test("programs that end at once are told to have started and ended, however many start together", async () => {
+    const one = async (index: number): Promise<unknown> => {
+      const made = await Container.create(machine, "", { argv: ["true"] });
+      const attend = { beforeRelease: async (task: Task) => void (await task.attach({ stdin: false, output: true })) };
+      const task = await made.perform(machine, index % 2 === 0 ? { unattended: true } : attend);
+      await task.release();
+      const exit = await task.exited;
+      await made.remove(machine);
+      return exit === "lost" ? exit : exit.code;
+    };
+    const codes = await Promise.all(Array.from({ length: 24 }, (_, index) => one(index)));
+    assert.deepEqual(new Set(codes), new Set([0]));
+  });
+
   test("a join of a container that does not run names it", () =>
     container("true", {}, async (made) => {
       const message = `container ${made.id} is not running`;

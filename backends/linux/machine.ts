@@ -130,6 +130,7 @@ class LinuxMachine implements Machine {
     const { plan, stdio, unattended = false } = start;
     const { architecture } = this.traits;
     const connected = Promise.withResolvers<LinuxTask>();
+    connected.promise.catch(() => {}); // of no interest to a start that fails
     const request: Request = {
       kind: "perform",
       plan,
@@ -280,8 +281,12 @@ function removeEmpty(directory: string): void {
  * listed it stops there and, with `force`, says nothing.
  */
 function removeRunDirectory(directory: string): void {
-  for (const name of fs.readdirSync(directory)) fs.rmSync(join(directory, name), { force: true });
-  fs.rmdirSync(directory);
+  try {
+    for (const name of fs.readdirSync(directory)) fs.rmSync(join(directory, name), { force: true });
+    fs.rmdirSync(directory);
+  } catch (thrown) {
+    if (!failedWith(thrown, "ENOENT", "ENOTEMPTY")) throw asErrno(thrown, directory);
+  }
 }
 
 /** An exit of an earlier run would be taken for this one's. */

@@ -453,8 +453,9 @@ static void follow_child(void) {
   else if (message == 0 || message == MESSAGE_FAILED) start_failed(&failure);
 }
 
+// A short program may have ended before we heard that it began: that is told first.
 static bool drained(void) {
-  if (!ended) return false;
+  if (!ended || task.channel >= 0) return false;
   if (output[0] < 0 && output[1] < 0) return true;
   int64_t now = now_ms();
   return now - silent_since >= (task.own_pids ? SILENCE_OWN_PIDS_MS : SILENCE_MS) || now - ended_at >= DRAIN_MS;
