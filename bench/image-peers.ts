@@ -25,6 +25,8 @@ export async function imagePeers(directory: string, archive: string, name: strin
   return peers.filter((peer) => peer !== null);
 }
 
+/** podman makes it wherever its storage is, and leaves it. */
+const podmanLock = "/dev/shm/libpod_lock";
 const nothing = (): Promise<void> => Promise.resolve();
 
 async function dockerPeer(archive: string, name: string): Promise<ImagePeer | null> {
@@ -45,6 +47,7 @@ function podmanPeer(directory: string, archive: string, name: string): ImagePeer
   if (!onPath("podman")) return null;
   const root = join(directory, "podman");
   const global = ["--root", root, "--runroot", join(directory, "podman-run"), "--storage-driver", "overlay"];
+  const hadLock = existsSync(podmanLock);
   const podman = (...args: readonly string[]): number =>
     timeCommand({ program: "podman", args: [...global, "--events-backend", "none", ...args] });
   return {
@@ -55,7 +58,11 @@ function podmanPeer(directory: string, archive: string, name: string): ImagePeer
       return podman("save", "-q", "-o", file, name);
     },
     clear: () => void podman("rmi", "-f", name),
-    close: () => Promise.resolve(removeStorage(root)),
+    close: () => {
+      removeStorage(root);
+      if (!hadLock) rmSync(podmanLock, { force: true });
+      return nothing();
+    },
   };
 }
 

@@ -29,6 +29,8 @@ interface Site {
   readonly own: readonly Image[];
 }
 
+/** podman makes it wherever its storage is, and leaves it. */
+const podmanLock = "/dev/shm/libpod_lock";
 const names = ["layered:latest", "busybox:latest"] as const;
 
 async function inSite(work: (site: Site) => Promise<void>): Promise<void> {
@@ -117,6 +119,7 @@ test("dockerd loads what we saved, runs it, and we load what dockerd saved", {
 });
 
 test("podman loads what we saved, and we load what podman saved in either format", { skip: noPodman }, async () => {
+  const hadLock = existsSync(podmanLock);
   await inSite(async ({ root, images, archive, own }) => {
     const storage = ["--root", join(root, "podman"), "--runroot", join(root, "podman-run"), "--storage-driver", "vfs"];
     const podman = (...args: string[]): string => run("podman", ...storage, "--events-backend", "none", ...args);
@@ -136,6 +139,7 @@ test("podman loads what we saved, and we load what podman saved in either format
       assert.deepEqual(loaded.layers, own[number]?.layers);
     }
   });
+  if (!hadLock) rmSync(podmanLock, { force: true });
 });
 
 test("skopeo reads our archive as docker's and as OCI's, and copies it with every digest checked", {
