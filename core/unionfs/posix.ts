@@ -20,7 +20,6 @@ import {
   withoutSetid,
 } from "./access.ts";
 import type { DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
-import { Overlay } from "./overlay.ts";
 import { checkMove } from "./rename.ts";
 import { enter, type Space, type Spot, walk } from "./walk.ts";
 
@@ -440,14 +439,14 @@ export class Posix {
 export class OpenedFile {
   readonly inode: Inode;
   readonly flags: OpenFlags;
-  readonly opener: Actor | null;
+  /** By identity: one who has changed who they are, even back again, is another. */
+  readonly opener: Actor;
   readonly #posix: Posix;
   #offset = 0;
 
   constructor(posix: Posix, inode: Inode, flags: OpenFlags) {
     this.#posix = posix;
-    // overlayfs opens a file without a name with the credentials of whoever mounted it.
-    this.opener = flags.unnamed === true && posix.fileSystem instanceof Overlay ? null : posix.view.actor;
+    this.opener = posix.view.actor;
     this.inode = inode;
     this.flags = flags;
   }

@@ -55,6 +55,7 @@ export class Performer {
     const [name, ...f] = command;
     const outer = this.#outer(name ?? "", f);
     if (outer !== null) return outer;
+    if (name === "view" || name === "upper") this.#user = { ...this.#user }; // the oracle looks as root, and comes back as another
     if (name === "view") return [...viewOf(this.#inside(), f[0] === "b"), "."];
     if (name === "upper") return [...viewOf(this.#at(f[0] ?? ""), false, true), "."];
     return [this.#onFiles(name ?? "", f) ?? this.#onDescriptors(name ?? "", f)];
