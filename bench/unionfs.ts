@@ -32,10 +32,10 @@ const shapes: readonly Shape[] = [
   { files: 1_000_000, layers: 1 },
 ];
 /** Operations timed at once. */
-const batch = 500;
+const batch = 200;
 const kilo64 = 65_536;
 /** Turns that do not count: the compiler needs them. */
-const warmUp = 8;
+const warmUp = 60;
 
 export async function* bench(rounds: number): AsyncGenerator<Row> {
   const scratch = fs.mkdtempSync("/dev/shm/tsbox-bench-");
@@ -67,7 +67,7 @@ interface Operation {
   readonly row: string;
   /** Metadata has to be three times as quick as any peer, bytes nearly as quick as the quickest. */
   readonly atMost: number;
-  readonly ready?: (tree: FileTree, round: number) => void;
+  readonly ready?: (tree: FileTree, round: number, count: number) => void;
   /** The number-th of a round's operations. */
   readonly once: (tree: FileTree, number: number, round: number) => unknown;
 }
@@ -101,13 +101,13 @@ function operations({ files, layers }: Shape, rounds: number): Operation[] {
     {
       row: label("rename"),
       atMost: third,
-      ready: (tree, round) => eachOf((number) => tree.create(made(number, 1000 + round))),
+      ready: (tree, round, count) => eachOf(count, (number) => tree.create(made(number, 1000 + round))),
       once: (tree, number, round) => tree.rename(made(number, 1000 + round), made(number, 2000 + round)),
     },
     {
       row: label("unlink"),
       atMost: third,
-      ready: (tree, round) => eachOf((number) => tree.create(made(number, 3000 + round))),
+      ready: (tree, round, count) => eachOf(count, (number) => tree.create(made(number, 3000 + round))),
       once: (tree, number, round) => tree.unlink(made(number, 3000 + round)),
     },
     { row: label("write 64 KiB"), atMost: 1 / 0.9, once: (tree, number) => tree.write(pathOf(number % some), bytes) },
@@ -121,8 +121,8 @@ function operations({ files, layers }: Shape, rounds: number): Operation[] {
   ];
 }
 
-function eachOf(act: (number: number) => void): void {
-  for (let number = 0; number < batch; number++) act(number);
+function eachOf(count: number, act: (number: number) => void): void {
+  for (let number = 0; number < count; number++) act(number);
 }
 
 /** Microseconds of processor time an operation, so that who else is busy does not count; nor do the first turns. */
@@ -130,8 +130,8 @@ function measure({ row, atMost, ready, once }: Operation, contenders: readonly F
   const samples = new Map(contenders.map(({ name }) => [name, [] as number[]]));
   for (let round = -warmUp; round < rounds; round++) {
     for (const tree of contenders) {
-      ready?.(tree, round + warmUp);
-      const count = tree.name === "zenfs" ? batch / 25 : batch; // it takes milliseconds for what takes others microseconds
+      const count = tree.name === "zenfs" ? 2 : batch; // it takes milliseconds for what takes others microseconds
+      ready?.(tree, round + warmUp, count);
       const begin = process.cpuUsage();
       for (let number = 0; number < count; number++) once(tree, number, round + warmUp);
       const { user, system } = process.cpuUsage(begin);
