@@ -5,10 +5,16 @@
  */
 import { Errno } from "../../../core/base/errno.ts";
 
+/** In the order in which the kernel names them. */
+export const controllers = ["cpuset", "cpu", "io", "memory", "pids"] as const;
+export type Controller = (typeof controllers)[number];
+
 export interface CgroupNode {
   readonly name: string;
   readonly parent: CgroupNode | null;
   readonly children: Map<string, CgroupNode>;
+  /** The controllers that the groups beneath may use: cgroup.subtree_control. */
+  readonly delegated: Set<Controller>;
   /** Processes directly in this group. */
   processes: number;
   /** null: no limit. */
@@ -40,6 +46,8 @@ export function newCgroup(name: string, parent: CgroupNode | null): CgroupNode {
     name,
     parent,
     children: new Map(),
+    // The host's first process hands all of them down, as systemd does.
+    delegated: new Set(parent === null ? controllers : []),
     processes: 0,
     memoryMax: null,
     memoryBytes: 0,
@@ -73,6 +81,33 @@ export function cgroupPath(group: CgroupNode, root: CgroupNode): string {
     names.unshift(at.name);
   }
   return `/${names.join("/")}`;
+}
+
+/** What a group may use, and hand down: all at the root. */
+export function availableIn(group: CgroupNode): readonly Controller[] {
+  return controllers.filter((each) => group.parent === null || group.parent.delegated.has(each));
+}
+
+/**
+ * Changes what is handed down ("+memory -pids"). EINVAL for no controller, ENOENT for one the group does not
+ * have, EBUSY where processes would stand beside groups, or where a group beneath hands it down itself.
+ */
+export function delegate(group: CgroupNode, words: string): void {
+  const changes = words.split(/\s+/).filter((word) => word !== "");
+  for (const word of changes) checkDelegation(group, word.slice(0, 1), word.slice(1));
+  for (const word of changes) {
+    if (word.startsWith("+")) group.delegated.add(word.slice(1) as Controller);
+    else group.delegated.delete(word.slice(1) as Controller);
+  }
+}
+
+function checkDelegation(group: CgroupNode, sign: string, name: string): void {
+  const controller = controllers.find((each) => each === name);
+  if (controller === undefined || (sign !== "+" && sign !== "-")) throw new Errno("EINVAL");
+  if (!availableIn(group).includes(controller)) throw new Errno("ENOENT");
+  if (sign === "+" && group.parent !== null && group.processes > 0) throw new Errno("EBUSY");
+  const isUsed = [...group.children.values()].some((child) => child.delegated.has(controller));
+  if (sign === "-" && isUsed) throw new Errno("EBUSY");
 }
 
 /** The group at a path below the root; null when there is none. */
@@ -130,6 +165,12 @@ export function chargeMemory(group: CgroupNode, bytes: number): CgroupNode | nul
 
 export function unchargeMemory(group: CgroupNode, bytes: number): void {
   for (const at of lineage(group)) at.memoryBytes -= bytes;
+}
+
+/** A process that moves takes what it is charged for along, over whatever limit (Linux leaves it behind until it is given back). */
+export function moveMemory(from: CgroupNode, to: CgroupNode, bytes: number): void {
+  unchargeMemory(from, bytes);
+  unchargeMemory(to, -bytes);
 }
 
 /** The process gives back all its memory. */

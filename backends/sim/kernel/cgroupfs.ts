@@ -1,6 +1,15 @@
 /** The cgroup2 file system: groups as directories, their limits and counters as files (cgroup-v2.rst). */
 import { Errno } from "../../../core/base/errno.ts";
-import { isFrozen, newCgroup, population, removeCgroup, type CgroupNode } from "./cgroup.ts";
+import {
+  availableIn,
+  type CgroupNode,
+  controllers,
+  delegate,
+  isFrozen,
+  newCgroup,
+  population,
+  removeCgroup,
+} from "./cgroup.ts";
 import type { Kernel } from "./kernel.ts";
 import { numberIn } from "./process.ts";
 import { setting, Synthetic, text, type SyntheticDirectory, type SyntheticNode } from "./synthetic.ts";
@@ -23,11 +32,11 @@ function newDirectory(kernel: Kernel, group: CgroupNode): SyntheticDirectory {
   return {
     kind: "directory",
     mode: 0o755,
-    names: () => [...Object.keys(files), ...group.children.keys()].sort(),
+    names: () => [...Object.keys(files).filter((name) => isOffered(group, name)), ...group.children.keys()].sort(),
     child: (name) => {
       const child = group.children.get(name);
       if (child !== undefined) return groupDirectory(kernel, child);
-      return Object.hasOwn(files, name) ? (files[name] ?? null) : null;
+      return Object.hasOwn(files, name) && isOffered(group, name) ? (files[name] ?? null) : null;
     },
     make: (name) => void newCgroup(name, group),
     remove: (name) => {
@@ -38,16 +47,22 @@ function newDirectory(kernel: Kernel, group: CgroupNode): SyntheticDirectory {
   };
 }
 
+/** A controller's files are there when it was handed down; cpu.stat counts without it. */
+function isOffered(group: CgroupNode, name: string): boolean {
+  const controller = controllers.find((each) => name.startsWith(`${each}.`));
+  return controller === undefined || name === "cpu.stat" || availableIn(group).includes(controller);
+}
+
 function groupFiles(kernel: Kernel, group: CgroupNode): Readonly<Record<string, SyntheticNode>> {
   const common = {
     "cgroup.procs": setting(
       () => members(kernel, group),
       (value) => join(kernel, group, Number(value)),
     ),
-    "cgroup.controllers": text(() => "cpu memory pids\n"),
+    "cgroup.controllers": text(() => `${availableIn(group).join(" ")}\n`),
     "cgroup.subtree_control": setting(
-      () => "cpu memory pids\n",
-      () => {},
+      () => `${controllers.filter((each) => group.delegated.has(each)).join(" ")}\n`,
+      (value) => delegate(group, value),
     ),
     "cpu.stat": text(() => cpuStat(group)),
   };
@@ -99,11 +114,25 @@ function limitFiles(kernel: Kernel, group: CgroupNode): Readonly<Record<string, 
       () => "100\n",
       () => {},
     ),
+    "cpuset.cpus": kept(),
+    "cpuset.mems": kept(),
     "io.weight": setting(
       () => "default 100\n",
       () => {},
     ),
   };
+}
+
+/** What is written is shown again: there is one processor and one node of memory. */
+function kept(): SyntheticNode {
+  let text = "";
+  return setting(
+    () => `${text}\n`,
+    (value) => {
+      if (!/^[\d,-]*$/.test(value.trim())) throw new Errno("EINVAL");
+      text = value.trim();
+    },
+  );
 }
 
 function limit(get: () => number | null, set: (value: number | null) => void): SyntheticNode {
@@ -141,6 +170,8 @@ function join(kernel: Kernel, group: CgroupNode, pid: number): void {
   const writer = kernel.turns.current ?? kernel.init;
   const process = pid === 0 ? writer : kernel.find(writer.namespaces.pid, pid);
   if (process === null) throw new Errno("ESRCH");
+  // Processes stand in leaves only: what is handed down would have to be shared with them.
+  if (group.parent !== null && group.delegated.size > 0) throw new Errno("EBUSY");
   kernel.moveToCgroup(process, group);
 }
 

@@ -20,6 +20,7 @@ import {
   leaveCgroup,
   lineage,
   memoryTotalBytes,
+  moveMemory,
   newCgroup,
   uncharge,
   type CgroupNode,
@@ -322,9 +323,9 @@ export class Kernel {
 
   moveToCgroup(process: Process, group: CgroupNode): void {
     if (process.cgroup === group) return;
-    checkPids(group);
     leaveCgroup(process.cgroup);
     enterCgroup(group);
+    moveMemory(process.cgroup, group, process.memoryBytes);
     process.cgroup = group;
   }
 
