@@ -303,6 +303,7 @@ export class Posix {
     const file = this.fileSystem.peek(inode);
     permitChown(this.view.actor, file, uid, gid);
     const mode = file.kind === "directory" ? file.mode : withoutSetid(this.view.actor, file);
+    if (mode !== file.mode) permitOwner(this.view.actor, file); // taking set-id bits away is a chmod
     if (file.kind === "file") this.#dropCapability(inode);
     this.fileSystem.setAttributes(inode, { mode, uid: uid ?? file.uid, gid: gid ?? file.gid });
   }
