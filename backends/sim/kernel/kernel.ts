@@ -133,10 +133,15 @@ export class Kernel {
     return known;
   }
 
-  /** Of all processes that are alive. */
-  mountNamespaces(): ReadonlySet<MountNamespace> {
-    const alive = [...this.processes.values()].filter(isAlive);
-    return new Set(alive.map(({ namespaces }) => namespaces.mount));
+  /** Of all processes that are alive; looked for only when somebody wants to know: few mounts are shared. */
+  mountNamespaces(): Iterable<MountNamespace> {
+    const { processes } = this;
+    return {
+      *[Symbol.iterator]() {
+        const alive = [...processes.values()].filter(isAlive);
+        yield* new Set(alive.map(({ namespaces }) => namespaces.mount));
+      },
+    };
   }
 
   /** The first user namespace, the parent of all. */

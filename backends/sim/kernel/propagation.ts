@@ -40,7 +40,7 @@ interface Receiver extends Seen {
 }
 
 /** Everybody but `origin` who sees what happens on a mount of that group. */
-function receivers(namespaces: ReadonlySet<MountNamespace>, group: number, origin: Seen): Receiver[] {
+function receivers(namespaces: Iterable<MountNamespace>, group: number, origin: Seen): Receiver[] {
   const all = [...namespaces].flatMap((namespace) =>
     [...namespace.table.mounts.values()].map((mount): Seen => ({ namespace, mount })),
   );
@@ -74,7 +74,7 @@ function placeIn({ mount }: Seen, place: Location, original: Mount): Location | 
 /** Mounts a tree. On a shared mount the new one is shared too, and all who see the place get a copy. */
 export function attach(
   namespace: MountNamespace,
-  namespaces: ReadonlySet<MountNamespace>,
+  namespaces: Iterable<MountNamespace>,
   on: Location,
   tree: MountTree,
 ): number {
@@ -111,7 +111,7 @@ function copySharing({ isSlave, mount }: Receiver, { group }: Sharing, newId: ()
 /** Mounts one file system. */
 export function attachOne(
   namespace: MountNamespace,
-  namespaces: ReadonlySet<MountNamespace>,
+  namespaces: Iterable<MountNamespace>,
   on: Location,
   mount: NewMount,
 ): number {
@@ -121,7 +121,7 @@ export function attachOne(
 /** Takes a mount away, and its copies where nothing is mounted on them. */
 export function detach(
   namespace: MountNamespace,
-  namespaces: ReadonlySet<MountNamespace>,
+  namespaces: Iterable<MountNamespace>,
   id: number,
   lazily: boolean,
 ): void {
@@ -140,7 +140,7 @@ export function detach(
 /** mount(2), MS_SHARED and its like. */
 export function setSharing(
   namespace: MountNamespace,
-  namespaces: ReadonlySet<MountNamespace>,
+  namespaces: Iterable<MountNamespace>,
   id: number,
   mode: SharingMode,
 ): void {
@@ -155,7 +155,7 @@ export function setSharing(
 function changed(
   { sharing }: Mount,
   mode: SharingMode,
-  namespaces: ReadonlySet<MountNamespace>,
+  namespaces: Iterable<MountNamespace>,
   newGroup: () => number,
 ): Sharing {
   switch (mode) {
@@ -175,7 +175,7 @@ function changed(
 }
 
 /** The group it leaves becomes its master; whoever was the group alone keeps the master it had. */
-function masterAfter({ group, master }: Sharing, namespaces: ReadonlySet<MountNamespace>): number | null {
+function masterAfter({ group, master }: Sharing, namespaces: Iterable<MountNamespace>): number | null {
   if (group === null) return master;
   let members = 0;
   for (const { table } of namespaces)
