@@ -36,7 +36,8 @@ export class LinuxTask implements Task {
   readonly #attachments = new Set<Socket>();
   readonly #exited = Promise.withResolvers<TaskExit | "lost">();
   readonly #welcome = Promise.withResolvers<boolean>();
-  #released: PromiseWithResolvers<void> | null = null;
+  readonly #released = Promise.withResolvers<void>();
+  #asked = false;
   #identity: ProcessIdentity = { pid: 0, startTime: 0n };
   #wasReleased = false;
   #ended = false;
@@ -47,6 +48,7 @@ export class LinuxTask implements Task {
     this.#place = place;
     this.key = place.key;
     this.exited = this.#exited.promise;
+    this.#released.promise.catch(() => {}); // told to whoever releases
     this.#control = connectMonitor(
       place.socket,
       { stdin: false, output: false },
@@ -85,9 +87,9 @@ export class LinuxTask implements Task {
         this.#wasReleased = frame.released;
         return this.#welcome.resolve(true);
       case "started":
-        return this.#released?.resolve();
+        return this.#released.resolve();
       case "failed":
-        return this.#released?.reject(new PlanError(frame.failure));
+        return this.#released.reject(new PlanError(frame.failure));
       case "exited":
         return this.#end({ code: frame.code, signal: frame.signal, at: frame.at });
       case "refused": // a signal to a process that has just ended: "exited" follows
@@ -97,29 +99,29 @@ export class LinuxTask implements Task {
     }
   }
 
+  /** What has ended has run: a short program's end may be told before somebody asked for its start. */
   #end(exit: TaskExit | "lost"): void {
     this.#ended = true;
     this.#control.destroy();
+    if (exit !== "lost") this.#released.resolve();
     this.#exited.resolve(exit);
   }
 
   #hungUp(): void {
     this.#welcome.resolve(false);
-    this.#released?.reject(new TsboxError("failed", "the monitor of the container ended before its program started"));
     if (!this.#ended && !this.#detached) this.#end(readExit(this.#place.exit) ?? "lost");
+    this.#released.reject(new TsboxError("failed", "the monitor of the container ended before its program started"));
   }
 
   release(): Promise<void> {
-    if (this.#released === null) {
-      this.#released = Promise.withResolvers<void>();
-      this.#control.write(encodeRelease());
-    }
+    if (!this.#asked && !this.#ended) this.#control.write(encodeRelease());
+    this.#asked = true;
     return this.#released.promise;
   }
 
   async attach(options: AttachOptions): Promise<Attachment> {
     const attachment = new MonitorAttachment(this.#place.socket, options);
-    await (this.#released === null && !this.#wasReleased ? attachment.sent : attachment.welcome);
+    await (!this.#asked && !this.#wasReleased ? attachment.sent : attachment.welcome);
     const { socket } = attachment;
     if (this.#detached) socket.destroy();
     this.#attachments.add(socket);
