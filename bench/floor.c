@@ -31,6 +31,7 @@
 
 enum { OPEN_TREE = 428, MOVE_MOUNT, FSOPEN, FSCONFIG, FSMOUNT, CLONE3 = 435, CLOSE_RANGE, SET_MOUNT = 442 };
 enum { ALL = 0x8000 /* AT_RECURSIVE */, NEW_CGROUP = 0x02000000 };
+#define INTO_CGROUP 0x200000000ULL
 
 static const uint64_t capabilities = 0xa80425fb;  // Docker's fourteen
 static char root[4096], group[64];
@@ -192,7 +193,9 @@ static _Noreturn void child(const char *directory) {
                                        "/usr/bin/true",        "/sbin/true",          "/bin/true"};
   char *argv[] = {"true", NULL}, *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
   umask(0);
-  for (int i = 0; i < hierarchy_count; i++) put(in_group(hierarchies[i], "cgroup.procs"), "0");
+  for (int i = 0; i < hierarchy_count; i++) {
+    if (strcmp(name_of(hierarchies[i]), "unified")) put(in_group(hierarchies[i], "tasks"), "0");
+  }
   put("/proc/self/oom_score_adj", "0");
   must(unshare(NEW_CGROUP), "unshare");
   must(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL), "rslave");
@@ -220,13 +223,23 @@ static uint64_t now(void) {
   return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
+// v2's group, to be born in: what is moved there later waits for all processors.
+static int open_unified(void) {
+  for (int i = 0; i < hierarchy_count; i++) {
+    if (!strcmp(name_of(hierarchies[i]), "unified")) return open(in_group(hierarchies[i], ""), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  }
+  return -1;
+}
+
 // The exec closes the pipe's last writing end.
 static uint64_t start(const char *directory) {
   int executed[2];
   char byte;
-  uint64_t arguments[8] = {CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET, 0, 0, 0, SIGCHLD};
+  uint64_t arguments[11] = {CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET, 0, 0, 0, SIGCHLD};
   uint64_t begin = now();
   make_groups();
+  int unified = open_unified();
+  if (unified >= 0) arguments[0] |= INTO_CGROUP, arguments[10] = (uint64_t)unified;
   must(pipe2(executed, O_CLOEXEC), "pipe2");
   int pid = (int)syscall(CLONE3, arguments, sizeof arguments);
   must(pid, "clone3");

@@ -5,7 +5,7 @@
  */
 import { type Capability, capabilityNumbers } from "./capabilities.ts";
 import { isContainerPath } from "./container-path.ts";
-import type { Cgroup, HostOp, IdMaps, MountFlag, Namespace, Op, OpKind, Propagation } from "./plan.ts";
+import type { Cgroup, ChildOp, HostOp, IdMaps, MountFlag, Namespace, Op, OpKind, Propagation } from "./plan.ts";
 
 export interface SystemCall {
   readonly name: string;
@@ -97,25 +97,19 @@ const table = {
       (join === null || !create.includes("pid") ? null : "a pid namespace is joined and created") ??
       (create.includes("user") === (idMaps !== null) ? null : "a user namespace and its id maps come together") ??
       (idMaps === null ? null : maps(idMaps)),
-    explain: ({ create, join, idMaps }) => ({
+    explain: ({ create, join, idMaps, child }) => ({
       sentence: spawnSentence(create, join !== null, idMaps !== null),
       syscalls: [
         ...(join === null ? [] : [call("setns", "pidfd", "CLONE_NEWPID")]),
-        call("clone3", `{flags=${["CLONE_PIDFD", ...create.map(cloneFlag)].join("|")}, exit_signal=SIGCHLD}`),
+        call("clone3", `{flags=${flagsOfClone(create, child).join("|")}, exit_signal=SIGCHLD}`),
       ],
       man: create.length > 0 ? "namespaces(7)" : "clone(2)",
     }),
   },
   "cgroup.join": {
     check: ({ cgroup }) => ownCgroup(cgroup),
-    explain: ({ cgroup }, inUserNamespace) => ({
-      sentence: `enters its control group (${cgroup.controller}), so that the limits hold from the first instruction on`,
-      syscalls: [
-        ...prepared(inUserNamespace, call("open", quote(`${directoryOf(cgroup)}/cgroup.procs`), "O_WRONLY")),
-        call("write", quote("0")),
-      ],
-      man: "cgroups(7)",
-    }),
+    explain: ({ cgroup }, inUserNamespace) =>
+      cgroup.controller === "unified" ? bornIn(cgroup) : entered(cgroup, inUserNamespace),
   },
   unshare: {
     check: ({ namespaces }) => (namespaces.length > 0 ? null : "nothing to unshare"),
@@ -643,6 +637,32 @@ function settingSentence(file: string, value: string): string {
 function bytes(value: string): string {
   const count = Number(value);
   return Number.isInteger(count) && count % 1048576 === 0 ? `${count / 1048576} MiB` : `${value} bytes`;
+}
+
+function flagsOfClone(create: readonly Namespace[], child: readonly ChildOp[]): string[] {
+  const isBornInCgroup = child.some((op) => op.op === "cgroup.join" && op.cgroup.controller === "unified");
+  return ["CLONE_PIDFD", ...(isBornInCgroup ? ["CLONE_INTO_CGROUP"] : []), ...create.map(cloneFlag)];
+}
+
+/** On cgroup v2 the clone itself puts the child there: moving it later would wait for all processors. */
+function bornIn(cgroup: Cgroup): Explanation {
+  return {
+    sentence: `is born in its control group (${cgroup.controller}), so that the limits hold from the first instruction on`,
+    syscalls: prepared(true, call("open", quote(directoryOf(cgroup)), "O_PATH|O_DIRECTORY")),
+    man: "cgroups(7)",
+  };
+}
+
+/** By v1's "tasks": for a process of one thread that moves itself it does not wait, as cgroup.procs does. */
+function entered(cgroup: Cgroup, inUserNamespace: boolean): Explanation {
+  return {
+    sentence: `enters its control group (${cgroup.controller}), so that the limits hold from the first instruction on`,
+    syscalls: [
+      ...prepared(inUserNamespace, call("open", quote(`${directoryOf(cgroup)}/tasks`), "O_WRONLY")),
+      call("write", quote("0")),
+    ],
+    man: "cgroups(7)",
+  };
 }
 
 function spawnSentence(create: readonly Namespace[], joins: boolean, mapped: boolean): string {

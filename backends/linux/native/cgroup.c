@@ -56,7 +56,14 @@ int cgroup_make(const struct op *op) {
 
 int cgroup_set(const struct op *op) { return write_text(in_cgroup(op, op->v[3].text), op->v[4].text); }
 
-int cgroup_open(const struct op *op) { return open(in_cgroup(op, "cgroup.procs"), O_WRONLY | O_CLOEXEC); }
+// Joining by cgroup.procs waits for all processors to pass a quiet state (cgroup_threadgroup_rwsem), some ten
+// milliseconds. v1's "tasks" does not, for a thread that moves itself (cgroup_procs_write_start); v2 has no such file
+// for this, but a process can be born in its group.
+int cgroup_open(const struct op *op) { return open(in_cgroup(op, "tasks"), O_WRONLY | O_CLOEXEC); }
+
+int cgroup_directory(const struct op *op) { return open(in_cgroup(op, ""), O_PATH | O_DIRECTORY | O_CLOEXEC); }
+
+bool is_unified(const struct op *op) { return op->code == OP_CGROUP_JOIN && !strcmp(op->v[2].text, "unified"); }
 
 // How many processes were signalled; 0 also when the cgroup is gone.
 static int signal_all(const struct op *op) {

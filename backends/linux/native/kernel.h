@@ -91,8 +91,11 @@ struct mount_attributes {
 };
 
 struct clone_arguments {
-  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
 
 // openat2 may say EAGAIN when the tree moves under it; that is not the caller's business.
 static inline int open_at2(int directory, const char *path, int flags, unsigned mode, uint64_t resolve) {

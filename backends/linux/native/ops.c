@@ -21,6 +21,7 @@ static int op_directory_remove(const struct op *op) {
 
 static int op_cgroup_join(const struct op *op, struct child *child) {
   int fd = child->prepared[child->index];
+  if (is_unified(op)) return close_keep(fd), 0;  // the child was born there
   if (fd < 0) fd = cgroup_open(op);
   if (fd < 0) return -1;
   ssize_t written = write(fd, "0", 1);

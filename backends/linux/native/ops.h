@@ -29,7 +29,9 @@ int cgroup_make(const struct op *op);
 int cgroup_set(const struct op *op);
 int cgroup_kill(const struct op *op);
 int cgroup_remove(const struct op *op);
-int cgroup_open(const struct op *op);  // cgroup.procs, for writing
+int cgroup_open(const struct op *op);       // of v1: tasks, for writing
+int cgroup_directory(const struct op *op);  // to be born in
+bool is_unified(const struct op *op);       // a join of a cgroup of v2
 
 // mounts.c
 int root_directory(void);                             // the container's root

@@ -86,7 +86,7 @@ static _Noreturn void run_child(const struct op *spawn, struct child *child, con
 static int prepare_op(const struct op *op, bool user) {
   switch (op->code) {
     case OP_ENTER: return open_container((int)op->v[0].number, op->v[1].number);
-    case OP_CGROUP_JOIN: return user ? cgroup_open(op) : -1;
+    case OP_CGROUP_JOIN: return is_unified(op) ? cgroup_directory(op) : user ? cgroup_open(op) : -1;
     case OP_OVERLAY: return user ? overlay_idmapped(op) : -1;
     case OP_BIND: return user ? bind_source(op) : -1;
     default: return -1;
@@ -94,7 +94,7 @@ static int prepare_op(const struct op *op, bool user) {
 }
 
 static bool must_prepare(const struct op *op, bool user) {
-  return op->code == OP_ENTER || (user && (op->code == OP_CGROUP_JOIN || op->code == OP_OVERLAY || op->code == OP_BIND));
+  return op->code == OP_ENTER || is_unified(op) || (user && (op->code == OP_CGROUP_JOIN || op->code == OP_OVERLAY || op->code == OP_BIND));
 }
 
 // Opens what the child will not be able to: the container it joins, and, for a child in a user namespace of its own,
@@ -153,11 +153,24 @@ static int join_pids(const struct op *spawn) {
   return result;
 }
 
+// The cgroup of v2 that the child is born in; -1 when it joins none.
+static int birthplace(const struct op *spawn, const int *prepared) {
+  struct ops ops = child_ops(spawn);
+  for (uint32_t i = 0; i < ops.count; i++) {
+    struct op op;
+    next_op(&ops, &op);
+    if (is_unified(&op)) return prepared[i];
+  }
+  return -1;
+}
+
 static int clone_child(const struct op *spawn, const int *prepared, const int stdio[3], struct task *task) {
   int pair[2];
   if (join_pids(spawn) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
   struct clone_arguments arguments = {.exit_signal = SIGCHLD, .flags = CLONE_PIDFD | spawn->v[0].number};
   arguments.pidfd = (uint64_t)(uintptr_t)&task->pidfd;
+  int cgroup = birthplace(spawn, prepared);
+  if (cgroup >= 0) arguments.flags |= CLONE_INTO_CGROUP, arguments.cgroup = (uint64_t)cgroup;
   task->pid = (int)syscall(NR_clone3, &arguments, sizeof arguments);
   if (task->pid == 0) {
     struct child child = {.monitor = pair[1], .prepared = prepared};
