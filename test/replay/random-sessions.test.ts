@@ -1,8 +1,7 @@
 /**
  * State by replay equals state by living: random sessions at the simulated host's console are recorded
  * while time goes as it likes and keys come when they like, and lived again at once. At the end both
- * kernels are in the same state, at every point in between they were too (the roots on the way), and
- * another seed, or one key less, ends in another state.
+ * kernels are in the same state; another seed, or one key less, ends in another state.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
