@@ -287,10 +287,11 @@ async function bind(
   });
 }
 
+/** Opened to read: what is there already must not be copied up. */
 async function touch(sys: Sys, path: string, mode: number): Promise<void> {
   const parent = path.slice(0, path.lastIndexOf("/"));
   if (parent !== "") await makeParents(sys, parent);
-  sys.close(await sys.open(path, { access: "write", create: true, mode }));
+  sys.close(await sys.open(path, { access: "read", create: true, mode }));
 }
 
 function mask(sys: Sys, path: string): void {

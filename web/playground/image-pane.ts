@@ -98,7 +98,10 @@ export class ImagePane extends LitElement {
   #chooser(): TemplateResult {
     const chosen = ({ currentTarget }: Event): void => {
       const [file] = (currentTarget as HTMLInputElement).files ?? [];
-      if (file !== undefined) void this.open(file, file.name);
+      if (file === undefined) return;
+      // The page may want it for the machine as well, and then opens it here itself.
+      const event = new CustomEvent("file-chosen", { detail: file, cancelable: true });
+      if (this.dispatchEvent(event)) void this.open(file, file.name);
     };
     const submitted = (event: SubmitEvent): void => {
       event.preventDefault();

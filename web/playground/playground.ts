@@ -139,7 +139,7 @@ export class TsbPlayground extends LitElement {
           @terminal-left=${this.#leaveTerminal}
         ></terminal-pane>
         <tab-set .tabs=${tabs} .selected=${this.selected} @tab-selected=${this.#selected}>
-          <image-pane slot="image"></image-pane>
+          <image-pane slot="image" @file-chosen=${this.#chosen}></image-pane>
           <layers-pane slot="layers" .view=${this.view} .union=${this.#union}></layers-pane>
           <process-pane slot="processes" .view=${this.view}></process-pane>
           <plan-pane slot="plan" .view=${this.view}></plan-pane>
@@ -190,6 +190,11 @@ export class TsbPlayground extends LitElement {
     this.dropping = false;
     const [file] = event.dataTransfer?.files ?? [];
     if (file !== undefined) this.open(file);
+  };
+
+  readonly #chosen = (event: CustomEvent<File>): void => {
+    event.preventDefault();
+    this.open(event.detail);
   };
 
   readonly #leaveTerminal = (): void => {
