@@ -18,6 +18,7 @@ import { rolldown } from "rolldown";
 import { messageOf } from "./core/base/error.ts";
 import { writePrebuilt } from "./backends/linux/helper-binary.ts";
 import { buildHello } from "./images/hello/build.ts";
+import { buildUserland } from "./images/userland/build.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const dist = join(root, "dist");
@@ -37,7 +38,7 @@ const parts: readonly Part[] = [
     build: buildDaemon,
   },
   { name: "helper", sources: ["backends/linux/native", "backends/linux/helper-binary.ts"], build: writePrebuilt },
-  { name: "images", sources: ["images", "core/image"], build: buildImages },
+  { name: "images", sources: ["images", "core/image", "backends/sim/userland/programs.ts"], build: buildImages },
   {
     name: "web",
     sources: [
@@ -95,6 +96,7 @@ async function buildDaemon(): Promise<void> {
 
 async function buildImages(): Promise<void> {
   await buildHello(join(dist, "images/hello.tar"));
+  await buildUserland(join(dist, "images"));
 }
 
 /** The digest of a part's sources. */

@@ -6,6 +6,7 @@ import { createApi } from "../api/index.ts";
 import type { ByteStream } from "../core/base/bytes.ts";
 import { messageOf } from "../core/base/error.ts";
 import { openEngine } from "../core/engine/open.ts";
+import { embeddedImage, ownImage } from "../core/image/embedded.ts";
 import { logRequests } from "./debug-log.ts";
 import { defaultHost, runDirectory } from "./default-host.ts";
 import { defaultCgroupParent } from "../core/runtime/default-spec.ts";
@@ -65,10 +66,13 @@ function listed(text: string, before: readonly string[]): readonly string[] {
   return [...before, text];
 }
 
-/** The images tsbox brings along, by name. */
-function embedded(name: string): ByteStream | null {
-  const path = fileURLToPath(new URL(`../dist/images/${name}.tar`, import.meta.url));
-  return /^[a-z]+$/.test(name) && existsSync(path) ? createReadStream(path) : null;
+/** The images tsbox brings along, by name. On Linux `ubuntu` is Docker Hub's, on the simulated machine a stand-in. */
+function embeddedIn(backend: Options["backend"]): (name: string) => ByteStream | null {
+  const find = backend === "linux" ? ownImage : embeddedImage;
+  return (name) => {
+    const path = fileURLToPath(new URL(`../dist/images/${find(name)}.tar`, import.meta.url));
+    return existsSync(path) ? createReadStream(path) : null;
+  };
 }
 
 function warn(message: string): void {
@@ -91,7 +95,7 @@ async function main(options: Options): Promise<void> {
     fetch: registryFetch({ environment: env, certificates: certificateDirectories }),
     config: registryConfig(options),
   };
-  const engine = await openEngine({ machine, ports, embedded, bootId, warn, registry });
+  const engine = await openEngine({ machine, ports, embedded: embeddedIn(options.backend), bootId, warn, registry });
   const { dataRoot } = machine.disk;
   const system = systemInfo({ ...world, dataRoot, debug, storageDriver: machine.layers.name, clock: ports.clock });
   const api = admitted(createApi(engine, system));

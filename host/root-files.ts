@@ -13,6 +13,9 @@ const profile = "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 const motd = `Welcome to tsbox: a simulated Linux host, in this page and nowhere else.
 
   tsbox run hello       a container that tells what it sees of its own isolation
+  tsbox run -it tsbox/base sh
+                        a shell in one; alpine, ubuntu and httpd are here too, small
+                        stand-ins in which TypeScript plays what Linux programs do
   tsbox --help          docker works too, it is the same program
   Drop an image archive (docker save) on this page to load it.
 

@@ -58,7 +58,8 @@ export async function buildPage(): Promise<void> {
     },
   });
   writeFileSync(join(outDir, wasmerFile), wasmerModule());
-  if (existsSync(images)) cpSync(images, join(outDir, "images"), { recursive: true });
+  for (const part of ["hello.tar", "wasi"])
+    if (existsSync(join(images, part))) cpSync(join(images, part), join(outDir, "images", part), { recursive: true });
 }
 
 const policyInPage: Plugin = {

@@ -23,8 +23,8 @@ const headers = {
 };
 const busybox = { anyOf: ["/bin/busybox"], package: "busybox-static", use: "the busybox image" };
 const packages = {
-  start: [compiler, headers],
-  build: [compiler, headers],
+  start: [compiler, headers, busybox],
+  build: [compiler, headers, busybox],
   test: [
     compiler,
     headers,

@@ -100,7 +100,8 @@ export const rooms: readonly Room[] = [
   },
   {
     path: "images",
-    may: ["core", "backends/linux"],
+    // The names of the simulated userland's programs become links.
+    may: ["core", "backends/linux", "backends/sim/userland/programs.ts"],
     node: true,
     packages: [],
     why: "images are built from core's parts",

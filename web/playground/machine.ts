@@ -13,6 +13,7 @@ import { wasmHasher } from "../../host/codecs.ts";
 import type { ConsoleSize } from "../../host/console.ts";
 import { type SimulatedHost, startHost } from "../../host/host.ts";
 import type { HostView, LayerView } from "../../host/lens.ts";
+import { embeddedImage } from "../../core/image/embedded.ts";
 import type { RecordedSession, Replayed } from "../../host/replay.ts";
 import { SavedSession } from "./saved-session.ts";
 
@@ -74,7 +75,9 @@ async function fetched(path: string): Promise<Uint8Array> {
 }
 
 function embedded(name: string): Promise<Uint8Array> | null {
-  return name === "hello" ? fetched("images/hello.tar") : null;
+  const image = embeddedImage(name);
+  if (image === null) return null;
+  return fetched(image === "hello" ? "images/hello.tar" : `images/wasi/${image}.tar`);
 }
 
 function wasmer(): Promise<unknown> {
