@@ -51,3 +51,24 @@ test("endless output ends with its reader", async () => {
   const { out } = await said("yes | head -n 1; while :; do echo x; done | head -n 1");
   assert.equal(out, "y\nx\n");
 });
+
+test("a script of ten megabytes runs to its end", async () => {
+  const { out, err } = await said(
+    `{ yes ': a comment that fills a line, and does nothing at all but be read and run' | head -n 150000; echo 'echo end'; } > big; wc -c < big; sh big`,
+  );
+  const [size = "", end] = out.split("\n");
+  assert.ok(Number(size) > 10_000_000);
+  assert.deepEqual([end, err], ["end", ""]);
+});
+
+test("a flood that nobody reads waits for its reader, and ends with it", async () => {
+  const { out } = await said("yes | sleep 1; echo $?; yes > /dev/null & sleep 1; kill -9 $!; wait $!; echo $?");
+  assert.equal(out, "0\n137\n");
+});
+
+test("a directory of a hundred thousand files is listed, searched and removed", async () => {
+  const { out } = await said(
+    "mkdir many; cd many; seq 100000 | xargs touch; ls | wc -l; find . -type f | wc -l; cd ..; rm -r many; ls -d many 2>&1",
+  );
+  assert.equal(out, "100000\n100000\nls: many: No such file or directory\n");
+});
