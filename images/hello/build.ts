@@ -5,27 +5,31 @@
  *     node images/hello/build.ts [FILE]      default: dist/images/hello.tar
  */
 import { fileURLToPath } from "node:url";
-import { imageTar, native, wasi, writeWhole } from "../archive.ts";
+import { type ImageParts, imageTar, native, wasi, writeWhole } from "../archive.ts";
 import { nativeProgram } from "../native-program.ts";
 import { program } from "../wasi/build.ts";
 
 const self = fileURLToPath(import.meta.url);
 const source = fileURLToPath(new URL("hello.c", import.meta.url));
 
-/** Writes the image's tar to `file`. */
-export async function buildHello(file: string): Promise<void> {
+/** What the image is made of, for all platforms that can be had here. */
+export async function helloParts(): Promise<ImageParts> {
   const compiled = await nativeProgram(source);
   const images = [
     { platform: wasi, bytes: await program("hello") },
     ...(compiled === null ? [] : [{ platform: native, bytes: compiled }]),
   ];
-  const tar = await imageTar({
+  return {
     name: "hello:latest",
     config: { Env: ["PATH=/"], Cmd: ["/hello"], WorkingDir: "/" },
     createdBy: "images/hello/build.ts",
     images: images.map(({ platform, bytes }) => ({ platform, entries: [{ path: "hello", bytes, mode: 0o755 }] })),
-  });
-  await writeWhole(file, tar);
+  };
+}
+
+/** Writes the image's tar to `file`. */
+export async function buildHello(file: string): Promise<void> {
+  await writeWhole(file, await imageTar(await helloParts()));
 }
 
 if (process.argv[1] === self) {

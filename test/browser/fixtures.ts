@@ -4,6 +4,9 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import type { TestRunnerConfig } from "@web/test-runner";
+import { imageTar, wasi } from "../../images/archive.ts";
+import { helloParts } from "../../images/hello/build.ts";
+import { type UserlandName, userlandNames, userlandParts } from "../../images/userland/build.ts";
 import { wasmerFile, wasmerModule } from "../../scripts/wasmer.ts";
 import { hostileArchives } from "../images/hostile.ts";
 import { busyboxLayersTar, busyboxOciTar, busyboxTar, debianTar, imagesMissing, isMade } from "../images/make.ts";
@@ -57,14 +60,24 @@ async function bodyOf(path: string): Promise<Readable | string | null> {
 
 const hostile = hostileArchives.filter(({ onDiskOnly }) => onDiskOnly !== true);
 
-/** Where a worker of the page looks for what lies beside it. */
-const besideThePage = `/web/${wasmerFile}`;
+/** Where a worker of the page looks for what lies beside it: scripts/page-server.ts puts it there for users. */
+const besideThePage = "/web/";
+
+async function besideBody(path: string): Promise<Uint8Array | null> {
+  if (path === wasmerFile) return wasmerModule();
+  if (path === "images/hello.tar") return imageTar(await helloParts());
+  const name = /^images\/wasi\/(.*)\.tar$/.exec(path)?.[1] as UserlandName | undefined;
+  return name !== undefined && userlandNames.includes(name) ? imageTar(await userlandParts(name), wasi) : null;
+}
 
 /** A middleware of the tests' server. */
 export const fixtures: NonNullable<TestRunnerConfig["middleware"]>[number] = async (context, next) => {
-  if (context.path === besideThePage) {
-    context.type = "wasm";
-    context.body = Buffer.from(wasmerModule());
+  const beside = context.path.startsWith(besideThePage)
+    ? await besideBody(context.path.slice(besideThePage.length))
+    : null;
+  if (beside !== null) {
+    context.type = context.path.endsWith(".wasm") ? "wasm" : "application/x-tar";
+    context.body = Buffer.from(beside);
     return undefined;
   }
   if (!context.path.startsWith("/fixtures/")) return next();

@@ -84,6 +84,35 @@ suite("the playground", () => {
     includes(await run("tsbox version"), "Server: tsbox");
   });
 
+  test("runs a WebAssembly program of an image that comes along, in namespaces of its own", async function () {
+    this.timeout(60_000);
+    const said = await run("tsbox run hello");
+    includes(said, "Hello from a container.", "root            overlay, read-write", "the PID namespace counts anew");
+    const own = /^uts ns +uts:\[(\d+)\]/m.exec(said)?.[1];
+    const hosts = /uts:\[(\d+)\]/.exec(await run("readlink /proc/self/ns/uts"))?.[1];
+    if (own === undefined || own === hosts) throw new Error(`the machine is ${hosts}, the container ${own}: ${said}`);
+  });
+
+  test("runs a shell's words in tsbox/base, which runs WebAssembly programs too", async () => {
+    const said = await run(
+      "tsbox run --rm tsbox/base sh -c 'echo $$ $(id -un); writer -n 2 -i 0 | tac; nosuch; echo $?'",
+    );
+    includes(said, "1 root\nline 2\nline 1\nsh: nosuch: not found\n127\n");
+  });
+
+  test("has an ubuntu in which accounts, owners and tar do what lessons about volumes ask", async () => {
+    const said = await run(
+      "tsbox run --rm -v /data ubuntu /bin/bash -c 'useradd foo; touch /data/file; chown -R foo:foo /data; ls -l /data; tar cf - /data | tar tvf -'",
+    );
+    includes(said, "1 foo      foo ", "drwxr-xr-x foo/foo ", "-rw-r--r-- foo/foo ");
+  });
+
+  test("lists images that came along like others, once they were asked for", async () => {
+    const listed = (await run("tsbox images")).split("\n").map((line) => line.split(/ {2,}/).slice(0, 2).join(":"));
+    const came = listed.filter((name) => /^(hello|tsbox\/base|ubuntu|alpine|httpd):/.test(name)).sort();
+    if (came.join(" ") !== "hello:latest tsbox/base:latest ubuntu:latest") throw new Error(listed.join(", "));
+  });
+
   test("loads an image that is dropped, runs it in namespaces of its own, and tells what it wrote", async function () {
     this.timeout(60_000);
     const image = await fetched("/fixtures/images/busybox.tar", "busybox.tar");

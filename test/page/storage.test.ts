@@ -4,11 +4,13 @@ import { until } from "./until.ts";
 
 // A browser that keeps nothing for the page: one sentence says so, and everything else works.
 
+/** A name of its own: other tests' pages of this origin keep theirs at the same time. */
+const session = "tsbox-refused";
 let pane: TerminalPane;
 
 /** A store of a later version than ours can open. */
 async function refuseStorage(): Promise<void> {
-  const request = indexedDB.open("tsbox", 99);
+  const request = indexedDB.open(session, 99);
   await new Promise((resolve, reject) => {
     request.addEventListener("success", resolve);
     request.addEventListener("error", reject);
@@ -18,6 +20,7 @@ async function refuseStorage(): Promise<void> {
 
 async function show(): Promise<void> {
   pane = document.createElement("terminal-pane") as TerminalPane;
+  pane.session = session;
   document.body.append(pane);
   await until(
     () => /[$#]$/.test(pane.text),
@@ -29,7 +32,7 @@ suite("storage that is refused", () => {
   setup(refuseStorage);
   teardown(() => {
     pane.remove();
-    indexedDB.deleteDatabase("tsbox");
+    indexedDB.deleteDatabase(session);
   });
 
   test("is told in one sentence, and the machine works", async () => {

@@ -19,8 +19,9 @@ export interface MachineLink {
   end(): void;
 }
 
-/** Boots a machine in a worker of its own. `tell` hears what the user should know, also when that worker breaks later. */
+/** Boots a machine in a worker of its own; `session` names what is kept of it. `tell` hears what the user should know, also when that worker breaks later. */
 export async function startMachine(
+  session: string,
   size: ConsoleSize,
   screen: Screen,
   tell: (sentence: string) => void,
@@ -36,7 +37,7 @@ export async function startMachine(
     });
   });
   failed.catch(() => {});
-  const said = await Promise.race([machine.boot(size, proxy(screen)), failed]);
+  const said = await Promise.race([machine.boot(session, size, proxy(screen)), failed]);
   if (said !== "") tell(said);
   return {
     type: (bytes) => void machine.type(bytes),

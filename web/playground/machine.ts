@@ -19,10 +19,10 @@ import { SavedSession } from "./saved-session.ts";
 
 export interface MachineWorker {
   /**
-   * Boots, and lives the kept session again when there is one; `screen` is given the console's output and resolves when it is
-   * shown. Gives a sentence for the user when something about the session is not as he may expect, "" otherwise.
+   * Boots, and lives the session that is kept under that name again when there is one; `screen` is given the console's output and
+   * resolves when it is shown. Gives a sentence for the user when something about the session is not as he may expect, "" otherwise.
    */
-  boot(size: ConsoleSize, screen: Screen & ProxyMarked): Promise<string>;
+  boot(session: string, size: ConsoleSize, screen: Screen & ProxyMarked): Promise<string>;
   type(bytes: Uint8Array): void;
   resize(size: ConsoleSize): void;
   /** What is there now; looking changes nothing. */
@@ -92,8 +92,8 @@ interface Booted {
 
 let booted: Booted | null = null;
 
-async function boot(size: ConsoleSize, screen: Remote<Screen>): Promise<string> {
-  const [hasher, saved] = await Promise.all([wasmHasher(), SavedSession.open({ size, now: clock.now() })]);
+async function boot(session: string, size: ConsoleSize, screen: Remote<Screen>): Promise<string> {
+  const [hasher, saved] = await Promise.all([wasmHasher(), SavedSession.open(session, { size, now: clock.now() })]);
   const { head, entries } = saved;
   const log = new InputLog({
     replay: entries,
@@ -126,7 +126,7 @@ function machineOf(): Booted {
 }
 
 const machine: MachineWorker = {
-  boot: (size, screen) => boot(size, screen as unknown as Remote<Screen>),
+  boot: (session, size, screen) => boot(session, size, screen as unknown as Remote<Screen>),
   type: (bytes) => machineOf().host.type(bytes),
   resize: (size) => booted?.host.resize(size),
   look: () => machineOf().host.look(),

@@ -34,8 +34,8 @@ const lazyPanes: Readonly<Record<string, () => Promise<unknown>>> = {
 
 const suggestions = [
   { label: "images", command: "tsbox images" },
-  { label: "run", command: "tsbox run --rm busybox sh -c 'hostname; ps; ls -l /'" },
-  { label: "shell in a container", command: "tsbox run -it --name box busybox sh" },
+  { label: "run", command: "tsbox run hello" },
+  { label: "shell in a container", command: "tsbox run -it --name box alpine" },
   { label: "diff", command: "tsbox diff box" },
 ] as const;
 

@@ -37,13 +37,13 @@ export class SavedSession {
     this.#files = parts.files;
   }
 
-  /** `version` names the build: this script's address has a digest of its text. */
-  static async open({ size, now }: { size: ConsoleSize; now: bigint }): Promise<SavedSession> {
+  /** The session kept under `name`. `version` names the build: this script's address has a digest of its text. */
+  static async open(name: string, { size, now }: { size: ConsoleSize; now: bigint }): Promise<SavedSession> {
     const version = location.href;
     const head = { version, seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 0, now: String(now), ...size };
     try {
-      await claimed();
-      const store = await SessionStore.open<LogEntry>();
+      await claimed(name);
+      const store = await SessionStore.open<LogEntry>(name);
       return (await SavedSession.#restored(store, version)) ?? (await SavedSession.#begun(store, head));
     } catch (thrown) {
       const session = new SavedSession({ head, entries: [], store: null, files: new Map() });
@@ -114,10 +114,10 @@ export class SavedSession {
 }
 
 /** Two tabs cannot keep their sessions in one place. A tab that is being reloaded lets go within moments. */
-function claimed(): Promise<void> {
+function claimed(name: string): Promise<void> {
   if (!("locks" in navigator)) return Promise.resolve();
   return new Promise((resolve, reject) => {
-    const held = navigator.locks.request("tsbox session", { signal: AbortSignal.timeout(claimMs) }, () => {
+    const held = navigator.locks.request(`${name} session`, { signal: AbortSignal.timeout(claimMs) }, () => {
       resolve();
       return new Promise<never>(() => {});
     });

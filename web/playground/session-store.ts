@@ -20,7 +20,6 @@ export interface StoredSession<Entry> {
   readonly entries: readonly Entry[];
 }
 
-const databaseName = "tsbox";
 const schemaVersion = 1;
 
 export class SessionStore<Entry> {
@@ -30,9 +29,9 @@ export class SessionStore<Entry> {
     this.#database = database;
   }
 
-  /** Throws when this browser keeps nothing for us. */
-  static async open<Entry>(): Promise<SessionStore<Entry>> {
-    const request = indexedDB.open(databaseName, schemaVersion);
+  /** `name` is the database's. Throws when this browser keeps nothing for us. */
+  static async open<Entry>(name: string): Promise<SessionStore<Entry>> {
+    const request = indexedDB.open(name, schemaVersion);
     request.addEventListener("upgradeneeded", () => {
       request.result.createObjectStore("heads");
       request.result.createObjectStore("batches", { autoIncrement: true });

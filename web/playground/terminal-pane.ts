@@ -53,8 +53,10 @@ export class TerminalPane extends LitElement {
       }
     `,
   ];
-  static override properties = { trouble: { state: true }, suggestions: { attribute: false } };
+  static override properties = { session: {}, trouble: { state: true }, suggestions: { attribute: false } };
 
+  /** The name under which the browser keeps the session. */
+  declare session: string;
   declare trouble: string;
   /** Commands to type with a press, each with what it shows. */
   declare suggestions: readonly { readonly command: string; readonly label: string }[];
@@ -66,6 +68,7 @@ export class TerminalPane extends LitElement {
 
   constructor() {
     super();
+    this.session = "tsbox";
     this.trouble = "";
     this.suggestions = [];
   }
@@ -103,7 +106,7 @@ export class TerminalPane extends LitElement {
         this.#terminal.write(bytes, resolve);
       });
     try {
-      this.#machine = await startMachine({ rows, columns: cols }, screen, (why) => {
+      this.#machine = await startMachine(this.session, { rows, columns: cols }, screen, (why) => {
         this.trouble = why;
       });
     } catch (thrown) {
@@ -148,11 +151,14 @@ export class TerminalPane extends LitElement {
     this.run(command);
   }
 
-  /** What is on the screen, line by line, without the blank ones at the end. */
+  /** What was printed, line by line however wide the screen is, without the blank lines at the end. */
   get text(): string {
     const { active } = this.#terminal.buffer;
-    const lines = Array.from({ length: active.length }, (_, at) => active.getLine(at)?.translateToString(true) ?? "");
-    return lines.join("\n").trimEnd();
+    const rows = Array.from({ length: active.length }, (_, at) => {
+      const goesOn = active.getLine(at + 1)?.isWrapped === true;
+      return `${active.getLine(at)?.translateToString(!goesOn) ?? ""}${goesOn ? "" : "\n"}`;
+    });
+    return rows.join("").trimEnd();
   }
 
   readonly #dress = (): void => {
