@@ -476,13 +476,14 @@ export class Overlay implements FileSystem {
     return upper;
   }
 
-  /** What is below a file that had only its attributes in the upper tree. */
+  /** What is below a file that had only its attributes in the upper tree: written to it, so that its mtime changes unless there is nothing but holes. */
   #copyData(inode: Inode, entry: Entry): Inode {
     const upper = entry.upper as Inode;
-    const { mtime, atime } = this.#upper.node(upper);
-    this.#upper.shareContent(upper, this.#data(entry));
+    const { mtime } = this.#upper.node(upper);
+    const content = this.#data(entry);
+    this.#upper.shareContent(upper, content);
+    if (content.pages === 0) this.#upper.setAttributes(upper, { mtime });
     this.#upper.removeXattr(upper, `${this.#prefix}metacopy`);
-    this.#upper.setAttributes(upper, { mtime, atime });
     this.#change(inode, { metacopy: false, lowers: [] });
     return upper;
   }

@@ -124,7 +124,7 @@ export function comparable(mounting: Mounting | null, lines: readonly string[]):
 }
 
 /** Inode and device numbers of each mount, in the order in which they come up: what is one file must be one on both sides. */
-function renumbered(lines: readonly string[]): string[] {
+export function renumbered(lines: readonly string[]): string[] {
   const known = new Map<string, number>();
   return lines.map((line) => {
     if (line === "mounted") known.clear();

@@ -18,6 +18,7 @@ import {
   onTmpfs,
   openOracle,
 } from "./against-kernel.ts";
+import { cases } from "./cases.ts";
 import { building, seekingHoles, using } from "./commands.ts";
 import { type Command, Performer } from "./performing.ts";
 
@@ -33,7 +34,7 @@ after(() => {
   if (typeof oracle !== "string") oracle.close();
 });
 
-function compare(script: Command[], mounting: Mounting | null): void {
+function compare(script: readonly Command[], mounting: Mounting | null): void {
   if (typeof oracle === "string") return;
   const theirs = comparable(mounting, oracle.run(script));
   const performer = new Performer();
@@ -46,6 +47,8 @@ function compare(script: Command[], mounting: Mounting | null): void {
 function runsFor(share: number): number {
   return Math.ceil((steps * share) / stepsARun);
 }
+
+for (const { name, mounting, script } of cases) test(name, { skip }, () => compare(script, mounting));
 
 test("a tree does what tmpfs does", { skip }, () => {
   const commands = fc.array(fc.oneof({ weight: 12, arbitrary: using }, { weight: 1, arbitrary: seekingHoles }), {

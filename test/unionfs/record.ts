@@ -2,7 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { mountings, onOverlay, onTmpfs, openOracle } from "./against-kernel.ts";
+import { mountings, onOverlay, onTmpfs, openOracle, renumbered } from "./against-kernel.ts";
+import { cases } from "./cases.ts";
 import { building, seekingHoles, using } from "./commands.ts";
 import type { Command } from "./performing.ts";
 
@@ -19,11 +20,12 @@ const layers = fc.tuple(
   fc.array(using, { minLength: 40, maxLength: 40 }),
 );
 
-const scripts: Command[][] = [
-  ...fc.sample(above, options).map((commands) => onTmpfs(commands)),
+const scripts: (readonly Command[])[] = [
+  ...fc.sample(above, options).map((commands) => short(onTmpfs(commands))),
   ...mountings.flatMap((mounting) =>
-    fc.sample(layers, options).map(([lowers, upper]) => onOverlay(mounting, [...lowers, upper])),
+    fc.sample(layers, options).map(([lowers, upper]) => short(onOverlay(mounting, [...lowers, upper]))),
   ),
+  ...cases.map(({ script }) => script),
 ];
 
 /** Views of the steps between are left out: the errno of each and the end tell. */
@@ -32,8 +34,9 @@ function short(script: Command[]): Command[] {
   return script.filter(([name], at) => (name !== "view" && name !== "upper") || at >= last - 1);
 }
 
-const recorded = scripts
-  .map(short)
-  .map((script) => ({ script: script.map((each) => each.join("\t")), kernel: oracle.run(script) }));
+const recorded = scripts.map((script) => ({
+  script: script.map((each) => each.join("\t")),
+  kernel: renumbered(oracle.run(script)),
+}));
 writeFileSync(join(import.meta.dirname, "recorded.json"), `${JSON.stringify(recorded, null, 1)}\n`);
 oracle.close();
