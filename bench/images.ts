@@ -2,8 +2,9 @@
  * Images in and out: load and save of a minimal Debian (one layer of about 170 MB) beside dockerd, podman, skopeo and
  * umoci; the daemon's memory meanwhile; and how a store of ten thousand images starts and lists.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import { debianTar } from "../test/images/make.ts";
 import { type BenchEngine, openBenchEngine } from "./engine.ts";
 import { type ImagePeer, imagePeers } from "./image-peers.ts";
@@ -17,7 +18,7 @@ const roundsMax = 3;
 const memoryBytesMax = 200_000_000;
 
 export async function* bench(rounds: number): AsyncGenerator<Row> {
-  const directory = mkdtempSync(join("/dev/shm", "tsbox-bench-images-"));
+  const directory = scratch("bench-images");
   try {
     yield* beside(directory, Math.min(rounds, roundsMax));
     yield* largeStoreRows(directory, Math.min(rounds, roundsMax));

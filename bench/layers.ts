@@ -3,8 +3,9 @@
  * Linux from the compressed blob to files with both digests, beside GNU tar's `tar xzf`, all of it on tmpfs.
  */
 import { execFileSync } from "node:child_process";
-import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createReadStream, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import { openLinuxMachine } from "../backends/linux/machine.ts";
 import { linuxPorts } from "../backends/linux/ports.ts";
 import { streamOf } from "../core/base/bytes.ts";
@@ -23,7 +24,7 @@ import { judge, type Row } from "./row.ts";
 const wanted = 500_000;
 
 export async function* bench(rounds: number): AsyncGenerator<Row> {
-  const work = mkdtempSync("/dev/shm/tsbox-bench-layers-");
+  const work = scratch("bench-layers");
   try {
     execFileSync("tar", ["-xf", await debianTar(), "-C", work]);
     const manifest = JSON.parse(readFileSync(join(work, "manifest.json"), "utf8")) as [{ Layers: [string] }];

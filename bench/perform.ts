@@ -3,9 +3,10 @@
  * C program that makes the same system calls and nothing else (floor.c).
  */
 import { execFile, execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import { openLinuxMachine } from "../backends/linux/machine.ts";
 import { linuxPorts } from "../backends/linux/ports.ts";
 import { compileFilter } from "../backends/linux/seccomp/filter.ts";
@@ -27,7 +28,7 @@ import { judge, type Row } from "./row.ts";
 const layer = `sha256:${"b0".repeat(32)}` as DiffId;
 
 export async function* bench(rounds: number): AsyncGenerator<Row> {
-  const directory = mkdtempSync("/dev/shm/tsbox-bench-");
+  const directory = scratch("bench");
   const machine = await openLinuxMachine({
     dataRoot: join(directory, "data"),
     runRoot: join(directory, "run"),

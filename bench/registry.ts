@@ -3,8 +3,9 @@
  * skopeo. All of them run in dockerd's network namespace and keep their files in memory.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import { startDockerd } from "../test/docker-cli/dockerd.ts";
 import { debianTar } from "../test/images/make.ts";
 import { startDockerRegistry } from "../test/registry/docker-registry.ts";
@@ -16,7 +17,7 @@ import { type Goal, judge, type Row } from "./row.ts";
 const memoryGoal = 200_000_000;
 
 export async function* bench(rounds: number): AsyncGenerator<Row> {
-  const directory = mkdtempSync(join("/dev/shm", "tsbox-bench-"));
+  const directory = scratch("bench");
   const dockerd = await startDockerd();
   const { within } = dockerd;
   const registry = await startDockerRegistry({ within });

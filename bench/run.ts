@@ -5,6 +5,7 @@
  * The exit code is 1 when a goal is not met.
  */
 import { parseArgs } from "node:util";
+import { sweep } from "../backends/linux/testing/scratch.ts";
 import { formatRow, type Row } from "./row.ts";
 
 /** Each bench is a file that exports `bench(rounds)`; it is loaded only when asked for. */
@@ -29,6 +30,7 @@ async function main(): Promise<number> {
     options: { json: { type: "boolean", default: false }, rounds: { type: "string", default: "21" } },
   });
   const names = positionals.length > 0 ? positionals : Object.keys(benches);
+  for (const name of sweep()) process.stderr.write(`removed ${name}, which a run left that was killed\n`);
   let missed = 0;
   for (const name of names) {
     const load = benches[name];

@@ -2,8 +2,8 @@
  * How long a container takes to start: the whole cold command `tsbox run --rm busybox true`, as a person types it,
  * beside `runc run` and `podman run --rm`. All storage is in memory, so that no disk is measured.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import { busyboxTar } from "../test/images/make.ts";
 import { openBenchEngine } from "./engine.ts";
 import { type Contender, interleave, type Times } from "./interleave.ts";
@@ -12,7 +12,7 @@ import { type Goal, judge, type Row } from "./row.ts";
 import { runcContender } from "./runc.ts";
 
 export async function* bench(rounds: number): AsyncGenerator<Row> {
-  const directory = mkdtempSync(join("/dev/shm", "tsbox-bench-"));
+  const directory = scratch("bench");
   try {
     yield* wholeCommand(directory, rounds);
   } finally {

@@ -8,11 +8,12 @@
  * Times are processor time of the one thread on which all of it happens: on a quiet machine that is what a clock shows.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import { QuickJS } from "quickjs-wasi";
 import { linuxPorts } from "../backends/linux/ports.ts";
 import type { Kernel } from "../backends/sim/kernel/kernel.ts";
@@ -257,7 +258,7 @@ async function instanceOf(bytes: Uint8Array): Promise<Instance> {
 }
 
 function compiled(): Uint8Array | null {
-  const directory = mkdtempSync(join(tmpdir(), "tsbox-bench-wasm-"));
+  const directory = scratch("bench-wasm", tmpdir());
   const output = join(directory, "kernels.wasm");
   const source = fileURLToPath(new URL("wasm/kernels.c", import.meta.url));
   try {

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import type { Api, Answer } from "../api/http.ts";
 import { readAll } from "../core/base/bytes.ts";
 import { createHttpServer } from "./http-server.ts";
 
-const directory = mkdtempSync("/dev/shm/tsbox-http-");
+const directory = scratch("http");
 const path = `${directory}/s`;
 const seen = { aborted: false, inputs: [] as string[] };
 

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { after, test } from "node:test";
 import { spawnSync } from "node:child_process";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import { listen, socketPath } from "./listen.ts";
 
-const directory = mkdtempSync("/dev/shm/tsbox-listen-");
+const directory = scratch("listen");
 const servers: Server[] = [];
 after(() => {
   for (const server of servers) server.close();

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import * as http from "node:http";
 import * as https from "node:https";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import { readText, reasonOf } from "../core/image/registry/http.ts";
 import { registryFetch } from "./registry-fetch.ts";
 
@@ -25,8 +26,8 @@ async function listening(t: TestContext, server: Server | http.Server | https.Se
   return (server.address() as AddressInfo).port;
 }
 
-function scratch(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), "tsbox-fetch-"));
+function scratchOf(t: TestContext): string {
+  const directory = scratch("fetch", tmpdir());
   t.after(() => rmSync(directory, { recursive: true }));
   return directory;
 }
@@ -49,7 +50,7 @@ function certificate(directory: string, name: string): { cert: string; key: stri
 const greet: http.RequestListener = (incoming, outgoing) => outgoing.end(`hello from ${incoming.headers.host ?? ""}`);
 
 test("a server is trusted by the authority that lies in its directory, and by that alone", async (t) => {
-  const directory = scratch(t);
+  const directory = scratchOf(t);
   const own = certificate(directory, "server");
   const tls = { cert: readFileSync(own.cert), key: readFileSync(own.key) };
   const port = await listening(t, https.createServer(tls, greet));
@@ -67,7 +68,7 @@ test("a server is trusted by the authority that lies in its directory, and by th
 });
 
 test("a client certificate is shown to the server it lies ready for", async (t) => {
-  const directory = scratch(t);
+  const directory = scratchOf(t);
   const [own, client] = [certificate(directory, "server"), certificate(directory, "client")];
   const server = https.createServer(
     {
@@ -104,7 +105,7 @@ test("a server that does not speak TLS is told from one that is not there", asyn
 });
 
 test("requests go through the proxies of the environment, but never those to this machine", async (t) => {
-  const directory = scratch(t);
+  const directory = scratchOf(t);
   const own = certificate(directory, "server");
   const secure = await listening(
     t,

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import { hash } from "bcryptjs";
 import type { RegistryServeOptions } from "../cli/ports.ts";
 import { discard } from "../core/image/registry/http.ts";
@@ -21,8 +22,8 @@ const usual: RegistryServeOptions = {
   deletes: true,
 };
 
-function scratch(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), "tsbox-serve-"));
+function scratchOf(t: TestContext): string {
+  const directory = scratch("serve", tmpdir());
   t.after(() => rmSync(directory, { recursive: true }));
   return directory;
 }
@@ -35,7 +36,7 @@ async function ask(url: string, headers: Readonly<Record<string, string>> = {}, 
 }
 
 test("a registry serves from memory or from a directory until it is ended", async (t) => {
-  const directory = join(scratch(t), "data");
+  const directory = join(scratchOf(t), "data");
   for (const options of [usual, { ...usual, directory }]) {
     const served = await serveRegistry(options);
     assert.equal(await ask(`http://${served.address}/v2/`), 200);
@@ -47,7 +48,7 @@ test("a registry serves from memory or from a directory until it is ended", asyn
 });
 
 test("only those whose bcrypt lines stand in the file are let in", async (t) => {
-  const htpasswd = join(scratch(t), "htpasswd");
+  const htpasswd = join(scratchOf(t), "htpasswd");
   writeFileSync(htpasswd, `maria:${await hash("secret", 4)}\n`);
   const served = await serveRegistry({ ...usual, htpasswd });
   t.after(() => served.end());
@@ -60,7 +61,7 @@ test("only those whose bcrypt lines stand in the file are let in", async (t) => 
 });
 
 test("with a certificate it speaks TLS", async (t) => {
-  const directory = scratch(t);
+  const directory = scratchOf(t);
   const [certificate, key] = [join(directory, "cert"), join(directory, "key")];
   const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
   execFileSync("openssl", [...args, "-subj", "/CN=x", "-keyout", key, "-out", certificate], { stdio: "ignore" });
@@ -70,7 +71,7 @@ test("with a certificate it speaks TLS", async (t) => {
 });
 
 test("what it is started with wrongly is named", async (t) => {
-  const htpasswd = join(scratch(t), "htpasswd");
+  const htpasswd = join(scratchOf(t), "htpasswd");
   writeFileSync(htpasswd, "maria:plain\n");
   await assert.rejects(serveRegistry({ ...usual, address: "5000" }), /invalid address "5000": expected HOST:PORT/);
   await assert.rejects(serveRegistry({ ...usual, address: "x:99999" }), /invalid address/);

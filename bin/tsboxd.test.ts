@@ -1,9 +1,10 @@
 /** The daemon as a process: one line when it listens, one line and exit 1 when it cannot. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 
 const program = fileURLToPath(new URL("tsboxd.ts", import.meta.url));
 const skip =
@@ -27,7 +28,7 @@ function fails(args: string[]): { status: number | null; stderr: string; stdout:
 }
 
 test("a daemon says when it listens, keeps its place, and leaves no socket", { skip }, async (context) => {
-  const directory = mkdtempSync("/dev/shm/tsbox-daemon-");
+  const directory = scratch("daemon");
   const first = spawn(process.execPath, optionsIn(directory, "s", "data"), { stdio: ["ignore", "pipe", "inherit"] });
   const line = await new Promise<string>((resolve) => first.stdout.once("data", (chunk) => resolve(String(chunk))));
   assert.match(line, /^tsboxd \d+\.\d+\.\d+ listens on unix:\/\/.*\/s\n$/);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { request, createServer } from "node:http";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
+import { scratch } from "../backends/linux/testing/scratch.ts";
 import { engineReport } from "./engine-report.ts";
 import { buildPage, servePage } from "./page-server.ts";
 
@@ -34,7 +35,7 @@ test("the page and its report are served to the loopback name only", async () =>
 });
 
 test("the report keeps to itself what the page does not show", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "tsbox-report-"));
+  const directory = scratch("report", tmpdir());
   const container = {
     Id: "0123456789abcdef",
     Names: ["/web"],

@@ -7,9 +7,10 @@
  *     npm run test:long         many more random cases for each property, and the virtual machine
  */
 import { spawn } from "node:child_process";
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, globSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { scratch, sweep } from "../backends/linux/testing/scratch.ts";
 import type { Tally } from "./reporter.ts";
 
 interface Stage {
@@ -62,6 +63,7 @@ async function main(only: readonly string[]): Promise<number> {
     );
     return 2;
   }
+  for (const name of sweep()) process.stdout.write(`removed ${name}, which a run left that was killed\n`);
   const total: Tally = { passed: 0, failed: 0, skipped: 0, failures: [] };
   for (const stage of stages) {
     if (only.length > 0 ? !only.includes(stage.name) : stage.asked === true) continue;
@@ -97,7 +99,7 @@ async function runStage(stage: Stage): Promise<Tally> {
 async function runTests({ name, files: patterns = [], concurrency = 2 }: Stage): Promise<Tally> {
   const files = globSync([...patterns], { exclude: ["**/node_modules/**"] }).toSorted();
   if (files.length === 0) return { passed: 0, failed: 1, skipped: 0, failures: [`stage ${name}: no test files`] };
-  const directory = mkdtempSync(join(tmpdir(), "tsbox-tally-"));
+  const directory = scratch("tally", tmpdir());
   try {
     const { code, tail } = await run(testCommand(join(directory, "tally"), files, concurrency));
     const tally = readTally(join(directory, "tally"));

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { scratch } from "./testing/scratch.ts";
 import type { HostPath } from "../../core/base/brand.ts";
 import { decodeBytes, encodeText, readAll, streamOf } from "../../core/base/bytes.ts";
 import { LinuxDisk } from "./disk.ts";
@@ -11,7 +12,7 @@ describe("the disk", () => {
   let disk: LinuxDisk;
 
   beforeEach(() => {
-    directory = fs.mkdtempSync("/dev/shm/tsbox-disk-");
+    directory = scratch("disk");
     disk = new LinuxDisk(directory as HostPath, directory as HostPath);
   });
   afterEach(() => fs.rmSync(directory, { recursive: true }));

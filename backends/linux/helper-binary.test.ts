@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { scratch } from "./testing/scratch.ts";
 import { findHelper, type HelperPlaces, writePrebuilt } from "./helper-binary.ts";
 
 describe("the helper's binary", () => {
@@ -11,7 +12,7 @@ describe("the helper's binary", () => {
   const path = process.env["PATH"];
 
   beforeEach(() => {
-    directory = fs.mkdtempSync("/dev/shm/tsbox-binary-");
+    directory = scratch("binary");
     places = {
       sources: join(directory, "c"),
       prebuilt: join(directory, "dist/helper"),

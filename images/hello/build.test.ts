@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createReadStream, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { decodeBytes, readAll, streamOf } from "../../core/base/bytes.ts";
 import { openImages } from "../../core/engine/images.ts";
@@ -17,7 +18,7 @@ const compiler = ["musl-gcc", "gcc", "cc", "clang"].some((name) => spawnSync(nam
 const skip = compiler ? false : "no C compiler is installed";
 
 async function inDirectory(work: (directory: string) => Promise<void>): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "tsbox-hello-test-"));
+  const directory = scratch("hello-test", tmpdir());
   try {
     await work(directory);
   } finally {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { join } from "node:path";
 import { tmpdir } from "node:os";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { Session } from "../../host/testing/session.ts";
 import { imageTar, wasi } from "../archive.ts";
 import { imageNames } from "../../core/image/embedded.ts";
@@ -72,7 +73,7 @@ const skip =
       : "busybox-static is not installed";
 
 test("useradd, chown and tar of ubuntu do the same on Linux", { skip }, async () => {
-  const root = mkdtempSync(join(tmpdir(), "tsbox-ubuntu-test-"));
+  const root = scratch("ubuntu-test", tmpdir());
   try {
     const parts = await userlandParts("ubuntu");
     const linux = parts.images.filter(({ platform }) => platform.os === "linux");

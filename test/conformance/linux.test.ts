@@ -1,7 +1,8 @@
 /** The Linux backend's world: a machine on tmpfs, real namespaces, real cgroups. Needs root. */
-import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createReadStream, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, test } from "node:test";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { openLinuxMachine } from "../../backends/linux/machine.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import type { HostPath } from "../../core/base/brand.ts";
@@ -17,7 +18,7 @@ if (missing === null) conformance("the Linux backend", openWorld);
 else describe("conformance of the Linux backend", () => test("every case", { skip: missing }, () => {}));
 
 async function openWorld(): Promise<World> {
-  const directory = mkdtempSync("/dev/shm/tsbox-conformance-");
+  const directory = scratch("conformance");
   const cgroupParent = basename(directory);
   const roots = { dataRoot: join(directory, "data"), runRoot: join(directory, "run"), cgroupParent };
   const tar = await busyboxTar();

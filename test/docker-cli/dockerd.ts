@@ -3,8 +3,9 @@
  * containers' cgroups under one name. Whatever happens, `stop` leaves nothing of it behind.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 
 export interface Daemon {
   /** DOCKER_HOST for its clients. */
@@ -25,34 +26,32 @@ export function dockerdMissing(): string | null {
 }
 
 export async function startDockerd(): Promise<Dockerd> {
-  const directory = mkdtempSync("/dev/shm/tsbox-dockerd-");
-  const name = directory.split("-").at(-1) ?? "";
-  const netns = `tsbox-dockerd-${name}`;
-  const cgroup = `tsbox-dockerd-${name}`;
-  run("ip", ["netns", "add", netns]);
-  run("ip", ["-n", netns, "link", "set", "lo", "up"]);
+  const directory = scratch("dockerd");
+  const name = basename(directory);
+  run("ip", ["netns", "add", name]);
+  run("ip", ["-n", name, "link", "set", "lo", "up"]);
   const options = [
     `--data-root=${directory}/data`,
     `--exec-root=${directory}/exec`,
     `--pidfile=${directory}/pid`,
     `--host=unix://${directory}/s`,
     "--storage-driver=overlay2",
-    `--cgroup-parent=/${cgroup}`,
+    `--cgroup-parent=/${name}`,
     "--exec-opt=native.cgroupdriver=cgroupfs",
     "--group=root",
   ];
-  const daemon = spawn("nsenter", [`--net=/run/netns/${netns}`, "dockerd", ...options], { stdio: "ignore" });
+  const daemon = spawn("nsenter", [`--net=/run/netns/${name}`, "dockerd", ...options], { stdio: "ignore" });
   const ended = new Promise<void>((resolve) => daemon.once("exit", () => resolve()));
   const stop = async () => {
     daemon.kill("SIGTERM");
     await ended;
-    await cleanUp(directory, netns, cgroup);
+    await cleanUp(directory);
   };
   await answering(`unix://${directory}/s`).catch(async (error: unknown) => {
     await stop();
     throw error;
   });
-  return { host: `unix://${directory}/s`, within: ["nsenter", `--net=/run/netns/${netns}`], stop };
+  return { host: `unix://${directory}/s`, within: ["nsenter", `--net=/run/netns/${name}`], stop };
 }
 
 async function answering(host: string): Promise<void> {
@@ -63,8 +62,9 @@ async function answering(host: string): Promise<void> {
   throw new Error(`dockerd does not answer on ${host}`);
 }
 
-/** Mounts below the directory, then the directory, the cgroups and the network namespace. */
-async function cleanUp(directory: string, netns: string, cgroup: string): Promise<void> {
+/** Mounts below the directory, then the directory, the cgroups and the network namespace that have its name. */
+async function cleanUp(directory: string): Promise<void> {
+  const name = basename(directory);
   for (let tries = 0; tries < 20; tries++) {
     const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
     const ours = mounts.map((line) => line.split(" ")[1] ?? "").filter((path) => path.startsWith(`${directory}/`));
@@ -73,8 +73,8 @@ async function cleanUp(directory: string, netns: string, cgroup: string): Promis
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   rmSync(directory, { recursive: true, force: true });
-  for (const controller of readdirSync("/sys/fs/cgroup")) removeCgroup(join("/sys/fs/cgroup", controller, cgroup));
-  run("ip", ["netns", "delete", netns]);
+  for (const controller of readdirSync("/sys/fs/cgroup")) removeCgroup(join("/sys/fs/cgroup", controller, name));
+  run("ip", ["netns", "delete", name]);
 }
 
 function removeCgroup(path: string): void {

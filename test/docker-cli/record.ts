@@ -1,12 +1,14 @@
 /** Records what dockerd says to the session: `node test/docker-cli/record.ts`, as root, with dockerd installed. */
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { sweep } from "../../backends/linux/testing/scratch.ts";
 import { busyboxTar } from "../images/make.ts";
 import { dockerdMissing, startDockerd } from "./dockerd.ts";
 import { perform, session } from "./session.ts";
 
 const missing = dockerdMissing();
 if (missing !== null) throw new Error(missing);
+sweep();
 const tar = await busyboxTar();
 const daemon = await startDockerd();
 try {

@@ -194,10 +194,17 @@ function performOnce(step: Step, host: string, tar: string): Outcome {
   return { step: step.name, code: status ?? -1, stdout: mask(stdout), stderr: mask(stderr) };
 }
 
-/** script(1) gives the client a terminal; its size is set first. */
+/**
+ * script(1) gives the client a terminal. Nothing is typed before the terminal has its size and does not echo: the
+ * gate, a fifo, lets the keys through. What is seen of them comes from the container's terminal alone.
+ */
 function underTerminal(args: readonly string[]): string[] {
   const quoted = args.map((argument) => `'${argument.replaceAll("'", "'\\''")}'`).join(" ");
-  return ["script", "-qec", `stty rows 30 cols 90 -echo; docker ${quoted}`, "/dev/null"];
+  const inside = `stty rows 30 cols 90 -echo; echo >"$GATE"; docker ${quoted}`;
+  const outside = `
+    GATE=$(mktemp -u) && mkfifo "$GATE" && export GATE || exit
+    { read -r _ <"$GATE"; rm "$GATE"; cat; } | script -qec "$1" /dev/null`;
+  return ["sh", "-c", outside, "sh", inside];
 }
 
 /** What differs from run to run: ids, made-up names, lengths of time, numbers of terminals. */

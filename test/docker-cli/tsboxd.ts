@@ -1,9 +1,10 @@
 /** Our daemon from the sources, on roots of its own on tmpfs. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import type { Daemon } from "./dockerd.ts";
 
 const program = fileURLToPath(new URL("../../bin/tsboxd.ts", import.meta.url));
@@ -24,7 +25,7 @@ export interface Choices {
 }
 
 export async function startTsboxd({ dataSize, flags = [] }: Choices = {}): Promise<Tsboxd> {
-  const directory = mkdtempSync("/dev/shm/tsbox-cli-");
+  const directory = scratch("cli");
   if (dataSize !== undefined) mountData(join(directory, "data"), dataSize);
   const host = `unix://${directory}/s`;
   const options = [

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { createReadStream, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { createReadStream, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { openLinuxMachine } from "../../backends/linux/machine.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { type ByteStream, streamOf } from "../../core/base/bytes.ts";
@@ -50,7 +51,7 @@ for (const hostile of hostileArchives.filter(({ onDiskOnly }) => onDiskOnly !== 
   });
 
 test("on disk", { skip: needsRoot }, async (t) => {
-  const root = mkdtempSync("/dev/shm/tsbox-hostile-");
+  const root = scratch("hostile");
   const machine = await openLinuxMachine({ dataRoot: join(root, "data"), runRoot: join(root, "run") });
   const everything = (): string[] => readdirSync(join(root, "data"), { recursive: true, encoding: "utf8" }).toSorted();
   try {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { openLinuxMachine } from "../../backends/linux/machine.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { openImages } from "../../core/engine/images.ts";
@@ -52,7 +53,7 @@ async function stateOf(root: string, check = true): Promise<{ names: string[]; f
 }
 
 test("a daemon that is killed at any moment of a load leaves a valid store", { skip }, async (t) => {
-  const root = mkdtempSync("/dev/shm/tsbox-kill-");
+  const root = scratch("kill");
   try {
     const before = join(root, "before");
     const [old, added] = [await busyboxOciTar(), await busyboxLayersTar()];

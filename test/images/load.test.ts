@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { createReadStream, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { openLinuxMachine } from "../../backends/linux/machine.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import type { ContainerId } from "../../core/base/brand.ts";
@@ -27,7 +28,7 @@ interface Site {
 
 function onDisk(name: string, missing: string | false, work: (site: Site, t: TestContext) => Promise<void>): void {
   test(name, { skip: missing }, async (t) => {
-    const root = mkdtempSync("/dev/shm/tsbox-images-");
+    const root = scratch("images");
     const machine = await openLinuxMachine({ dataRoot: join(root, "data"), runRoot: join(root, "run") });
     try {
       const { disk, layers } = machine;

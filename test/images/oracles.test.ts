@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import test from "node:test";
 import { gunzipSync } from "node:zlib";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { openLinuxMachine } from "../../backends/linux/machine.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { type ByteStream, readAll, streamOf } from "../../core/base/bytes.ts";
@@ -34,7 +35,7 @@ const podmanLock = "/dev/shm/libpod_lock";
 const names = ["layered:latest", "busybox:latest"] as const;
 
 async function inSite(work: (site: Site) => Promise<void>): Promise<void> {
-  const root = mkdtempSync("/dev/shm/tsbox-oracles-");
+  const root = scratch("oracles");
   const machine = await openLinuxMachine({ dataRoot: join(root, "data"), runRoot: join(root, "run") });
   try {
     const images = await openImages({ disk: machine.disk, layers: machine.layers, ports: linuxPorts });

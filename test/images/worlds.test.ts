@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createReadStream, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { openLinuxMachine } from "../../backends/linux/machine.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { bootHost } from "../../backends/sim/host.ts";
@@ -45,7 +46,7 @@ async function simulated(): Promise<{ images: ImageStore; close: () => Promise<v
 }
 
 test("both worlds make the same layers, find nothing wrong with them, and save the same bytes", { skip }, async () => {
-  const root = mkdtempSync("/dev/shm/tsbox-worlds-");
+  const root = scratch("worlds");
   const machine = await openLinuxMachine({ dataRoot: join(root, "data"), runRoot: join(root, "run") });
   const sim = await simulated();
   try {
@@ -68,7 +69,7 @@ test("both worlds make the same layers, find nothing wrong with them, and save t
 test("dockerd loads and runs what the simulated world saved", {
   skip: skip || (dockerdMissing() ?? false),
 }, async () => {
-  const root = mkdtempSync("/dev/shm/tsbox-worlds-");
+  const root = scratch("worlds");
   const dockerd = await startDockerd();
   const sim = await simulated();
   const docker = (...args: string[]): string =>

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { registryFetch } from "../../bin/registry-fetch.ts";
 import { EventLog } from "../../core/engine/event-log.ts";
@@ -30,7 +31,7 @@ function sorted(notes: readonly Note[]): string[] {
 type Session = (host: string, directory: string) => void | Promise<void>;
 
 async function held(registry: RunningRegistry, session: Session): Promise<string[]> {
-  const directory = mkdtempSync("/dev/shm/tsbox-client-");
+  const directory = scratch("client");
   const recorder = await startRecorder(registry.host);
   try {
     await session(recorder.host, directory);

@@ -1,9 +1,10 @@
 /** The oracle: distribution's own server, Debian's docker-registry, on loopback with its files on tmpfs. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 
 export interface RunningRegistry {
   /** "127.0.0.1:PORT". */
@@ -21,7 +22,7 @@ export function dockerRegistryMissing(): string | null {
 export async function startDockerRegistry(
   options: { auth?: readonly string[]; files?: Readonly<Record<string, string>>; within?: readonly string[] } = {},
 ): Promise<RunningRegistry> {
-  const directory = mkdtempSync("/dev/shm/tsbox-registry-");
+  const directory = scratch("registry");
   const port = await freePort();
   for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(directory, name), text);
   const config = [

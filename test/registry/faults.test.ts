@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test, { type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { registryFetch } from "../../bin/registry-fetch.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { EventLog } from "../../core/engine/event-log.ts";
@@ -196,7 +197,7 @@ test("a daemon that is killed at any moment of a pull leaves a store that works"
   skip: skip || noDocker || !isRoot,
 }, async (t) => {
   const rounds = process.execArgv.some((argument) => argument.includes("long.ts")) ? 200 : 6;
-  const root = mkdtempSync("/dev/shm/tsbox-kill-");
+  const root = scratch("kill");
   const registry = await startTsboxRegistry();
   const daemon = daemonOn(root);
   t.after(async () => {
@@ -232,7 +233,7 @@ test("a daemon that is killed at any moment of a pull leaves a store that works"
 test("a disk that is full ends a pull in words, and with room it goes on", {
   skip: skip || noDocker || !isRoot,
 }, async (t) => {
-  const root = mkdtempSync("/dev/shm/tsbox-full-");
+  const root = scratch("full");
   const small = join(root, "small");
   mkdirSync(small);
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=6m", "tsbox-full", small]);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { dockerdMissing, type Dockerd, startDockerd } from "../docker-cli/dockerd.ts";
 import { busyboxOciTar, busyboxTar, imagesMissing } from "../images/make.ts";
 import { dockerRegistryMissing, freePort, type RunningRegistry, startDockerRegistry } from "./docker-registry.ts";
@@ -34,7 +35,7 @@ after(async () => {
 
 async function open(): Promise<Site> {
   const dockerd = await startDockerd();
-  const directory = mkdtempSync("/dev/shm/tsbox-oracles-");
+  const directory = scratch("oracles");
   mkdirSync(join(directory, "config"));
   writeFileSync(join(directory, "config/config.json"), "{}");
   const tsboxd = `unix://${directory}/s`;

@@ -5,11 +5,13 @@
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { sweep } from "../../backends/linux/testing/scratch.ts";
 import { registryFetch } from "../../bin/registry-fetch.ts";
 import { startDockerRegistry } from "./docker-registry.ts";
 import { type Exchange, guarded, hold, passwords, sessions } from "./sessions.ts";
 
 const network = registryFetch({ environment: {}, certificates: [] });
+sweep();
 const recorded: Record<string, readonly Exchange[]> = {};
 for (const [name, steps] of Object.entries(sessions)) {
   const registry = await startDockerRegistry(

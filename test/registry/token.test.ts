@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomUUID, sign } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { registryFetch } from "../../bin/registry-fetch.ts";
 import { type Asker, RegistryClient } from "../../core/image/registry/client.ts";
@@ -92,7 +93,7 @@ function signed(key: string, chain: string, access: readonly object[]): string {
 }
 
 async function site(t: TestContext) {
-  const directory = mkdtempSync("/dev/shm/tsbox-token-");
+  const directory = scratch("token");
   t.after(() => rmSync(directory, { recursive: true }));
   const [key, certificate] = [join(directory, "key"), join(directory, "cert")];
   const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];

@@ -1,9 +1,10 @@
 /** Our own registry as a program, and the recorder before a registry, each in a network of one's choice. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { freePort, type RunningRegistry } from "./docker-registry.ts";
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -12,7 +13,7 @@ const path = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 export async function startTsboxRegistry(
   options: { within?: readonly string[]; flags?: readonly string[] } = {},
 ): Promise<RunningRegistry> {
-  const directory = mkdtempSync("/dev/shm/tsbox-registry-");
+  const directory = scratch("registry");
   const host = `127.0.0.1:${await freePort()}`;
   const args = ["registry", "serve", "--address", host, "--data", join(directory, "data"), ...(options.flags ?? [])];
   const server = await started(options.within ?? [], [path("../../bin/tsbox.ts"), ...args]);
@@ -40,7 +41,7 @@ export async function startRecorder(
   target: string,
   options: { within?: readonly string[]; port?: number } = {},
 ): Promise<Recorder> {
-  const directory = mkdtempSync("/dev/shm/tsbox-recorder-");
+  const directory = scratch("recorder");
   const port = options.port ?? (await freePort());
   const file = join(directory, "notes");
   const server = await started(options.within ?? [], [path("recorder.ts"), String(port), target, file]);

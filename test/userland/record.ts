@@ -11,13 +11,13 @@ import {
   cpSync,
   lutimesSync,
   mkdirSync,
-  mkdtempSync,
   rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { scratch, sweep } from "../../backends/linux/testing/scratch.ts";
 import { linesOf, type Recorded, recordedDirectory, textOf, tools } from "./cases.ts";
 import { environment, files, home } from "./fixture.ts";
 
@@ -36,7 +36,8 @@ const enter = [
   '/bin/busybox umount -l /.old; /bin/busybox rmdir /.old; set +e; (exec /bin/cdsh "$1" 2>&3 3>&-); exit $?',
 ];
 
-const work = mkdtempSync("/dev/shm/tsbox-userland-");
+sweep();
+const work = scratch("userland");
 try {
   const wanted = process.argv.slice(2);
   const base = makeBase(join(work, "base"));

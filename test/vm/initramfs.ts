@@ -5,9 +5,10 @@
  * the root. `stage2` then sets up what an init system would, with cgroup v2 alone, runs the command and powers off.
  */
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** What to run in the machine. */
@@ -33,7 +34,7 @@ const laterModules = [
 
 /** The archive's bytes, a cpio in the kernel's newc format. */
 export function makeInitramfs(kernel: Kernel, command: GuestCommand): Uint8Array {
-  const root = mkdtempSync(join(tmpdir(), "tsbox-vm-root-"));
+  const root = scratch("vm-root", tmpdir());
   try {
     for (const name of ["bin", "dev", "host", "memory", "modules", "proc", "root", "sys"]) mkdirSync(join(root, name));
     copyFileSync("/bin/busybox", join(root, "bin/busybox"));

@@ -8,12 +8,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { type GuestCommand, makeInitramfs } from "./initramfs.ts";
 import { findKernel, type Kernel } from "./kernel.ts";
 
@@ -58,7 +59,7 @@ function guestCommand(argv: readonly string[]): GuestCommand {
 }
 
 async function boot(kernel: Kernel, command: GuestCommand, memoryMb: number, timeoutS: number): Promise<number> {
-  const directory = mkdtempSync(join(tmpdir(), "tsbox-vm-"));
+  const directory = scratch("vm", tmpdir());
   const started = performance.now();
   let share: ChildProcess | null = null;
   try {

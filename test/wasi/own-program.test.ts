@@ -8,16 +8,17 @@ import type { Change, TreePath } from "../../core/unionfs/change.ts";
 import { Session } from "../../host/testing/session.ts";
 import { buildHello } from "../../images/hello/build.ts";
 import { program } from "../../images/wasi/build.ts";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 
 // hello and a user's own program in the simulated host, from the command line down.
 
 const pause = (): Promise<void> => setImmediate();
 
 async function helloTar(): Promise<Uint8Array> {
-  const directory = mkdtempSync(join(tmpdir(), "tsbox-own-program-"));
+  const directory = scratch("own-program", tmpdir());
   try {
     await buildHello(join(directory, "hello.tar"));
     return readFileSync(join(directory, "hello.tar"));

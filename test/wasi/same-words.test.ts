@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { code, smallModule, unknownImport } from "../../backends/sim/wasm/testing/modules.ts";
 import { run, wasmHost } from "../../backends/sim/wasm/testing/wasm-host.ts";
 import { encodeText } from "../../core/base/bytes.ts";
@@ -13,7 +14,7 @@ import { program } from "../../images/wasi/build.ts";
 // A program for WASI that goes wrong does so in the same words and with the same exit code in both worlds.
 
 const runner = fileURLToPath(new URL("../../backends/linux/wasi-runner.js", import.meta.url));
-const directory = mkdtempSync(join(tmpdir(), "tsbox-same-words-"));
+const directory = scratch("same-words", tmpdir());
 after(() => rmSync(directory, { recursive: true }));
 
 interface Said {

@@ -1,10 +1,11 @@
 /** The helper's decoder against the encoder of wire.ts, and against noise, under the address sanitizer. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { scratch } from "../testing/scratch.ts";
 import { encodeRequest, opcodes } from "../wire.ts";
 import { everyOp, everyRequest } from "./samples.ts";
 
@@ -43,7 +44,7 @@ test("the helper is compiled for arm64 without a warning, starts there, and its 
 });
 
 function temporary(context: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), "tsbox-decoder-"));
+  const directory = scratch("decoder", tmpdir());
   context.after(() => rmSync(directory, { recursive: true }));
   return directory;
 }

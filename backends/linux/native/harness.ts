@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { scratch } from "../testing/scratch.ts";
 import { assert } from "../../../core/base/assert.ts";
 import type { ContainerPath, HostPath } from "../../../core/base/brand.ts";
 import type { Stdio } from "../../../core/engine/machine.ts";
@@ -48,7 +49,7 @@ function findCompiler(): readonly [string, ...string[]] | null {
 
 /** A directory on tmpfs with the compiled helper and a layer that holds busybox. */
 export function makeWorkshop(): string {
-  const workshop = mkdtempSync("/dev/shm/tsbox-native-");
+  const workshop = scratch("native");
   const compiler = findCompiler();
   assert(compiler !== null, "a test that needs a compiler asked for it");
   const here = import.meta.dirname;

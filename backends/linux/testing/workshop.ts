@@ -3,8 +3,9 @@
  * Debian's static busybox, and containers compiled as the engine compiles them.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
+import { scratch } from "./scratch.ts";
 import type { ContainerId, ExecId, HostPath } from "../../../core/base/brand.ts";
 import { concat, streamOf } from "../../../core/base/bytes.ts";
 import type { Attachment, Machine, Stdio, Task, TaskExit, TaskStart } from "../../../core/engine/machine.ts";
@@ -32,7 +33,7 @@ export interface Workshop {
 }
 
 export function makeWorkshop(): Workshop {
-  const directory = mkdtempSync("/dev/shm/tsbox-linux-");
+  const directory = scratch("linux");
   const [dataRoot, runRoot] = [join(directory, "data"), join(directory, "run")];
   for (const root of [dataRoot, runRoot]) mkdirSync(root);
   const cgroupParent = basename(directory);
