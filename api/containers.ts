@@ -7,7 +7,7 @@ import type { Answer } from "./http.ts";
 import { readBody } from "./body.ts";
 import { emptyReply, jsonReply, streamReply } from "./reply.ts";
 import type { Call, Context, Route } from "./route.ts";
-import { untilAborted } from "./stream.ts";
+import { started, untilAborted } from "./stream.ts";
 import { encodeText } from "../core/base/bytes.ts";
 import { changesToWire } from "./wire/changes.ts";
 import { containerInspect } from "./wire/container-inspect.ts";
@@ -50,10 +50,16 @@ export function containerRoutes(context: Context): Route[] {
       path: "/containers/:id/changes",
       handler: async (call) => jsonReply(200, changesToWire(await containers.diff(id(call)))),
     },
+    { method: "GET", path: "/containers/:id/export", handler: (call) => exported(context, call) },
     { method: "POST", path: "/containers/:id/wait", handler: (call) => wait(context, call) },
     attachRoute(context),
     logsRoute(context),
   ];
+}
+
+async function exported({ engine }: Context, call: Call): Promise<Answer> {
+  const tar = await started(engine.containers.export(call.parameter("id")));
+  return streamReply("application/octet-stream", untilAborted(tar, call.request.signal));
 }
 
 /** A route that does something and answers 204. */

@@ -8,7 +8,6 @@ import type { Route } from "./route.ts";
 
 const unsupported: readonly [method: Route["method"], path: string, what: string][] = [
   ["GET", "/containers/:id/stats", "container statistics"],
-  ["GET", "/containers/:id/export", "exporting a container"],
   ["GET", "/containers/:id/archive", "copying files from a container"],
   ["HEAD", "/containers/:id/archive", "copying files from a container"],
   ["PUT", "/containers/:id/archive", "copying files into a container"],

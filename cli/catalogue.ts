@@ -21,6 +21,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   },
   events: { summary: "Get real time events from the server", load: () => import("./commands/events.ts") },
   exec: { summary: "Execute a command in a running container", load: () => import("./commands/exec.ts") },
+  export: {
+    summary: "Export a container's filesystem as a tar archive",
+    load: () => import("./commands/export.ts"),
+  },
   history: { summary: "Show the history of an image", load: () => import("./commands/history.ts") },
   "image explain": {
     summary: "Show how an image's name leads to its bytes, and how each digest comes about",
@@ -117,7 +121,7 @@ const longNames: Readonly<Record<string, string>> = {
 };
 
 const containerCommands = new Set(
-  "attach create exec inspect kill logs pause port rename restart rm run start stop top unpause wait".split(" "),
+  "attach create exec export inspect kill logs pause port rename restart rm run start stop top unpause wait".split(" "),
 );
 
 export const groups: Readonly<Record<string, string>> = {

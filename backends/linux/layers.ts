@@ -25,12 +25,23 @@ import { makeDirectory } from "./disk.ts";
 import { asErrno, failedWith } from "./errors.ts";
 import type { Helper } from "./helper.ts";
 import { TreeSocket } from "./tree-socket.ts";
+import { readUnion } from "./union-socket.ts";
 import { readUnionFile, type UnionPart } from "./union-file.ts";
 import { writtenDifferences } from "./written.ts";
 import type { Request } from "./wire.ts";
 
 const noneHidden: ReadonlySet<string> = new Set();
 const defaultRootMode = 0o755;
+/** The kernel's limit of lower directories (OVL_MAX_STACK). */
+const lowersMax = 500;
+
+export interface OverlayLayersOptions {
+  readonly dataRoot: HostPath;
+  readonly runRoot: HostPath;
+  readonly helper: Helper;
+  /** How this kernel has overlays mounted. */
+  readonly via: Overlay["via"];
+}
 
 export class OverlayLayers implements Layers {
   readonly name = "overlay2";
@@ -38,12 +49,14 @@ export class OverlayLayers implements Layers {
   readonly #runRoot: HostPath;
   readonly #helper: Helper;
   readonly #hidden = new Map<DiffId, ReadonlySet<string>>();
+  readonly #via: Overlay["via"];
   #works = 0;
 
-  constructor(dataRoot: HostPath, runRoot: HostPath, helper: Helper) {
+  constructor({ dataRoot, runRoot, helper, via }: OverlayLayersOptions) {
     this.#dataRoot = dataRoot;
     this.#runRoot = runRoot;
     this.#helper = helper;
+    this.#via = via;
   }
 
   /** Makes the directories, and removes what a crash left half made or half removed. */
@@ -91,7 +104,7 @@ export class OverlayLayers implements Layers {
   }
 
   async #build(root: HostPath, changes: AsyncIterable<Change>): Promise<void> {
-    const socket = `${this.#runRoot}/t${++this.#works}` as HostPath;
+    const socket = this.#socket();
     await this.#request({ kind: "tree", root, socket });
     const tree = new TreeSocket(socket);
     try {
@@ -99,6 +112,10 @@ export class OverlayLayers implements Layers {
     } finally {
       await tree.close();
     }
+  }
+
+  #socket(): HostPath {
+    return `${this.#runRoot}/t${++this.#works}` as HostPath;
   }
 
   async remove(layer: DiffId): Promise<void> {
@@ -159,6 +176,30 @@ export class OverlayLayers implements Layers {
       `${this.#rw(container)}/upper`,
       lowers.toReversed().map((layer) => this.#part(layer)),
     );
+  }
+
+  /** The container's upper directory is the topmost of layers that are only read: its own mount, if it runs, stays as it is. */
+  async *merged(container: ContainerId, lowers: readonly DiffId[]): AsyncGenerator<Change, void, undefined> {
+    const { upper, target, lowers: below } = this.overlay(container, lowers);
+    if (below.length >= lowersMax)
+      throw new TsboxError(
+        "unsupported",
+        `the container has ${below.length} layers below its own; ${lowersMax - 1} can be read`,
+      );
+    const nowhere = "" as HostPath;
+    const socket = this.#socket();
+    const union: Overlay = {
+      op: "overlay",
+      lowers: [...below, upper],
+      upper: nowhere,
+      work: nowhere,
+      target,
+      via: this.#via,
+      idMaps: null,
+      flags: ["ro", "nosuid", "nodev", "noexec"],
+    };
+    await this.#request({ kind: "read-tree", union, socket });
+    yield* readUnion(socket);
   }
 
   #part(layer: DiffId): UnionPart {

@@ -61,7 +61,8 @@ export async function openLinuxMachine(options: LinuxMachineOptions): Promise<Ma
   const binary = await findHelper(options.helper);
   const lock = await lockDataRoot(dataRoot);
   const helper = new Helper(binary);
-  const layers = new OverlayLayers(dataRoot, runRoot, helper);
+  const traits = probeTraits({ dataRoot, cgroupParent: parent });
+  const layers = new OverlayLayers({ dataRoot, runRoot, helper, via: traits.overlay });
   try {
     await layers.open();
   } catch (thrown) {
@@ -69,7 +70,6 @@ export async function openLinuxMachine(options: LinuxMachineOptions): Promise<Ma
     await lock.release();
     throw thrown;
   }
-  const traits = probeTraits({ dataRoot, cgroupParent: parent });
   setImmediate(() => void warmUp(traits));
   return new LinuxMachine({ traits, disk: new LinuxDisk(dataRoot, runRoot), layers, helper, lock });
 }

@@ -14,6 +14,7 @@
  *     1 perform      u8 flags (1 terminal, 2 stdin, 4 stdin once, 8 say when listening,
  *                    16 release: no gate, and "gate" is answered when the program runs), str log ("": none), str exit, str socket, ops
  *     2 carry-out    ops                 3 tree  str root, str socket              4 remove-tree  str path
+ *     5 read-tree    str socket, ops: one overlay without upper and work
  *   ops       u32 count, each: u8 opcode, the fields `writeOp` shows. A spawn's child ops stand in a blob.
  *   reply     u32 id, u8 kind: 1 gate {u32 pid, u64 start time}, 2 done, 3 listening, 4 failed {failure}
  *   failure   u32 host step (2^32-1: before the first step), u32 child step (2^32-1: none), u8 opcode, u32 errno, str path
@@ -31,6 +32,9 @@
  *   from it   u8 kind: 1 ok, 2 failed {u8 kind of the op, u32 errno, str path}; after failed the helper hangs up
  *   Nothing is reached outside the root: parents are resolved as in a chroot, the last component never followed.
  *   Devices are made as said: the data root is not a place where they can be opened (nodev or its modes see to it).
+ *
+ * 4. A read tree's socket: one client, which only reads. It is told of each entry as §3 tells the helper, content included,
+ *   then flush: that was all; or 12 failed {u32 errno, str path}. The root comes first, its path is "".
  */
 import { assert, unreachable } from "../../core/base/assert.ts";
 import type { HostPath } from "../../core/base/brand.ts";
@@ -49,12 +53,13 @@ import type {
   Namespace,
   Op,
   OpKind,
+  Overlay,
   Plan,
   PlanFailure,
   Propagation,
 } from "../../core/runtime/plan.ts";
 import type { SeccompProfile } from "../../core/runtime/seccomp.ts";
-import type { Change, Meta } from "../../core/unionfs/change.ts";
+import type { Change, Meta, TreePath } from "../../core/unionfs/change.ts";
 
 /** No frame's body is longer; what carries bytes is cut into several. */
 export const maximumFrame = 1 << 20;
@@ -81,7 +86,8 @@ export type Request =
   | PerformRequest
   | { readonly kind: "carry-out"; readonly plan: Plan }
   | { readonly kind: "tree"; readonly root: HostPath; readonly socket: HostPath }
-  | { readonly kind: "remove-tree"; readonly path: HostPath };
+  | { readonly kind: "remove-tree"; readonly path: HostPath }
+  | { readonly kind: "read-tree"; readonly union: Overlay; readonly socket: HostPath };
 
 export interface Reply {
   readonly id: number;
@@ -331,6 +337,12 @@ class Reader {
     return decodeBytes(this.#bytes.subarray(start, start + length));
   }
 
+  blob(): Uint8Array {
+    const length = this.u32();
+    const start = this.#take(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
   rest(): Uint8Array {
     return this.#bytes.subarray(this.#at);
   }
@@ -374,6 +386,7 @@ const requestKinds: Readonly<Record<Request["kind"], number>> = {
   "carry-out": 2,
   tree: 3,
   "remove-tree": 4,
+  "read-tree": 5,
 };
 
 /** A default container's plan takes 12 kB, most of it the system call filter. */
@@ -414,6 +427,9 @@ function writeRequest(out: Writer, request: Request): void {
     case "remove-tree":
       out.str(request.path);
       return;
+    case "read-tree":
+      out.str(request.socket);
+      return writeOps(out, [request.union], null);
     default:
       unreachable(request);
   }
@@ -421,7 +437,7 @@ function writeRequest(out: Writer, request: Request): void {
 
 type Resolver = Pick<PerformRequest, "resolve" | "seccomp">;
 
-function writeOps(out: Writer, ops: readonly Op[], resolver: Resolver | null): void {
+function writeOps(out: Writer, ops: readonly (Op | ChildOp)[], resolver: Resolver | null): void {
   out.list(ops, (op) => writeOp(out.u8(opcodes[op.op]), op, resolver));
 }
 
@@ -722,6 +738,7 @@ const treeKinds: Readonly<Record<TreeOpKind, number>> = {
   content: 10,
   flush: 11,
 };
+const treeFailed = 12;
 
 export function encodeTreeOp(op: TreeOp): Uint8Array<ArrayBuffer> {
   const out = new Writer().u8(treeKinds[op.kind]).str(op.path);
@@ -784,6 +801,58 @@ export function decodeTreeReply(frame: Uint8Array): TreeReply {
     path: reader.str(),
   };
 }
+
+export type TreeFrame =
+  | { readonly kind: "entry"; readonly entry: TreeOp }
+  | { readonly kind: "content"; readonly bytes: Uint8Array }
+  | { readonly kind: "end" }
+  | { readonly kind: "failed"; readonly errno: ErrnoName; readonly path: string };
+
+/** One frame of a tree that is read. Content's bytes share the frame's memory. */
+export function decodeTreeFrame(frame: Uint8Array): TreeFrame {
+  const reader = new Reader(frame);
+  const code = reader.u8();
+  if (code === treeFailed) return { kind: "failed", errno: errnoName(reader.u32()), path: reader.str() };
+  const kind = treeNames.get(code);
+  if (kind === "flush") return { kind: "end" };
+  if (kind === "content") return { kind: "content", bytes: reader.rest() };
+  if (kind === undefined) throw new TsboxError("corrupt", `frame of unknown kind ${code} from the helper`);
+  return { kind: "entry", entry: readTreeOp(reader, kind, reader.str() as TreePath) };
+}
+
+function readTreeOp(reader: Reader, kind: Change["kind"], path: TreePath): TreeOp {
+  switch (kind) {
+    case "directory":
+    case "fifo":
+      return { kind, path, meta: readMeta(reader) };
+    case "file":
+      return { kind, path, meta: readMeta(reader), size: Number(reader.u64()) };
+    case "symlink":
+      return { kind, path, meta: readMeta(reader), target: reader.str() };
+    case "hardlink":
+      return { kind, path, target: reader.str() as TreePath };
+    case "character":
+    case "block":
+      return { kind, path, meta: readMeta(reader), major: reader.u32(), minor: reader.u32() };
+    case "whiteout":
+    case "opaque":
+      return { kind, path };
+    default:
+      return unreachable(kind);
+  }
+}
+
+function readMeta(reader: Reader): Meta {
+  const [mode, uid, gid] = [reader.u32(), reader.u32(), reader.u32()];
+  const mtime = BigInt.asIntN(64, reader.u64()) * billion + BigInt(reader.u32());
+  const count = reader.u32();
+  if (count === 0) return { mode, uid, gid, mtime, xattrs: noXattrs };
+  const xattrs = new Map<string, Uint8Array>();
+  for (let left = count; left > 0; left--) xattrs.set(reader.str(), reader.blob().slice());
+  return { mode, uid, gid, mtime, xattrs };
+}
+
+const noXattrs: Meta["xattrs"] = new Map();
 
 function encodeSlices(kind: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const count = Math.ceil(bytes.length / contentMax);

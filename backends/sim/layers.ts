@@ -14,6 +14,7 @@ import type { Overlay } from "../../core/runtime/plan.ts";
 import { applyChanges } from "../../core/unionfs/apply.ts";
 import type { Change } from "../../core/unionfs/change.ts";
 import { type Difference, differencesOfLayer } from "../../core/unionfs/diff.ts";
+import { entriesOf } from "../../core/unionfs/entries.ts";
 import type { Branch } from "../../core/unionfs/marks.ts";
 import { Overlay as Union } from "../../core/unionfs/overlay.ts";
 import { Tree } from "../../core/unionfs/tree.ts";
@@ -123,18 +124,27 @@ export class TreeLayers implements Layers {
     return differencesOfLayer(upper, new Union(emptyBranch(), below));
   }
 
-  #union(container: ContainerId, lowers: readonly DiffId[]): Union {
+  /** Of this very moment: forks of the trees cost nothing. */
+  async *merged(container: ContainerId, lowers: readonly DiffId[]): AsyncGenerator<Change, void, undefined> {
+    yield* entriesOf(this.#union(container, lowers, forked));
+  }
+
+  #union(container: ContainerId, lowers: readonly DiffId[], as = (branch: Branch): Branch => branch): Union {
     const upper = `${this.#rw(container)}/upper`;
-    const top = this.#files.find(upper) === null ? emptyBranch() : this.#files.branch(upper);
+    const top = this.#files.find(upper) === null ? emptyBranch() : as(this.#files.branch(upper));
     return new Union(
       top,
-      lowers.toReversed().map((layer) => this.#files.branch(`${this.#layer(layer)}/diff`)),
+      lowers.toReversed().map((layer) => as(this.#files.branch(`${this.#layer(layer)}/diff`))),
     );
   }
 
   async discard(container: ContainerId): Promise<void> {
     this.#files.remove(this.#rw(container));
   }
+}
+
+function forked({ tree, root }: Branch): Branch {
+  return { tree: new Tree(() => 0n, tree.snapshot()), root };
 }
 
 function emptyBranch(): Branch {

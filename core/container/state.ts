@@ -48,7 +48,8 @@ export type Operation =
   | "attach"
   | "remove"
   | "resize"
-  | "rename";
+  | "rename"
+  | "export";
 
 export interface Subject {
   readonly id: string;
@@ -72,7 +73,7 @@ const inRemoval = conflict(({ id }) => `removal of container ${id} is already in
 const removalOf = (hint: string): Refusal =>
   conflict(({ name, state }) => `cannot remove container "/${name}": container is ${state}${hint}`);
 
-/** Docker's words for what a state forbids (moby: daemon/{start,stop,kill,pause,top,delete,exec,attach}.go). */
+/** Docker's words for what a state forbids (moby: daemon/{start,stop,kill,pause,top,delete,exec,attach,export}.go). */
 const refusals: Readonly<Record<Operation, Readonly<Partial<Record<ContainerState, Refusal>>>>> = {
   start: {
     running: already,
@@ -139,6 +140,10 @@ const refusals: Readonly<Record<Operation, Readonly<Partial<Record<ContainerStat
     dead: notRunning,
   },
   rename: { removing: marked, dead: marked },
+  export: {
+    removing: conflict(({ id }) => `You cannot export container ${id} which is being removed`),
+    dead: conflict(({ id }) => `You cannot export container ${id} which is Dead`),
+  },
 };
 
 /** Throws TsboxError "conflict" or "not-modified" when the container's state forbids the operation. */

@@ -7,6 +7,7 @@ import { type Context, emit } from "./context.ts";
 import { create } from "./create.ts";
 import { diff } from "./diff.ts";
 import type { Containers } from "./engine.ts";
+import { exportFiles } from "./export.ts";
 import type { Live } from "./live.ts";
 import { logs } from "./logs.ts";
 import { pause, unpause } from "./pause.ts";
@@ -39,6 +40,7 @@ export function containersOf(context: Context): Containers {
     attach: async (ref, options) => attach(context, find(ref), options),
     logs: async (ref, options) => logs(context, find(ref), options),
     diff: async (ref) => diff(context, find(ref)),
+    export: (ref) => exportFiles(context, find(ref)),
     plan: async (ref) => {
       const { record } = find(ref);
       return record.plan ?? (await planFor(context, record)).plan;

@@ -126,6 +126,8 @@ export interface Containers {
   logs(ref: string, options: LogOptions): Promise<AsyncIterable<LogEntry>>;
   /** What the container wrote, added, changed and deleted paths, sorted. */
   diff(ref: string): Promise<Difference[]>;
+  /** The container's files as a tar, without its mounts. Throws not-found at once, conflict with the first byte. */
+  export(ref: string): ByteStream;
   /** The plan performed by the last start, or the one a start would perform now. */
   plan(ref: string): Promise<Plan>;
 }

@@ -179,6 +179,12 @@ export interface Layers {
   readFile(container: ContainerId, lowers: readonly DiffId[], path: string, limit: number): Promise<Uint8Array | null>;
   /** What the container's read-write layer changes of the layers below it, sorted by path. */
   differences(container: ContainerId, lowers: readonly DiffId[]): Promise<Difference[]>;
+  /**
+   * All that the union of a container's layers shows, without its mounts, as changes onto nothing: sorted, the root first,
+   * hard links as such, sockets left out, only extended attributes that mean something elsewhere. The container may be
+   * running: on Linux what it changes meanwhile may or may not show.
+   */
+  merged(container: ContainerId, lowers: readonly DiffId[]): AsyncIterable<Change>;
   /** Removes a container's read-write layer. */
   discard(container: ContainerId): Promise<void>;
 }

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { ContainerPath, HostPath } from "../../core/base/brand.ts";
+import { decodeBytes, readAll } from "../../core/base/bytes.ts";
 import type { Task } from "../../core/engine/machine.ts";
 import type { DiffId } from "../../core/image/digest.ts";
 import type { Mount } from "../../core/runtime/mount.ts";
@@ -107,6 +108,40 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
           written.filter((line) => !mounted.test(line)),
           ["C /etc", "C /etc/group", "A /etc/link", "D /etc/passwd", "D /home", "A /new", "A /new/file"],
         );
+      },
+    );
+
+    container(
+      "all its files are told as the union shows them while it runs: sorted, hard links as such, no mounts",
+      {
+        argv: shell(
+          "mkdir -p /new/m; echo 1 > /new/b; ln /new/b /new/a; ln -s b /new/l; echo 2 > /tmp/no; rm -r /home; rm /etc/passwd; echo ready; exec sleep 100",
+        ),
+        mounts: [tmpfs("/tmp")],
+      },
+      async (made) => {
+        const task = await ready(made);
+        const told: string[] = [];
+        for await (const change of world.machine.layers.merged(made.id, layers.busybox)) {
+          const target = change.kind === "hardlink" || change.kind === "symlink" ? ` ${change.target}` : "";
+          const isTold = /^(new|home|etc\/(passwd|group)|tmp)\b/.test(change.path) || change.path === "";
+          if (isTold) told.push(`${change.kind} ${change.path}${target}`);
+          if (change.path !== "new/a") continue;
+          assert.ok(change.kind === "file");
+          assert.equal(decodeBytes(await readAll(change.content, 10)), "1\n");
+        }
+        await task.signal(SIGKILL);
+        await ended(task);
+        assert.deepEqual(told, [
+          "directory ",
+          "file etc/group",
+          "directory new",
+          "file new/a",
+          "hardlink new/b new/a",
+          "symlink new/l b",
+          "directory new/m",
+          "directory tmp",
+        ]);
       },
     );
 
@@ -303,18 +338,7 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
       shell("df -k /t | tail -1 | awk '{print $2}'"),
       { stdout: "1024\n" },
       {
-        mounts: [
-          {
-            kind: "tmpfs",
-            source: "" as HostPath,
-            target: "/t" as ContainerPath,
-            readonly: false,
-            recursive: false,
-            propagation: "",
-            isFile: false,
-            options: "size=1m",
-          },
-        ],
+        mounts: [tmpfs("/t", "size=1m")],
       },
     );
 
@@ -744,4 +768,8 @@ function bind(source: string, target: string, readonly = false): Mount {
     isFile: false,
     options: "",
   };
+}
+
+function tmpfs(target: string, options = ""): Mount {
+  return { ...bind("", target), kind: "tmpfs", recursive: false, options };
 }

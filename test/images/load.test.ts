@@ -14,6 +14,7 @@ import type { Machine } from "../../core/engine/machine.ts";
 import { hexOf } from "../../core/image/digest.ts";
 import type { Image } from "../../core/image/image.ts";
 import { busyboxLayersTar, busyboxOciTar, busyboxTar, debianTar, imagesMissing, isMade } from "./make.ts";
+import { tree } from "./tree.ts";
 
 // Images made by real tools, on this machine's disk: the digests are those skopeo tells, the trees are
 // those GNU tar unpacks, and skopeo opens the store where it lies.
@@ -54,20 +55,6 @@ function truth(source: string): { id: string; layers: string[] } {
   const config = skopeo("inspect", "--config", "--raw", source);
   const { rootfs } = JSON.parse(String(config)) as { rootfs: { diff_ids: string[] } };
   return { id: `sha256:${createHash("sha256").update(config).digest("hex")}`, layers: rootfs.diff_ids };
-}
-
-/** Everything that a tree's entries say of themselves. */
-function tree(directory: string): string[] {
-  const format = "%P|%y|%m|%U:%G|%T@|%l|%n|";
-  const listing = execFileSync("find", [directory, "-mindepth", "1", "-printf", `${format}\\n`], {
-    maxBuffer: 1 << 26,
-  });
-  const sums = execFileSync("sh", ["-c", "find . -type f -print0 | sort -z | xargs -0 sha256sum"], {
-    cwd: directory,
-    maxBuffer: 1 << 26,
-  });
-  const entries = String(listing).trimEnd().split("\n");
-  return [...entries.toSorted(), ...String(sums).trimEnd().split("\n")];
 }
 
 /** The tree GNU tar makes of an image's only layer, from the docker-archive. */

@@ -3,6 +3,7 @@
 #include "monitor.h"
 #include "ops.h"
 #include "tree.h"
+#include "union.h"
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -140,6 +141,7 @@ static _Noreturn void run_request(const struct request *request, int signals) {
     case REQUEST_PERFORM: monitor_prepare(), monitor(request, reply);
     case REQUEST_CARRY_OUT: carry_out(request, reply);
     case REQUEST_TREE: serve_tree(request, reply);
+    case REQUEST_READ_TREE: serve_union(request, reply);
     default: remove_whole_tree(request, reply);
   }
 }

@@ -58,11 +58,18 @@ static int set_string(int fs, const char *key, const char *value) {
   return (int)syscall(NR_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0);
 }
 
+// Without an upper directory the overlay is a view: of layers whose topmost may be another overlay's upper one, which
+// index=off allows.
+static int set_top(int fs, const struct op *op) {
+  if (!op->v[3].text[0]) return set_string(fs, "index", "off");
+  return set_string(fs, "upperdir", op->v[3].text) < 0 ? -1 : set_string(fs, "workdir", op->v[4].text);
+}
+
 static int configure_overlay(int fs, const struct op *op, const char **lowers) {
   for (uint64_t i = op->v[7].number; i-- > 0;) {
     if (set_string(fs, "lowerdir+", lowers[i]) < 0) return -1;
   }
-  if (set_string(fs, "upperdir", op->v[3].text) < 0 || set_string(fs, "workdir", op->v[4].text) < 0) return -1;
+  if (set_top(fs, op) < 0) return -1;
   if (set_string(fs, "source", "overlay") < 0) return -1;
   fault = op->v[2].text;
   return (int)syscall(NR_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
@@ -85,6 +92,10 @@ static int overlay_options(const struct op *op, const char **lowers, char *optio
     int fd = borrow(lowers[i]);
     if (fd < 0) return -1;
     length += snprintf(options + length, size - (size_t)length, i ? "%d:" : "%d", fd);
+  }
+  if (!op->v[3].text[0]) {
+    snprintf(options + length, size - (size_t)length, ",index=off");
+    return 0;
   }
   int upper = borrow(op->v[3].text), work = upper < 0 ? -1 : borrow(op->v[4].text);
   if (work < 0) return -1;

@@ -1,6 +1,6 @@
 /** One op of every kind, and one request of every kind: what the tests of the wire are fed with. */
 import type { ContainerId, ContainerPath, HostPath } from "../../../core/base/brand.ts";
-import type { Cgroup, ChildOp, HostOp, IdMaps, Join, Op } from "../../../core/runtime/plan.ts";
+import type { Cgroup, ChildOp, HostOp, IdMaps, Join, Op, Overlay } from "../../../core/runtime/plan.ts";
 import type { Request } from "../wire.ts";
 
 const host = (path: string): HostPath => path as HostPath;
@@ -13,21 +13,23 @@ const maps = [
 ];
 const idMaps: IdMaps = { uids: maps, gids: maps };
 
+const overlay: Overlay = {
+  op: "overlay",
+  lowers: [host("/l/1"), host("/l/2")],
+  upper: host("/u"),
+  work: host("/w"),
+  target: host("/m"),
+  via: "fsopen",
+  idMaps,
+  flags: ["nodev"],
+};
+
 const childOps: readonly ChildOp[] = [
   { op: "cgroup.join", cgroup },
   { op: "unshare", namespaces: ["cgroup"] },
   { op: "enter", join },
   { op: "propagation", path: host("/"), mode: "rslave" },
-  {
-    op: "overlay",
-    lowers: [host("/l/1"), host("/l/2")],
-    upper: host("/u"),
-    work: host("/w"),
-    target: host("/m"),
-    via: "fsopen",
-    idMaps,
-    flags: ["nodev"],
-  },
+  overlay,
   { op: "mount", type: "tmpfs", source: "tmpfs", target: inside("/dev"), flags: ["nosuid"], options: "mode=755" },
   {
     op: "bind",
@@ -99,5 +101,6 @@ export function everyRequest(): readonly Request[] {
     { kind: "carry-out", plan: { steps: hostOps } },
     { kind: "tree", root: host("/root"), socket: host("/s") },
     { kind: "remove-tree", path: host("/root") },
+    { kind: "read-tree", union: { ...overlay, upper: host(""), work: host("") }, socket: host("/s") },
   ];
 }

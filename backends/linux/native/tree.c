@@ -9,11 +9,6 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-enum tree_kind {
-  TREE_DIRECTORY = 1, TREE_FILE, TREE_SYMLINK, TREE_HARDLINK, TREE_CHARACTER, TREE_BLOCK, TREE_FIFO, TREE_WHITEOUT,
-  TREE_OPAQUE, TREE_CONTENT, TREE_FLUSH,
-};
-
 static const char opaque_name[] = "trusted.overlay.opaque";
 
 struct meta {
@@ -378,19 +373,24 @@ static int accept_one(const char *socket_path, int listener) {
   return fd;
 }
 
-_Noreturn void serve_tree(const struct request *request, int reply) {
+int take_client(const struct request *request, int reply, int error, const char *path) {
   struct frame frame;
-  const char *path = request->path;
-  umask(0);
-  failed_path = "";
-  root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int listener = root < 0 ? -1 : listen_on(path = request->socket);
-  frame_begin_reply(&frame, request->id, listener < 0 ? 4 : 3);
-  if (listener < 0)
-    frame_failure(&frame, &(struct failure){.child = NO_STEP, .op = OP_DIRECTORY_MAKE, .error = errno, .path = path});
+  int listener = error ? -1 : listen_on(path = request->socket);
+  if (!error && listener < 0) error = errno;
+  frame_begin_reply(&frame, request->id, error ? 4 : 3);
+  if (error)
+    frame_failure(&frame, &(struct failure){.child = NO_STEP, .op = OP_DIRECTORY_MAKE, .error = error, .path = path});
   frame_send(&frame, reply);
   close(reply);
-  if (listener >= 0 && (client = accept_one(path, listener)) >= 0) serve_client();
+  return error ? -1 : accept_one(path, listener);
+}
+
+_Noreturn void serve_tree(const struct request *request, int reply) {
+  umask(0);
+  failed_path = "";
+  root = open(request->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  client = take_client(request, reply, root < 0 ? errno : 0, request->path);
+  if (client >= 0) serve_client();
   _exit(0);
 }
 

@@ -114,6 +114,13 @@ static bool check_ops(struct ops ops, bool child) {
   return !ops.in.broken && ops.in.at == ops.in.end;
 }
 
+static bool is_overlay(struct ops ops) {
+  struct op op;
+  if (ops.count != 1 || !check_ops(ops, true)) return false;
+  next_op(&ops, &op);
+  return op.code == OP_OVERLAY;
+}
+
 bool decode_request(const uint8_t *body, uint32_t length, struct request *request) {
   struct reader in = {.at = body, .end = body + length};
   *request = (struct request){.id = read_u32(&in), .kind = 0};
@@ -133,6 +140,10 @@ bool decode_request(const uint8_t *body, uint32_t length, struct request *reques
     case REQUEST_REMOVE_TREE:
       request->path = read_str(&in);
       return !in.broken && in.at == in.end;
+    case REQUEST_READ_TREE:
+      request->socket = read_str(&in);
+      request->ops = read_ops(in.at, in.end);
+      return !in.broken && is_overlay(request->ops);
     default: return false;
   }
   request->ops = read_ops(in.at, in.end);

@@ -8,7 +8,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { ContainerId, HostPath } from "../../base/brand.ts";
-import { type ByteStream, concat, decodeBytes, encodeText, readAll } from "../../base/bytes.ts";
+import { type ByteStream, concat, decodeBytes, encodeText, readAll, streamOf } from "../../base/bytes.ts";
 import { Errno, type ErrnoName } from "../../base/errno.ts";
 import { formatTime } from "../../base/time.ts";
 import type { DiffId } from "../../image/digest.ts";
@@ -16,7 +16,7 @@ import { defaultCapabilities } from "../../runtime/capabilities.ts";
 import { PlanError } from "../../runtime/plan-error.ts";
 import type { ChildOp, HostOp, OpKind, Overlay, Plan } from "../../runtime/plan.ts";
 import type { HostTraits } from "../../runtime/traits.ts";
-import type { Change } from "../../unionfs/change.ts";
+import type { Change, TreePath } from "../../unionfs/change.ts";
 import type { Difference } from "../../unionfs/diff.ts";
 import { Channel } from "../channel.ts";
 import type {
@@ -573,6 +573,17 @@ class MemoryLayers implements Layers {
   async differences(): Promise<Difference[]> {
     await this.#machine.alive();
     return [];
+  }
+
+  async *merged(_container: ContainerId, lowers: readonly DiffId[]): AsyncGenerator<Change, void, undefined> {
+    await this.#machine.alive();
+    const meta = { mode: 0o644, uid: 0, gid: 0, mtime: 0n, xattrs: new Map() };
+    for (const layer of lowers)
+      for (const [name, bytes] of this.#machine.world.layers.get(layer) ?? []) {
+        const path = name as TreePath;
+        if (bytes === null) yield { kind: "directory", path, meta: { ...meta, mode: 0o755 } };
+        else yield { kind: "file", path, meta, size: bytes.length, content: streamOf(bytes) };
+      }
   }
 
   async readFile(
