@@ -162,7 +162,7 @@ class Search {
     const { prefix } = this.#layers;
     if (isWhiteout(node, tree.node(directory), prefix)) return this.#end(0);
     if (isLast && this.#metacopy && node.kind !== "file") return this.#end(0);
-    if (node.kind !== "directory") return this.#file(node, inode, isLast);
+    if (node.kind !== "directory") return this.#file(node, inode, isLast, from, end);
     if (isLast) this.#isDirectory = true;
     if (this.#isLastLayer) return inode;
     if (isOpaque(node, prefix)) return this.#end(inode);
@@ -175,11 +175,11 @@ class Search {
     return result;
   }
 
-  #file(node: Readonly<Node>, inode: Inode, isLast: boolean): Inode | 0 {
+  #file(node: Readonly<Node>, inode: Inode, isLast: boolean, from: number, end: number): Inode | 0 {
     if (this.#isDirectory || !isLast) return this.#end(0);
     this.#metacopy = node.kind === "file" && node.xattrs.has(`${this.#layers.prefix}metacopy`);
     this.#stop = !this.#metacopy;
-    if (this.#metacopy && !this.#isLastLayer) this.#readRedirect(node, 0, this.#name.length);
+    if (this.#metacopy && !this.#isLastLayer) this.#readRedirect(node, from, end);
     return inode;
   }
 

@@ -280,7 +280,10 @@ export class Posix {
     if (kind !== "file") throw new Errno("EINVAL", path);
     this.#notReadOnly(path);
     this.#permit(inode, "write");
-    this.#cut(inode, size);
+    const old = this.fileSystem.stat(inode);
+    if (old.size !== size || old.blocks > 0) return this.#cut(inode, size);
+    this.fileSystem.prepareWrite(inode); // nothing to cut and nothing to add: the times stay
+    this.written(inode);
   }
 
   #cut(inode: Inode, size: number): void {

@@ -1,10 +1,13 @@
 /** Scripts for both: the kernel, by oracle.c, and core/unionfs, by performing.ts. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import { encodeText } from "../../core/base/bytes.ts";
 import type { Command } from "./performing.ts";
+import type { Step } from "./surroundings.ts";
 
 /** How a union is mounted. */
 export interface Mounting {
@@ -24,32 +27,65 @@ export const mountings: readonly Mounting[] = [
   { options: "userxattr,xino=off", isOneFileSystem: true },
 ];
 
-/** Null where this machine cannot run the oracle, with the reason. */
-export function openOracle(): { run: (script: readonly Command[]) => string[]; close: () => void } | string {
+export interface Oracle {
+  /** What the kernel says to a script, line by line. */
+  readonly run: (script: readonly Command[]) => Promise<string[]>;
+  readonly close: () => void;
+}
+
+const endOfScript = "=";
+
+/** One process for all scripts; where this machine cannot run it, the reason. */
+export function openOracle(): Oracle | string {
   if (process.getuid?.() !== 0) return "mounting needs root";
   const directory = mkdtempSync(join(tmpdir(), "tsbox-oracle-"));
   const program = join(directory, "oracle");
   const source = join(import.meta.dirname, "oracle.c");
-  const close = (): void => rmSync(directory, { recursive: true });
   const compiled = spawnSync("gcc", ["-std=gnu2x", "-O2", "-o", program, source]);
   if (compiled.status !== 0) {
-    close();
+    rmSync(directory, { recursive: true });
     return "there is no C compiler here";
   }
-  const run = (script: readonly Command[]): string[] => {
-    const input = encodeText(`${script.map((command) => command.join("\t")).join("\n")}\n`);
-    const output = execFileSync(program, { input, maxBuffer: 1 << 28, cwd: "/" });
-    return output.toString("latin1").split("\n").slice(0, -1);
+  let child = start(program);
+  const run = async (script: readonly Command[]): Promise<string[]> => {
+    if (child.exitCode !== null) child = start(program);
+    const lines = script.map((command) => `${command.join("\t")}\n`).join("");
+    child.stdin.write(encodeText(`${lines}${endOfScript}\n`));
+    return (await answerOf(child.stdout)).split("\n").slice(0, -2);
+  };
+  const close = (): void => {
+    child.stdin.end();
+    rmSync(directory, { recursive: true });
   };
   return { run, close };
 }
 
+type OracleProcess = ChildProcessByStdio<Writable, Readable, null>;
+
+/** It has a mount namespace of its own: what a failed script left goes with it. */
+function start(program: string): OracleProcess {
+  const child = spawn(program, { cwd: "/", stdio: ["pipe", "pipe", "inherit"] });
+  child.stdout.setEncoding("latin1");
+  return child;
+}
+
+async function answerOf(output: Readable): Promise<string> {
+  let text = "";
+  while (!text.endsWith(`\n${endOfScript}\n`)) {
+    const chunk = output.read() as string | null;
+    if (chunk !== null) text += chunk;
+    else if (output.readableEnded) throw new Error(`the oracle ended after: ${text.slice(-500)}`);
+    else await once(output, output.readable ? "readable" : "end");
+  }
+  return text;
+}
+
 /** One after the other in a tmpfs of its own, a view after each step. */
-export function onTmpfs(commands: readonly Command[], options = "mode=755"): Command[] {
+export function onTmpfs(steps: readonly Step[], options = "mode=755"): Step[] {
   return [
     ["mount", "/mnt", "tmpfs", options, ""],
     ["enter", "/mnt"],
-    ...commands.flatMap((command) => [command, ["view", "b"]]),
+    ...steps.flatMap((step) => watched(step, [["view", "b"]])),
     ["leave"],
     ["umount", "/mnt"],
   ];
@@ -59,25 +95,29 @@ export function onTmpfs(commands: readonly Command[], options = "mode=755"): Com
  * Layers from the bottom: each is written through a union on those below it, so that it has whatever
  * overlayfs writes there. The last is the upper one, looked at after every step, then mounted anew.
  */
-export function onOverlay(mounting: Mounting, layers: readonly (readonly Command[])[]): Command[] {
+export function onOverlay(mounting: Mounting, layers: readonly (readonly Step[])[]): Step[] {
   const at = (number: number): string => (mounting.isOneFileSystem ? "/mnt" : `/mnt/fs${number}`);
   const last = layers.length - 1;
+  const looksAt = (number: number): Command[] => [["view"], ["upper", `${at(number)}/l${number}`]];
   return [
     ["mount", "/mnt", "tmpfs", "mode=755", ""],
     ["mkdir!", "/mnt/m", "755"],
     ...layers.flatMap((_, number) => homeOf(at(number), number, mounting)),
-    ...layers.flatMap((commands, number) => {
+    ...layers.flatMap((steps, number) => {
       const mounted = unionOf(mounting, at, number);
-      const watched =
-        number === last
-          ? commands.flatMap((command) => [command, ["view"], ["upper", `${at(number)}/l${number}`]])
-          : commands;
-      return [...mounted.before, ...watched, ["view"], ["leave"], ...mounted.after];
+      const all = number === last ? steps.flatMap((step) => watched(step, looksAt(last))) : steps;
+      return [...mounted.before, ...all, ...looksAt(number), ["leave"], ...mounted.after];
     }),
     ...again(unionOf(mounting, at, last)),
     ...(mounting.isOneFileSystem ? [] : layers.map((_, number) => ["umount", at(number)])),
     ["umount", "/mnt"],
   ];
+}
+
+/** After each command of a step we look. */
+function watched(step: Step, looks: readonly Command[]): Step[] {
+  if (typeof step !== "function") return [step, ...looks];
+  return [(around) => step(around).flatMap((command) => [command, ...looks])];
 }
 
 function homeOf(directory: string, number: number, { isOneFileSystem }: Mounting): Command[] {
@@ -124,7 +164,7 @@ export function comparable(mounting: Mounting | null, lines: readonly string[]):
 }
 
 /** Inode and device numbers of each mount, in the order in which they come up: what is one file must be one on both sides. */
-export function renumbered(lines: readonly string[]): string[] {
+function renumbered(lines: readonly string[]): string[] {
   const known = new Map<string, number>();
   return lines.map((line) => {
     if (line === "mounted") known.clear();

@@ -4,12 +4,13 @@
  */
 import { type Mounting, onOverlay } from "./against-kernel.ts";
 import type { Command } from "./performing.ts";
+import type { Step } from "./surroundings.ts";
 
 export interface Case {
   /** A sentence about what the kernel does. */
   readonly name: string;
   readonly mounting: Mounting | null;
-  readonly script: readonly Command[];
+  readonly steps: readonly Step[];
 }
 
 const metacopy: Mounting = { options: "redirect_dir=on,metacopy=on,xino=off", isOneFileSystem: true };
@@ -25,10 +26,21 @@ export const cases: readonly Case[] = [
     "utimes a 3 4; utimes b 3 4",
     "chmod a 700; chmod b 700; open 0 a w; open 1 b w",
   ]),
+  onLayers("a redirect within the directory that another redirect led to starts from there", metacopy, [
+    "open 0 a wc 755; write 0 5 65; link a c",
+    "rename c a 2",
+    "rename c a 2",
+    "mkdir d 755; rename a d/a 0",
+    "lstat d/a",
+  ]),
+  onLayers("cutting a file to the size it has dates it unless it has no page", metacopy, [
+    "open 0 a wc 755; write 0 5 65; open 1 b wc 755; open 2 c wc 755; ftruncate 2 5000; utimes a 3 4; utimes b 3 4; utimes c 3 4",
+    "truncate a 5; truncate b 0; truncate c 5000; utimes a 3 4; truncate a 5",
+  ]),
 ];
 
 function onLayers(name: string, mounting: Mounting, layers: readonly string[]): Case {
-  return { name, mounting, script: onOverlay(mounting, layers.map(commandsOf)) };
+  return { name, mounting, steps: onOverlay(mounting, layers.map(commandsOf)) };
 }
 
 function commandsOf(text: string): Command[] {

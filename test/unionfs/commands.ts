@@ -1,26 +1,66 @@
-/** Random commands for the kernel and for core/unionfs: few names, so that they meet often. */
+/**
+ * Random commands for the kernel and for core/unionfs. What a command is about is chosen when its turn comes, mostly
+ * among what is there by then, so that it seldom fails for want of a file and often meets what went through many hands:
+ * files copied up without data, moved directories, names that were taken away, hard links.
+ */
 import fc from "fast-check";
 import type { Command } from "./performing.ts";
+import type { Step, Surroundings } from "./surroundings.ts";
+
+type Field = (around: Surroundings) => string;
+
+const paths = (from: (around: Surroundings) => readonly string[], otherwise: string): fc.Arbitrary<Field> =>
+  fc.nat(999).map((number) => (around) => chosen(from(around), number) ?? otherwise);
+
+/** One of them, the same as long as it is there: so a shorter script means the same files. */
+function chosen(all: readonly string[], number: number): string | null {
+  let best: string | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  for (const path of all) {
+    let hash = number;
+    for (let at = 0; at < path.length; at++) hash = Math.imul(hash ^ path.charCodeAt(at), 0x9e3779b1);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) >>> 8;
+    if (hash < least) [best, least] = [path, hash];
+  }
+  return best;
+}
+
+const file = paths((around) => around.of("file"), "a");
+const directory = paths((around) => around.of("directory"), "b");
+const anything = paths((around) => around.of(null), "a");
+const gone = paths((around) => around.gone, "c");
 
 const name = fc.constantFrom("a", "a", "b", "b", "c", "d");
 const rare = fc.constantFrom(".", "..", "e", "x".repeat(255), "x".repeat(256));
 const component = fc.oneof({ weight: 40, arbitrary: name }, { weight: 1, arbitrary: rare });
-const path = fc
+const wild = fc
   .tuple(
     fc.array(component, { minLength: 1, maxLength: 3 }),
     fc.oneof({ weight: 20, arbitrary: fc.constant("") }, { weight: 1, arbitrary: fc.constantFrom("/", "//", "/.") }),
   )
   .map(([parts, end]) => `${parts.join("/")}${end}`);
+const wildField = wild.map((path) => () => path);
+const inDirectory = fc.tuple(fc.option(directory, { freq: 3 }), name).map(
+  ([parent, last]): Field =>
+    (around) =>
+      parent === null ? last : `${parent(around)}/${last}`,
+);
+const newName = fc.oneof({ weight: 3, arbitrary: inDirectory }, { weight: 1, arbitrary: gone }, wildField);
+
+/** Mostly `wanted`, sometimes anything. */
+function mostly(wanted: fc.Arbitrary<Field>): fc.Arbitrary<Field> {
+  return fc.oneof({ weight: 8, arbitrary: wanted }, { weight: 1, arbitrary: anything }, wildField);
+}
+
 const target = fc.oneof(
-  path,
-  path.map((each) => `/${each}`),
-  path.map((each) => `../${each}`),
+  wild,
+  wild.map((each) => `/${each}`),
+  wild.map((each) => `../${each}`),
   fc.constantFrom("/", "..", "a", "b/a"),
 );
 const mode = fc.constantFrom("755", "755", "644", "700", "600", "1777", "2775", "4755", "0", "6711");
 const slot = fc.constantFrom("0", "1", "2");
-const size = fc.constantFrom("0", "1", "5", "4096", "5000", "70000");
-const user = fc.constantFrom(["0", "0", ""], ["0", "0", ""], ["1000", "1000", ""], ["1001", "1000", "2000"]);
+const size = fc.constantFrom("0", "1", "5", "5", "4096", "5000", "70000");
 const id = fc.constantFrom("-1", "0", "1000", "1001");
 const group = fc.constantFrom("-1", "0", "1000", "2000");
 const attribute = fc.constantFrom(
@@ -32,60 +72,89 @@ const attribute = fc.constantFrom(
   "trusted.overlay.opaque",
   "user.overlay.x",
 );
-const flags = fc.constantFrom(
-  "r",
-  "rw",
-  "wc",
-  "rwc",
-  "wc",
-  "wcx",
-  "wt",
-  "wca",
-  "rwct",
-  "rn",
-  "rwn",
-  "rwu",
-  "rd",
-  "rcd",
-  "r",
-  "wa",
-);
+const reading = fc.constantFrom("r", "r", "rn", "rd");
+const writing = fc.constantFrom("w", "rw", "wa", "wt", "rwt", "rwn", "w");
+const making = fc.constantFrom("wc", "rwc", "wc", "wcx", "wca", "rwct", "rcd");
+const exchange = fc.constantFrom("0", "0", "0", "1", "2", "2");
+const symlinkToo = fc.constantFrom("", "n");
 
-function command(first: string, ...fields: fc.Arbitrary<string>[]): fc.Arbitrary<Command> {
-  return fc.tuple(...fields).map((rest) => [first, ...rest]);
+function command(first: string, ...fields: fc.Arbitrary<Field | string>[]): fc.Arbitrary<Step> {
+  return fc
+    .tuple(...fields)
+    .map((all) => (around) => [[first, ...all.map((field) => (typeof field === "string" ? field : field(around)))]]);
 }
 
 const constant = fc.constant;
 
-/** Of the root user: what builds trees. */
-export const building: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 6, arbitrary: command("mkdir", path, mode) },
-  { weight: 2, arbitrary: command("rmdir", path) },
-  { weight: 4, arbitrary: command("unlink", path) },
-  { weight: 7, arbitrary: fc.tuple(slot, path, flags, mode).map((fields) => ["open", ...fields]) },
-  { weight: 5, arbitrary: command("write", slot, size, fc.constantFrom("65", "66")) },
-  { weight: 4, arbitrary: command("rename", path, path, fc.constantFrom("0", "0", "0", "1", "2")) },
-  { weight: 3, arbitrary: command("link", path, path) },
-  { weight: 3, arbitrary: command("symlink", target, path) },
-  {
-    weight: 1,
-    arbitrary: command("mknod", path, fc.constantFrom("fifo", "socket", "file"), mode, constant("0"), constant("0")),
-  },
-  {
-    weight: 1,
-    arbitrary: command("mknod", path, fc.constantFrom("character", "block"), mode, constant("1"), constant("3")),
-  },
-  { weight: 2, arbitrary: command("truncate", path, size) },
-  { weight: 2, arbitrary: command("chmod", path, mode) },
-  { weight: 2, arbitrary: command("chown", path, id, group, fc.constantFrom("", "n")) },
-  { weight: 2, arbitrary: command("utimes", path, constant("3"), fc.constantFrom("4", "5"), fc.constantFrom("", "n")) },
-  { weight: 2, arbitrary: command("setx", path, attribute, fc.constantFrom("v", "w", "")) },
-  { weight: 1, arbitrary: command("rmx", path, attribute) },
+/** Takes away all that is in a directory, and it, and makes another one of its name. */
+const remaking = fc.tuple(directory, mode, fc.boolean()).map(
+  ([which, bits, isLeft]): Step =>
+    (around) => {
+      const path = which(around);
+      const within = around.of(null).filter((each) => each.startsWith(`${path}/`) || each === path);
+      const removed = within.toSorted().toReversed();
+      const removing = removed.map((each): Command => [around.is(each, "directory") ? "rmdir" : "unlink", each]);
+      return isLeft ? removing : [...removing, ["mkdir", path, bits]];
+    },
 );
 
+const creating: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: command("mkdir", newName, mode) },
+  { weight: 5, arbitrary: command("open", slot, newName, making, mode) },
+  { weight: 3, arbitrary: command("symlink", target, newName) },
+  {
+    weight: 1,
+    arbitrary: command("mknod", newName, fc.constantFrom("fifo", "socket", "file"), mode, constant("0"), constant("0")),
+  },
+  {
+    weight: 1,
+    arbitrary: command("mknod", newName, fc.constantFrom("character", "block"), mode, constant("1"), constant("3")),
+  },
+  { weight: 4, arbitrary: command("link", mostly(file), newName) },
+);
+
+const moving: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 2, arbitrary: command("rename", mostly(directory), newName, exchange) },
+  { weight: 2, arbitrary: command("rename", mostly(file), newName, exchange) },
+  { weight: 2, arbitrary: command("rename", mostly(anything), mostly(anything), exchange) },
+);
+
+const removing: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 3, arbitrary: command("rmdir", mostly(directory)) },
+  { weight: 4, arbitrary: command("unlink", mostly(anything)) },
+  { weight: 1, arbitrary: remaking },
+);
+
+const filling: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: command("open", slot, mostly(file), writing, mode) },
+  { weight: 5, arbitrary: command("write", slot, size, fc.constantFrom("65", "66")) },
+  { weight: 2, arbitrary: command("truncate", mostly(file), size) },
+);
+
+const changing: fc.Arbitrary<Step> = fc.oneof(
+  command("chmod", mostly(anything), mode),
+  command("chown", mostly(anything), id, group, symlinkToo),
+  command("utimes", mostly(anything), constant("3"), fc.constantFrom("4", "5"), symlinkToo),
+  command("setx", mostly(anything), attribute, fc.constantFrom("v", "w", "")),
+  command("rmx", mostly(anything), attribute),
+);
+
+/** Of the root user: what builds trees. */
+export const building: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 12, arbitrary: creating },
+  { weight: 7, arbitrary: moving },
+  { weight: 6, arbitrary: removing },
+  { weight: 8, arbitrary: filling },
+  { weight: 8, arbitrary: changing },
+);
+
+const user = fc.constantFrom(["0", "0", ""], ["0", "0", ""], ["1000", "1000", ""], ["1001", "1000", "2000"]);
+
 /** Of anybody: also what only looks, and descriptors. */
-export const using: fc.Arbitrary<Command> = fc.oneof(
+export const using: fc.Arbitrary<Step> = fc.oneof(
   { weight: 50, arbitrary: building },
+  { weight: 3, arbitrary: command("open", slot, mostly(file), reading, mode) },
+  { weight: 1, arbitrary: command("open", slot, mostly(directory), constant("rwu"), mode) },
   { weight: 3, arbitrary: command("read", slot, size) },
   {
     weight: 3,
@@ -94,19 +163,20 @@ export const using: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: command("ftruncate", slot, size) },
   { weight: 2, arbitrary: command("fstat", slot) },
   { weight: 2, arbitrary: command("close", slot) },
-  { weight: 1, arbitrary: command("flink", slot, path) },
-  { weight: 2, arbitrary: command("stat", path) },
-  { weight: 2, arbitrary: command("lstat", path) },
-  { weight: 1, arbitrary: command("access", path, fc.constantFrom("0", "1", "2", "4", "7")) },
-  { weight: 1, arbitrary: command("readlink", path) },
-  { weight: 1, arbitrary: command("list", path) },
-  { weight: 1, arbitrary: command("getx", path, attribute) },
-  { weight: 3, arbitrary: user.map((fields) => ["as", ...fields]) },
+  { weight: 1, arbitrary: command("flink", slot, newName) },
+  { weight: 2, arbitrary: command("stat", mostly(anything)) },
+  { weight: 2, arbitrary: command("lstat", mostly(anything)) },
+  { weight: 1, arbitrary: command("access", mostly(anything), fc.constantFrom("0", "1", "2", "4", "7")) },
+  { weight: 1, arbitrary: command("readlink", mostly(anything)) },
+  { weight: 1, arbitrary: command("list", mostly(directory)) },
+  { weight: 1, arbitrary: command("getx", mostly(anything), attribute) },
+  { weight: 2, arbitrary: user.map((fields): Step => ["as", ...fields]) },
+  { weight: 1, arbitrary: constant<Step>(["as", "0", "0", ""]) },
   { weight: 1, arbitrary: command("umask", fc.constantFrom("0", "22", "77")) },
 );
 
 /** Holes are looked for on tmpfs only: how a union copies them is the lower file system's affair. */
-export const seekingHoles: fc.Arbitrary<Command> = command(
+export const seekingHoles: fc.Arbitrary<Step> = command(
   "seek",
   slot,
   fc.constantFrom("0", "1", "4096", "5000", "70000"),

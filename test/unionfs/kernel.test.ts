@@ -20,7 +20,9 @@ import {
 } from "./against-kernel.ts";
 import { cases } from "./cases.ts";
 import { building, seekingHoles, using } from "./commands.ts";
-import { type Command, Performer } from "./performing.ts";
+import { Performer } from "./performing.ts";
+import { shortened } from "./shortening.ts";
+import { carryOut, type Step } from "./surroundings.ts";
 
 const oracle = openOracle();
 const skip = typeof oracle === "string" ? oracle : false;
@@ -34,33 +36,52 @@ after(() => {
   if (typeof oracle !== "string") oracle.close();
 });
 
-function compare(script: readonly Command[], mounting: Mounting | null): void {
-  if (typeof oracle === "string") return;
-  const theirs = comparable(mounting, oracle.run(script));
+/** What differs, or null. */
+async function differenceOf(steps: readonly Step[], mounting: Mounting | null): Promise<string | null> {
+  if (typeof oracle === "string") return null;
   const performer = new Performer();
-  const ours = comparable(mounting, performer.run(script));
-  const difference = firstDifference(script, ours, theirs);
-  if (difference !== null) assert.fail(difference);
-  for (const tree of performer.trees) assert.deepEqual(checkTree(tree, { mayHaveWhiteouts: true }), []);
+  const { script, said } = carryOut(performer, steps);
+  const theirs = comparable(mounting, await oracle.run(script));
+  performed += script.filter(([name]) => name === "view").length;
+  const difference = firstDifference(script, comparable(mounting, said), theirs);
+  if (difference !== null) return difference;
+  const problems = performer.trees.flatMap((tree) => checkTree(tree, { mayHaveWhiteouts: true }));
+  return problems.length > 0 ? problems.join("\n") : null;
 }
 
-function runsFor(share: number): number {
-  return Math.ceil((steps * share) / stepsARun);
+/** Fails with the shortest script that still differs. */
+async function compare(steps: readonly Step[], mounting: Mounting | null): Promise<void> {
+  if ((await differenceOf(steps, mounting)) === null) return;
+  const { script } = carryOut(new Performer(), steps);
+  const short = await shortened(script, async (each) => (await differenceOf(each, mounting)) !== null);
+  assert.fail((await differenceOf(short, mounting)) ?? "it does not differ again");
 }
 
-for (const { name, mounting, script } of cases) test(name, { skip }, () => compare(script, mounting));
+async function compareAll(
+  scripts: fc.Arbitrary<readonly Step[]>,
+  mounting: Mounting | null,
+  share: number,
+): Promise<void> {
+  const property = fc.asyncProperty(scripts, (each) => compare(each, mounting));
+  const { failed, errorInstance, counterexamplePath } = await fc.check(property, {
+    seed,
+    numRuns: Math.ceil((steps * share) / stepsARun),
+    endOnFailure: true,
+  });
+  if (failed) assert.fail(`seed ${seed}, run ${counterexamplePath}: ${String(errorInstance)}`);
+}
+
+for (const { name, mounting, steps } of cases) test(name, { skip }, () => compare(steps, mounting));
 
 test("a tree does what tmpfs does", { skip }, () => {
   const commands = fc.array(fc.oneof({ weight: 12, arbitrary: using }, { weight: 1, arbitrary: seekingHoles }), {
     minLength: stepsARun,
     maxLength: stepsARun,
   });
-  fc.assert(
-    fc.property(commands, (all) => {
-      performed += all.length;
-      compare(onTmpfs(all), null);
-    }),
-    { seed, numRuns: runsFor(0.3) },
+  return compareAll(
+    commands.map((all) => onTmpfs(all)),
+    null,
+    0.3,
   );
 });
 
@@ -70,16 +91,26 @@ for (const mounting of mountings) {
   test(`a union does what overlayfs does, ${options}, ${layers}`, { skip }, () => compareUnions(mounting));
 }
 
-function compareUnions(mounting: Mounting): void {
-  const lower = fc.array(building, { maxLength: 20 });
-  const upper = fc.array(using, { minLength: stepsARun, maxLength: stepsARun });
-  fc.assert(
-    fc.property(fc.array(lower, { minLength: 1, maxLength: 3 }), upper, (lowers, commands) => {
-      performed += commands.length;
-      compare(onOverlay(mounting, [...lowers, commands]), mounting);
-    }),
-    { seed, numRuns: runsFor(0.7 / mountings.length) },
+function compareUnions(mounting: Mounting): Promise<void> {
+  const layer = fc.array(building, { maxLength: 20 });
+  const lowers = fc.oneof(
+    { weight: 5, arbitrary: fc.array(layer, { minLength: 1, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.array(layer, { minLength: 4, maxLength: 7 }) },
   );
+  const upper = fc.array(using, { minLength: stepsARun, maxLength: stepsARun });
+  const scripts = fc
+    .tuple(lowers, upper)
+    .map(([below, above]) => onOverlay(mounting, [...below, above]).map((step) => allowed(mounting, step)));
+  return compareAll(scripts, mounting, 0.7 / mountings.length);
+}
+
+/** With userxattr the kernel forgets that two names of a copied-up symlink or device are one file: no such are made. */
+function allowed({ options }: Mounting, step: Step): Step {
+  if (!options.startsWith("userxattr") || typeof step !== "function") return step;
+  return (around) =>
+    step(around).map(([name = "", path = "", ...rest]) =>
+      name === "link" && !around.is(path, "file") ? ["lstat", path] : [name, path, ...rest],
+    );
 }
 
 test("as many commands were tried as were asked for", { skip }, () => {

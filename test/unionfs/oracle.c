@@ -234,7 +234,7 @@ static void outer(void) {
   else if (is("umount")) say(umount2(f[1], 0));
   else if (is("enter")) enter(f[1]), puts("ok");
   else if (is("leave")) {
-    as_root();
+    as_root(), umask(0);
     for (int i = 0; i < SLOTS; i++) if (slot[i] >= 0) close(slot[i]), slot[i] = -1;
     leave(), puts("ok");
   }
@@ -299,7 +299,9 @@ int main(void) {
     line[length - 1] = 0;
     char *at = line;
     for (int i = 0; i < FIELDS; i++) f[i] = at ? strsep(&at, "\t") : "";
-    if (is("view") || is("upper")) views(); else perform();
+    if (is("=")) puts("="), fflush(stdout);
+    else if (is("view") || is("upper")) views();
+    else perform();
   }
   return fflush(stdout) == 0 ? 0 : 1;
 }

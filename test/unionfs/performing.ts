@@ -79,6 +79,7 @@ export class Performer {
         for (const file of this.#slots.values()) file.close();
         this.#slots.clear();
         this.#user = rootUser;
+        this.#umask = 0;
         return ["ok"];
       default:
         return null;

@@ -2,10 +2,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { mountings, onOverlay, onTmpfs, openOracle, renumbered } from "./against-kernel.ts";
+import { comparable, type Mounting, mountings, onOverlay, onTmpfs, openOracle } from "./against-kernel.ts";
 import { cases } from "./cases.ts";
 import { building, seekingHoles, using } from "./commands.ts";
-import type { Command } from "./performing.ts";
+import { type Command, Performer } from "./performing.ts";
+import { carryOut, type Step } from "./surroundings.ts";
 
 const oracle = openOracle();
 if (typeof oracle === "string") throw new Error(oracle);
@@ -20,23 +21,31 @@ const layers = fc.tuple(
   fc.array(using, { minLength: 40, maxLength: 40 }),
 );
 
-const scripts: (readonly Command[])[] = [
-  ...fc.sample(above, options).map((commands) => short(onTmpfs(commands))),
+const scripts: [Mounting | null, readonly Command[]][] = [
+  ...fc.sample(above, options).map((steps): [null, Command[]] => [null, short(onTmpfs(steps))]),
   ...mountings.flatMap((mounting) =>
-    fc.sample(layers, options).map(([lowers, upper]) => short(onOverlay(mounting, [...lowers, upper]))),
+    fc
+      .sample(layers, options)
+      .map(([lowers, upper]): [Mounting, Command[]] => [mounting, short(onOverlay(mounting, [...lowers, upper]))]),
   ),
-  ...cases.map(({ script }) => script),
+  ...cases.map(({ mounting, steps }): [Mounting | null, readonly Command[]] => [mounting, scriptOf(steps)]),
 ];
 
 /** Views of the steps between are left out: the errno of each and the end tell. */
-function short(script: Command[]): Command[] {
+function short(steps: readonly Step[]): Command[] {
+  const script = scriptOf(steps);
   const last = script.findLastIndex(([name]) => name === "upper");
   return script.filter(([name], at) => (name !== "view" && name !== "upper") || at >= last - 1);
 }
 
-const recorded = scripts.map((script) => ({
-  script: script.map((each) => each.join("\t")),
-  kernel: renumbered(oracle.run(script)),
-}));
+function scriptOf(steps: readonly Step[]): readonly Command[] {
+  return carryOut(new Performer(), steps).script;
+}
+
+const recorded: unknown[] = [];
+for (const [mounting, script] of scripts) {
+  const kernel = comparable(mounting, await oracle.run(script));
+  recorded.push({ script: script.map((each) => each.join("\t")), kernel });
+}
 writeFileSync(join(import.meta.dirname, "recorded.json"), `${JSON.stringify(recorded, null, 1)}\n`);
 oracle.close();

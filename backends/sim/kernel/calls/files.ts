@@ -282,7 +282,11 @@ export class FileCalls extends DescriptorCalls {
   truncate(path: string, size: number): void {
     const location = this.locationOf(path);
     this.writeTo(location, path);
-    this.fileSystem(location).truncate(location.inode, size);
+    const fileSystem = this.fileSystem(location);
+    const { kind, size: oldSize, blocks } = this.statAt(location);
+    const isSame = kind === "file" && oldSize === size && blocks === 0; // nothing to cut and nothing to add: the times stay
+    if (isSame) fileSystem.prepareWrite(location.inode);
+    else fileSystem.truncate(location.inode, size);
   }
 
   setAttributes(path: string, attributes: Attributes, options: { noFollow?: boolean } = {}): void {
