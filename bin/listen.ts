@@ -1,7 +1,7 @@
 /** Listening on a unix socket that only its owner may use, in place of one whose daemon is gone. */
 import { chmodSync, lstatSync, mkdirSync, rmSync } from "node:fs";
-import type { Server } from "node:http";
-import { connect } from "node:net";
+import { connect, type Server } from "node:net";
+
 import { dirname } from "node:path";
 
 /** The path of "unix:///run/tsbox.sock". Throws for any other kind of address. */

@@ -60,6 +60,7 @@ test("what cannot be is one line and exit 1", { skip }, () => {
       /^tsboxd: \/proc\/nowhere: no such file or directory\n$/,
     ],
     [["--idle-minutes", "0"], /expected a number above 0/],
+    [["-H", "unix:///dev/shm/tsbox-nowhere", "--session", "/dev/shm"], /^tsboxd: --session is for --backend sim/],
     [["--nosuch"], /unknown option '--nosuch'/],
   ];
   for (const [args, message] of cases) {

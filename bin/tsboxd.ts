@@ -1,21 +1,15 @@
 /** tsboxd: the engine on this Linux machine, or on a simulated one, behind the Docker Engine API on a unix socket. */
-import { createReadStream, existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { createApi } from "../api/index.ts";
-import type { ByteStream } from "../core/base/bytes.ts";
+import type { Api } from "../api/http.ts";
 import { messageOf } from "../core/base/error.ts";
-import { openEngine } from "../core/engine/open.ts";
-import { embeddedImage, ownImage } from "../core/image/embedded.ts";
+import { version } from "../cli/version.ts";
 import { logRequests } from "./debug-log.ts";
 import { defaultHost, runDirectory } from "./default-host.ts";
 import { defaultCgroupParent } from "../core/runtime/default-spec.ts";
-import { createHttpServer } from "./http-server.ts";
 import { Idle } from "./idle.ts";
 import { listen, refuseTaken, socketPath } from "./listen.ts";
 import { certificateDirectories, registryConfig, type RegistryFlags, standardConfigFile } from "./registry-config.ts";
 import { registryFetch } from "./registry-fetch.ts";
-import { systemInfo } from "./system-info.ts";
 import { openLinuxWorld, type World } from "./world.ts";
 
 interface Options extends RegistryFlags {
@@ -26,6 +20,7 @@ interface Options extends RegistryFlags {
   readonly debug: boolean;
   readonly backend: "linux" | "sim";
   readonly seed: number;
+  readonly session?: string;
   readonly idleMinutes?: number;
 }
 
@@ -45,6 +40,7 @@ const program = new Command("tsboxd")
       .default("linux"),
   )
   .option("--seed <number>", "of the simulated machine's chance", seedOf, 1)
+  .option("--session <directory>", "of the simulated machine: kept there, and lived again at the next start")
   .option("--idle-minutes <minutes>", "end after so long without requests and running containers", positive)
   .option("--config-file <file>", "about registries, in the form of Docker's daemon.json", standardConfigFile)
   .option("--registry-mirror <url>", "ask it before Docker Hub; may be repeated", listed, [])
@@ -66,51 +62,36 @@ function listed(text: string, before: readonly string[]): readonly string[] {
   return [...before, text];
 }
 
-/** The images tsbox brings along, by name. On Linux `ubuntu` is Docker Hub's, on the simulated machine a stand-in. */
-function embeddedIn(backend: Options["backend"]): (name: string) => ByteStream | null {
-  const find = backend === "linux" ? ownImage : embeddedImage;
-  return (name) => {
-    const path = fileURLToPath(new URL(`../dist/images/${find(name)}.tar`, import.meta.url));
-    return existsSync(path) ? createReadStream(path) : null;
-  };
-}
-
 function warn(message: string): void {
   process.stderr.write(`tsboxd: ${message}\n`);
 }
 
 /** The simulated machine's modules are loaded when it is asked for only. */
-async function openWorld(options: Options): Promise<World> {
-  if (options.backend === "linux") return openLinuxWorld(options);
+async function openWorld(options: Options, activity: Idle): Promise<World> {
+  const { backend, debug, seed, session } = options;
+  if (backend === "linux" && session !== undefined)
+    throw new Error("--session is for --backend sim: this machine's containers are kept under --data-root");
+  const fetch = registryFetch({ environment: env, certificates: certificateDirectories });
+  const registry = { fetch, config: registryConfig(options) };
+  const watched = debug ? logRequests : (api: Api): Api => api;
+  if (backend === "linux") return openLinuxWorld({ ...options, registry, watched, activity, warn });
   const { openSimWorld } = await import("./sim-world.ts");
-  return openSimWorld(options.seed);
+  return openSimWorld({ seed, session, registry, watched, activity });
 }
 
 async function main(options: Options): Promise<void> {
   const path = socketPath(options.host);
   await refuseTaken(path);
-  const { debug } = options;
-  const { machine, ports, bootId, admitted, ...world } = await openWorld(options);
-  const registry = {
-    fetch: registryFetch({ environment: env, certificates: certificateDirectories }),
-    config: registryConfig(options),
-  };
-  const engine = await openEngine({ machine, ports, embedded: embeddedIn(options.backend), bootId, warn, registry });
-  const { dataRoot } = machine.disk;
-  const system = systemInfo({ ...world, dataRoot, debug, storageDriver: machine.layers.name, clock: ports.clock });
-  const api = admitted(createApi(engine, system));
   const idle = new Idle();
-  const server = createHttpServer(debug ? logRequests(api) : api, idle);
-
+  const { engine, server, remark, close } = await openWorld(options, idle);
   const end = () => {
     server.close();
-    server.closeAllConnections();
-    void engine.close().finally(() => process.exit(0));
+    void close().finally(() => process.exit(0));
   };
   process.once("SIGTERM", end).once("SIGINT", end);
   await listen(server, path);
   if (options.idleMinutes !== undefined) idle.watch(options.idleMinutes, engine, end);
-  process.stdout.write(`tsboxd ${system.version} listens on ${options.host}\n`);
+  process.stdout.write(`tsboxd ${version} listens on ${options.host}${remark === "" ? "" : `; ${remark}`}\n`);
 }
 
 main(program.parse().opts<Options>()).catch((thrown: unknown) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import test from "node:test";
 import type { Answer, Api } from "../api/http.ts";
-import { encodeText, readAll } from "../core/base/bytes.ts";
+import { decodeBytes, encodeText, readAll } from "../core/base/bytes.ts";
 import { listening } from "./daemon.ts";
 import { Session } from "./testing/session.ts";
 
@@ -70,12 +70,15 @@ test("a file is sent as a body, and an answer is shown while it comes", async ()
 test("what is no HTTP ends its own connection only", async () => {
   const session = await sessionWith(() => Promise.resolve(json([])));
   const { kernel } = session.host;
+  let said = "";
   kernel.launch("nonsense", async (sys) => {
     const fd = sys.socket("unix");
     await sys.connect(fd, { family: "unix", path: "/run/tsbox.sock" });
     await sys.write(fd, encodeText("garbage\r\n\r\n"));
-    return (await sys.read(fd, 100)).length;
+    said = decodeBytes(await sys.read(fd, 1000));
+    return 0;
   });
   await kernel.turns.run();
+  assert.match(said, /^HTTP\/1\.1 400 Bad Request\r\n[^]*malformed HTTP request/);
   assert.equal(await session.run("tsbox ps -q; echo $?"), "0");
 });

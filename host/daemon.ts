@@ -17,6 +17,8 @@ export interface DaemonOptions extends EngineOptions {
   readonly pause: Pause;
   /** Is given the engine once it is open. */
   readonly opened: (engine: Engine) => void;
+  /** Wraps the API, to see what is asked. */
+  readonly watched?: (api: Api) => Api;
 }
 
 /**
@@ -30,7 +32,7 @@ export function daemon(kernel: Kernel, files: HostFiles, options: DaemonOptions)
     const { openSimulatedEngine } = await import("./engine.ts");
     const { api, engine } = await kernel.outside(self, openSimulatedEngine(kernel, files, options));
     options.opened(engine);
-    return listening(kernel, sys, api, options.pause);
+    return listening(kernel, sys, options.watched?.(api) ?? api, options.pause);
   };
 }
 

@@ -14,12 +14,15 @@ import type { Hasher, Random } from "../core/base/ports.ts";
 import type { Engine } from "../core/engine/engine.ts";
 import type { Machine, TaskStart } from "../core/engine/machine.ts";
 import { openEngine } from "../core/engine/open.ts";
+import type { RegistryDependencies } from "../core/engine/registry.ts";
 import { inflate } from "./codecs.ts";
 
 export interface EngineOptions {
   readonly hasher: Hasher;
   /** The tar of an image that comes with tsbox, by its familiar name; null for any other. */
   readonly embedded: (name: string) => Promise<Uint8Array> | null;
+  /** The way to registries outside; without it there is none. */
+  readonly registry?: RegistryDependencies;
   /** Is told of each plan that starts a container or an exec session, the very object. */
   readonly performing: (start: TaskStart) => void;
 }
@@ -44,6 +47,7 @@ export async function openSimulatedEngine(
     bootId,
     warn,
     embedded: (name) => embedded(kernel, options, name),
+    ...(options.registry === undefined ? {} : { registry: options.registry }),
   });
   const api = createApi(engine, {
     version,

@@ -1,7 +1,9 @@
 /**
  * The simulated host, complete: the kernel with its files and programs, tsboxd serving the engine on
- * /run/tsbox.sock, and a login shell on the console. The page's worker runs it, and so does Node.
+ * /run/tsbox.sock, and a login shell on the console. The page's worker runs it, and so does Node, where
+ * clients outside are carried onto that socket.
  */
+import type { Api } from "../api/http.ts";
 import { HostFiles } from "../backends/sim/host-files.ts";
 import type { Input, InputLog } from "../backends/sim/input-log.ts";
 import { bootHost } from "../backends/sim/host.ts";
@@ -13,12 +15,14 @@ import type { WebAssemblyLoader } from "../backends/sim/wasm/loader.ts";
 import { hex } from "../core/base/bytes.ts";
 import type { Hasher } from "../core/base/ports.ts";
 import type { Engine } from "../core/engine/engine.ts";
-import type { TaskStart } from "../core/engine/machine.ts";
+import type { RegistryDependencies } from "../core/engine/registry.ts";
 import type { Origin } from "../core/unionfs/origin.ts";
 import { Console, type ConsoleSize, type Screen } from "./console.ts";
 import type { Pause } from "./event-loop.ts";
-import { daemon } from "./daemon.ts";
+import { daemon, type DaemonOptions } from "./daemon.ts";
 import type { HostView, LayerView, Looked } from "./lens.ts";
+import { Fetches } from "./fetches.ts";
+import { type Client, type Connection, Relay } from "./relay.ts";
 import { addRootFiles, clientNames } from "./root-files.ts";
 
 export interface HostOptions {
@@ -33,6 +37,10 @@ export interface HostOptions {
   readonly hasher: Hasher;
   /** The tar of an image that comes with tsbox, by its familiar name; null for any other. */
   readonly embedded: (name: string) => Promise<Uint8Array> | null;
+  /** The way to registries outside; without it there is none. */
+  readonly registry?: RegistryDependencies;
+  /** Wraps the API, to see what is asked. */
+  readonly watched?: (api: Api) => Api;
   /** Whether tsboxd runs; true if not given. */
   readonly serves?: boolean;
   readonly size: ConsoleSize;
@@ -48,6 +56,10 @@ export interface SimulatedHost {
   resize(size: ConsoleSize): void;
   /** Puts a file into root's home directory; one of that name is replaced. `fileOf` must know its digest. */
   addFile(name: string, digest: string): void;
+  /** A client outside connects to tsboxd's socket. */
+  connect(client: Client): Connection;
+  /** Resolves with the engine when tsboxd listens. */
+  readonly engine: Promise<Engine>;
   look(): Promise<HostView>;
   /** The names in a directory of a container's union, as of its layers 0…`top`. */
   list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
@@ -63,49 +75,96 @@ const loginEnvironment = [
 ];
 
 export function startHost(options: HostOptions): SimulatedHost {
-  const { now, log, seed, size, screen, fileOf } = options;
+  const { now, log, seed } = options;
   let kernel: Kernel | null = null;
   const loader = loaderOf(options, () => kernel);
   kernel = bootHost({ now, pace: log, loader, random: seededRandom(seed) });
   const files = new HostFiles(kernel);
   addRootFiles(files);
+  const console = loggedIn(kernel, options);
+  const { put, relay, fetches } = inputsOf(kernel, console, files, options);
+  const { looked, watching } = watcher(kernel, files);
+  const engine = Promise.withResolvers<Engine>();
+  const opened = (it: Engine): void => {
+    watching.opened(it);
+    engine.resolve(it);
+  };
+  const served = {
+    ...options,
+    ...watching,
+    opened,
+    ...(fetches && { registry: { ...options.registry, fetch: fetches.fetch } }),
+  };
+  if (options.serves !== false) kernel.launch("tsboxd", daemon(kernel, files, served));
+  return {
+    kernel,
+    type: (bytes) => put({ kind: "keys", hex: hex(bytes) }),
+    resize: ({ rows, columns }) => put({ kind: "size", rows, columns }),
+    addFile: (name, digest) => put({ kind: "file", name: fileName(name), digest }),
+    connect: (client) => relay.connect(client),
+    engine: engine.promise,
+    look: async () => (await import("./lens.ts")).look(looked()),
+    list: async (layers, path, top) => (await import("./lens.ts")).originsIn(files, layers, path, top),
+  };
+}
+
+/** A login shell on the console. */
+function loggedIn(kernel: Kernel, { size, screen }: HostOptions): Console {
   const console = new Console(kernel, size, screen);
   console.run("login", async (sys) => {
     sys.changeDirectory("/root");
     await greet(sys);
     return sys.exec("/bin/sh", ["-sh"], loginEnvironment);
   });
-  let looked: Looked = { kernel, files, engine: null, performed: null };
-  const watching = {
-    opened: (engine: Engine) => {
-      looked = { ...looked, engine };
-    },
-    performing: ({ key, plan }: TaskStart) => {
-      looked = { ...looked, performed: { container: key.container, plan } };
-    },
-  };
-  if (options.serves !== false) kernel.launch("tsboxd", daemon(kernel, files, { ...options, ...watching }));
-  const { turns } = kernel;
+  return console;
+}
+
+interface Inputs {
+  /** Admits an input and has it taken in. */
+  readonly put: (input: Input) => void;
+  readonly relay: Relay;
+  /** Null when the host has no network outside. */
+  readonly fetches: Fetches | null;
+}
+
+/** Whatever comes in is written down as it is taken in. */
+function inputsOf(kernel: Kernel, console: Console, files: HostFiles, options: HostOptions): Inputs {
+  const { log, pause, registry, fileOf } = options;
   const take = (input: Input): void => {
     log.note(input);
-    switch (input.kind) {
-      case "keys":
-        return console.type(bytesOf(input.hex));
-      case "size":
-        return console.resize(input);
-      case "file":
-        return files.replace(`/root/${input.name}`, fileOf(input.digest), 0o644);
-    }
+    if ("connection" in input) relay.take(input);
+    else if ("fetch" in input) fetches?.take(input);
+    else if (input.kind === "keys") console.type(bytesOf(input.hex));
+    else if (input.kind === "size") console.resize(input);
+    else files.replace(`/root/${input.name}`, fileOf(input.digest), 0o644);
   };
-  const put = (input: Input): void => turns.admit(() => take(input));
+  const put = (input: Input): void => kernel.turns.admit(() => take(input));
+  const relay = new Relay(kernel, pause, put);
+  const fetches = registry?.fetch ? new Fetches(kernel.turns, registry.fetch, put) : null;
   log.connect(put);
+  void log.replayed.then(() => {
+    relay.hangUp();
+    fetches?.goLive();
+  });
+  return { put, relay, fetches };
+}
+
+/** Keeps what lenses look at. */
+function watcher(
+  kernel: Kernel,
+  files: HostFiles,
+): { looked: () => Looked; watching: Pick<DaemonOptions, "opened" | "performing"> } {
+  let looked: Looked = { kernel, files, engine: null, performed: null };
   return {
-    kernel,
-    type: (bytes) => put({ kind: "keys", hex: hex(bytes) }),
-    resize: ({ rows, columns }) => put({ kind: "size", rows, columns }),
-    addFile: (name, digest) => put({ kind: "file", name: fileName(name), digest }),
-    look: async () => (await import("./lens.ts")).look(looked),
-    list: async (layers, path, top) => (await import("./lens.ts")).originsIn(files, layers, path, top),
+    looked: () => looked,
+    watching: {
+      opened: (engine) => {
+        looked = { ...looked, engine };
+      },
+      performing: ({ key, plan }) => {
+        looked = { ...looked, performed: { container: key.container, plan } };
+      },
+    },
   };
 }
 

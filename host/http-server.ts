@@ -9,44 +9,61 @@ import { type ByteStream, encodeText } from "../core/base/bytes.ts";
 
 const headersMax = 100;
 const statusTexts: Readonly<Record<number, string>> = {
+  100: "Continue",
   101: "UPGRADED",
   200: "OK",
   201: "Created",
   204: "No Content",
   304: "Not Modified",
   400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
   404: "Not Found",
   409: "Conflict",
   500: "Internal Server Error",
   501: "Not Implemented",
+  503: "Service Unavailable",
 };
 
 /** Answers the connection's request. Whatever goes wrong ends this connection and nothing else. */
 export async function serve(connection: Connection, api: Api): Promise<void> {
   const gone = new AbortController();
   try {
-    const request = await readRequest(connection.reader, gone.signal);
+    const request = await readRequest(connection, gone.signal);
     if (request !== null) await send(connection, request, await api(request), gone);
-  } catch {
-    // The client went away, or spoke no HTTP: there is nobody to tell.
+  } catch (thrown) {
+    if (thrown instanceof Malformed) await refuse(connection, thrown).catch(() => {});
+    // Else the client went away: there is nobody to tell.
   } finally {
     gone.abort();
     connection.close();
   }
 }
 
+/** What was sent is no HTTP request. */
+class Malformed extends Error {}
+
+function refuse(connection: Connection, { message }: Malformed): Promise<void> {
+  const body = encodeText(`${JSON.stringify({ message: `malformed HTTP request: ${message}` })}\n`);
+  const headers = { "content-type": "application/json", "content-length": String(body.length), connection: "close" };
+  return connection.write(head(400, headers), body);
+}
+
 /** Null when the client hung up without asking. */
-async function readRequest(reader: ByteReader, signal: AbortSignal): Promise<ApiRequest | null> {
+async function readRequest(connection: Connection, signal: AbortSignal): Promise<ApiRequest | null> {
+  const { reader } = connection;
   const first = await reader.lineOrEnd();
   if (first === null) return null;
   const [, method = "", target = ""] = /^([A-Z]+) (\S+) HTTP\/1\.[01]$/.exec(first) ?? [];
-  if (method === "") throw new Error("no HTTP request");
+  if (method === "") throw new Malformed("it does not begin with a method, a target and HTTP/1.1");
   const headers: Record<string, string> = {};
   for (let line = await reader.line(); line !== ""; line = await reader.line()) {
     const at = line.indexOf(":");
-    if (at < 1 || Object.keys(headers).length >= headersMax) throw new Error("malformed headers");
+    if (at < 1 || Object.keys(headers).length >= headersMax) throw new Malformed("its headers are none, or too many");
     headers[line.slice(0, at).toLowerCase()] = line.slice(at + 1).trim();
   }
+  // curl asks before it sends a large body (RFC 9110, 10.1.1).
+  if (headers["expect"]?.toLowerCase() === "100-continue") await connection.write(head(100, {}));
   return { method, target, headers, body: bodyOf(headers, reader), signal };
 }
 
@@ -58,7 +75,7 @@ function bodyOf(headers: ApiRequest["headers"], reader: ByteReader): ByteStream 
 async function* chunked(reader: ByteReader): ByteStream {
   for (;;) {
     const size = Number.parseInt(await reader.line(), 16);
-    if (!(size >= 0)) throw new Error("malformed chunk");
+    if (!(size >= 0)) throw new Malformed("a chunk has no size");
     if (size > 0) yield* reader.take(size);
     await reader.line();
     if (size === 0) return;

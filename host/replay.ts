@@ -27,7 +27,7 @@ export interface Replayed {
   readonly root: string;
 }
 
-export type World = Pick<HostOptions, "pause" | "hasher" | "embedded" | "fileOf" | "wasmer">;
+export type World = Pick<HostOptions, "pause" | "hasher" | "embedded" | "fileOf" | "wasmer" | "registry">;
 
 export async function replay(session: RecordedSession, world: World): Promise<Replayed> {
   const { pause } = world;

@@ -1,20 +1,45 @@
 /**
  * The input log: all that makes one run of a simulated host differ from another with the same seed. It
- * is what came in (keys, sizes, files) and how far time went while nobody ran, each with the count of
- * turns the kernel had taken. The same host, fed with the log, lives the same life.
+ * is what came in (keys, sizes, files, what clients and the network outside send) and how far time went
+ * while nobody ran, each with the kernel's step. The same host, fed with the log, lives the same life.
  *
  * The log is a pace (kernel/pace.ts): while it has entries to replay it says what time it is and lets
- * them in at their turns; from then on it follows the live pace and writes down what happens.
+ * them in at their steps; from then on it follows the live pace and writes down what happens.
  */
 import type { Pace } from "./kernel/pace.ts";
 
-/** Something from outside; plain JSON. */
+/** Something from outside; plain data. */
 export type Input =
   /** Bytes typed at the console, in hexadecimal digits. */
   | { readonly kind: "keys"; readonly hex: string }
   | { readonly kind: "size"; readonly rows: number; readonly columns: number }
   /** A file put into root's home; its bytes are kept elsewhere, by their digest. */
-  | { readonly kind: "file"; readonly name: string; readonly digest: string };
+  | { readonly kind: "file"; readonly name: string; readonly digest: string }
+  | WireInput
+  | FetchInput;
+
+/** What a client outside does with its connection to the daemon's socket. */
+export type WireInput = { readonly connection: number } & (
+  | { readonly kind: "connect" }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** It has read so many bytes. */
+  | { readonly kind: "taken"; readonly count: number }
+  /** It sends no more, and may go on reading. */
+  | { readonly kind: "end" }
+  | { readonly kind: "close" }
+);
+
+/** What the network outside answers the daemon: the head, the body in parts, and its end or why there is none. */
+export type FetchInput = { readonly fetch: number } & (
+  | {
+      readonly kind: "response";
+      readonly status: number;
+      readonly headers: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: "part"; readonly bytes: Uint8Array }
+  | { readonly kind: "fetched" }
+  | { readonly kind: "failed"; readonly reason: string | null; readonly message: string }
+);
 
 /** Time went to so many nanoseconds since the epoch. */
 interface Passing {
@@ -75,10 +100,10 @@ export class InputLog implements Pace {
 
   turn(step: number, now: bigint): Promise<void> | null {
     this.#step = step;
-    for (let next = this.#next(now); next !== null && next.step === step && next.kind !== "time"; ) {
+    const next = this.#next(now);
+    if (next !== null && next.step === step && next.kind !== "time") {
       this.#at++;
       this.#admit(next);
-      next = this.#next(now);
     }
     return this.#live?.turn(step, now) ?? null;
   }

@@ -13,6 +13,8 @@ export interface Tsboxd extends Daemon {
   readonly directory: string;
   /** Of the daemon that runs now. */
   readonly pid: number;
+  /** What it said when it listened. */
+  readonly remark: string;
   /** Ends the daemon as a crash would; `start` brings the next one up on the same roots. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -40,6 +42,7 @@ export async function startTsboxd({ dataSize, flags = [] }: Choices = {}): Promi
     ...flags,
   ];
   let pid = 0;
+  let remark = "";
   let end: (signal: NodeJS.Signals) => Promise<void> = () => Promise.resolve();
   const start = async () => {
     const daemon = spawn(process.execPath, [program, ...options], { stdio: ["ignore", "pipe", "inherit"] });
@@ -49,8 +52,9 @@ export async function startTsboxd({ dataSize, flags = [] }: Choices = {}): Promi
       daemon.kill(signal);
       await ended;
     };
-    const ready = new Promise<void>((resolve) => createInterface(daemon.stdout).once("line", () => resolve()));
-    await Promise.race([ready, ended.then(() => Promise.reject(new Error("tsboxd ended before it listened")))]);
+    const ready = new Promise<string>((resolve) => createInterface(daemon.stdout).once("line", resolve));
+    const early = ended.then(() => Promise.reject(new Error("tsboxd ended before it listened")));
+    remark = await Promise.race([ready, early]);
   };
   await start();
   const stop = async () => {
@@ -64,6 +68,9 @@ export async function startTsboxd({ dataSize, flags = [] }: Choices = {}): Promi
     directory,
     get pid() {
       return pid;
+    },
+    get remark() {
+      return remark;
     },
     start,
     kill: () => end("SIGKILL"),

@@ -7,17 +7,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { InputLog, type LogEntry } from "../../backends/sim/input-log.ts";
-import type { Pace } from "../../backends/sim/kernel/pace.ts";
-import { seededRandom } from "../../backends/sim/random.ts";
 import { encodeText } from "../../core/base/bytes.ts";
 import { startHost } from "../../host/host.ts";
 import { replay, type RecordedSession, rootOf } from "../../host/replay.ts";
+import { bootTime, dice, pause, size, uneven } from "./uneven.ts";
 
 const sessions = 8;
 const linesOfSession = 10;
 const keysAtOnce = 7;
-const bootTime = 1_767_225_600_000_000_000n;
-const size = { rows: 24, columns: 80 };
 
 /** What a learner might type; some of it is broken off by what comes next. */
 const lines = [
@@ -37,33 +34,7 @@ const lines = [
 ];
 const ends = ["\r", "\r", "\r", "\u0003", "\r\u0003", "\u001a", "\u0004"];
 
-const pause = (): Promise<void> =>
-  new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-
 const world = { pause, hasher: linuxPorts.hasher, embedded: () => null, fileOf: () => new Uint8Array(0) };
-
-/** Numbers below a bound, from a seed. */
-function dice(seed: number): (below: number) => number {
-  const random = seededRandom(seed);
-  return (below) => new DataView(random.bytes(4).buffer).getUint32(0) % below;
-}
-
-/** Time goes on by parts, as a real clock lets it, and sometimes late. */
-function uneven(roll: (below: number) => number): Pace {
-  return {
-    pause,
-    resume: (now) => now + BigInt(roll(1000)) * 1_000_000n,
-    turn: () => null,
-    async idle(now, next, woken) {
-      for (let times = roll(6); times > 0 && !woken.aborted; times--) await pause();
-      if (next === null) return null;
-      if (woken.aborted) return now + BigInt(roll(5)) * 1_000_000n;
-      return roll(3) === 0 ? now + (next - now) / 2n + 1n : next + BigInt(roll(3)) * 777n;
-    },
-  };
-}
 
 async function live(seed: number): Promise<{ session: RecordedSession; root: string }> {
   const roll = dice(seed);

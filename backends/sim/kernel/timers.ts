@@ -23,9 +23,14 @@ export class Timers {
     return this.#heap[0]?.at ?? null;
   }
 
-  /** Fires what is due, in order; what that adds for a time that is past is due as well. */
-  fire(now: bigint): void {
-    for (let next = this.next(); next !== null && next <= now; next = this.next()) this.#removeFirst()?.fire();
+  /** Fires what is due, in order; what that adds for a time that is past is due as well. True when anything was. */
+  fire(now: bigint): boolean {
+    let fired = false;
+    for (let next = this.next(); next !== null && next <= now; next = this.next()) {
+      this.#removeFirst()?.fire();
+      fired = true;
+    }
+    return fired;
   }
 
   #removeFirst(): Timer | undefined {

@@ -46,7 +46,7 @@ const pauseNanos = 8_000_000n;
 export class Turns implements Waker {
   /** Nanoseconds since the epoch. */
   now: bigint;
-  /** How many turns were taken: the kernel's own count, by which inputs are logged. */
+  /** How many things happened (turns, inputs, timers): the kernel's own count, by which inputs are logged. */
   step = 0;
   /** The process whose turn it is. */
   current: Process | null = null;
@@ -152,16 +152,6 @@ export class Turns implements Waker {
     this.wake();
   }
 
-  /** Resolves between two turns; what follows at once happens before the next. */
-  admitted(): Promise<void> {
-    return new Promise((resolve) => {
-      this.admit(() => {
-        this.tell();
-        resolve();
-      });
-    });
-  }
-
   /** The kernel stands still until the promise has settled, and what follows from it has happened. */
   hold(promise: Promise<unknown>): void {
     const settled = (): void => {
@@ -240,22 +230,37 @@ export class Turns implements Waker {
       this.#delivered = false;
       const turn = this.#nextTurn();
       if (turn !== null) await this.#take(turn);
-      else if (!this.#delivered && !(await this.#passTime())) return;
+      else if (this.#delivered) this.step++;
+      else if (!(await this.#passTime())) return;
     }
   }
 
-  /** The outside's part between two turns. */
+  /** The outside's part between two turns: one thing after the other, each once the outside has reacted to the last. */
   async #listen(): Promise<void> {
+    do {
+      await this.#settle();
+      await this.#pace.turn(this.step, this.now);
+    } while (this.#happens());
+  }
+
+  /** The outside does what it does at once. */
+  async #settle(): Promise<void> {
     while (this.#told || this.#outside.size > 0 || this.#unpaused > pauseNanos) {
       this.#told = false;
       this.#unpaused = 0n;
       await Promise.allSettled(this.#outside);
       await this.#pace.pause();
     }
-    await this.#pace.turn(this.step, this.now);
-    for (const act of this.#inputs.splice(0)) act();
-    this.#timers.fire(this.now);
-    if (this.#told) await this.#listen();
+  }
+
+  /** One input, and those whose time has come. */
+  #happens(): boolean {
+    const input = this.#inputs.shift();
+    input?.();
+    const fired = this.#timers.fire(this.now);
+    if (input === undefined && !fired && !this.#told) return false;
+    this.step++;
+    return true;
   }
 
   /** Nobody can run: time goes on. False when nobody waits for it. */
