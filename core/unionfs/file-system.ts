@@ -51,6 +51,7 @@ export interface Attributes {
 
 export interface DirectoryEntry {
   readonly name: string;
+  /** 0 where looking it up is an error: a union's layer may have marks that lead nowhere. */
   readonly inode: Inode;
   readonly kind: NodeKind;
 }

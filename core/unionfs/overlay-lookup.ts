@@ -117,7 +117,7 @@ class Search {
     for (let at = 0; at < places.length && !this.#stop; at++) {
       const { layer, inode: directory } = places[at] as Lower;
       const name = this.#name;
-      this.#isLastLayer = this.#isLast(layer, at === places.length - 1);
+      this.#isLastLayer = this.#isLast(layer, parts);
       const inode = this.#inLayer((this.#layers.lowers[layer] as Branch).tree, directory);
       if (inode === 0) continue;
       if ((needsData || this.#metacopy) && !this.#layers.metacopy) throw new Errno("EPERM", this.#name);
@@ -131,8 +131,8 @@ class Search {
   }
 
   /** What the last layer to be searched says of those below it does not matter. */
-  #isLast(layer: number, isLastPart: boolean): boolean {
-    return this.#layers.followsRedirects ? layer === this.#layers.lowers.length - 1 : isLastPart;
+  #isLast(layer: number, { lowers }: Parts): boolean {
+    return layer === (this.#layers.followsRedirects ? this.#layers.lowers.length - 1 : lowers.at(-1)?.layer);
   }
 
   /** The roots of the layers below one. */

@@ -197,6 +197,8 @@ export class Overlay implements FileSystem {
   link(directory: Inode, name: string, target: Inode): void {
     if (this.peek(target).kind === "directory") throw new Errno("EPERM", name);
     if (this.find(directory, name) !== 0) throw new Errno("EEXIST", name);
+    const { gone, upper: before } = this.#entry(target);
+    if (gone && before === 0) throw new Errno("ENOENT", name);
     const upper = this.#copyUp(target);
     const parent = this.#copyUp(this.#alive(directory));
     const entry = this.#entry(target);
@@ -242,7 +244,7 @@ export class Overlay implements FileSystem {
     else this.#emptyUpper(target, newName);
     const lost = this.#upper.rename(source, name, target, newName);
     if (lost !== null && taken === 0) this.#upper.forget(lost);
-    if (whitesOut) this.#whiteout(source, name);
+    if (whitesOut) this.#whiteout(source, name, this.#upper.node(source));
     if (taken !== 0) this.#loseName(taken);
     this.#moved({ from, name, inode }, to, newName, upper);
     return taken === 0 ? null : taken;
@@ -403,8 +405,25 @@ export class Overlay implements FileSystem {
   }
 
   #listed(directory: Inode, name: string): DirectoryEntry[] {
-    const inode = this.find(directory, name);
-    return inode === 0 ? [] : [{ name, inode, kind: this.#node(this.#entry(inode)).kind }];
+    try {
+      const inode = this.find(directory, name);
+      return inode === 0 ? [] : [{ name, inode, kind: this.#node(this.#entry(inode)).kind }];
+    } catch (refused) {
+      if (!(refused instanceof Errno)) throw refused;
+      return [{ name, inode: 0 as Inode, kind: this.#kindOnTop(directory, name) }];
+    }
+  }
+
+  /** What the topmost part of a name is, whether or not its marks lead anywhere. */
+  #kindOnTop(directory: Inode, name: string): DirectoryEntry["kind"] {
+    const { upper, lowers } = this.#entry(directory);
+    const below = lowers.map((lower) => ({ tree: this.#lower(lower), inode: lower.inode }));
+    const parts = upper === 0 ? below : [{ tree: this.#upper, inode: upper }, ...below];
+    for (const { tree, inode } of parts) {
+      const found = tree.find(inode, name);
+      if (found !== 0) return tree.node(found).kind;
+    }
+    throw new Errno("ENOENT", name);
   }
 
   #remember(directory: Inode, name: string, found: Found): Inode {
@@ -527,8 +546,10 @@ export class Overlay implements FileSystem {
     if (left === 0) this.#change(inode, { gone: true });
   }
 
-  #whiteout(parent: Inode, name: string): void {
-    this.#upper.create(parent, name, { kind: "character", major: 0, minor: 0, mode: 0, uid: 0, gid: 0 });
+  /** What a rename leaves behind is made in its directory, `inheriting` its group where that is set; else a whiteout is made elsewhere and moved. */
+  #whiteout(parent: Inode, name: string, inheriting: Readonly<Node> | null = null): void {
+    const gid = inheriting !== null && (inheriting.mode & 0o2000) !== 0 ? inheriting.gid : 0;
+    this.#upper.create(parent, name, { kind: "character", major: 0, minor: 0, mode: 0, uid: 0, gid });
   }
 
   #hasWhiteout(parent: Inode, name: string): boolean {
@@ -624,7 +645,7 @@ export class Overlay implements FileSystem {
     if (entry.redirect !== null && (!isAbsolute || entry.redirect.startsWith("/"))) return;
     const redirect = isAbsolute ? this.#pathBelow(inode) : entry.name;
     const bytes = encodeText(redirect);
-    if (bytes.length >= redirectBytesMax) throw new Errno("EXDEV", entry.name);
+    if (bytes.length > redirectBytesMax) throw new Errno("EXDEV", entry.name);
     this.#mark(entry.upper as Inode, "redirect", bytes);
     this.#change(inode, { redirect });
   }

@@ -178,23 +178,26 @@ export class Posix {
 
   link(target: string, path: string): void {
     const inode = this.#existing(target, true);
-    const spot = this.#free(path, false);
-    this.#notReadOnly(path);
-    this.#permitLink(inode);
-    this.#permitEntries(spot.directory);
-    this.fileSystem.link(spot.directory, spot.name, inode);
+    const { directory, name } = this.#linkable(inode, path);
+    this.fileSystem.link(directory, name, inode);
   }
 
   /** linkat(2) with AT_EMPTY_PATH: gives a name to what open made without. Others than the opener need CAP_DAC_READ_SEARCH. */
   linkOpened(file: OpenedFile, path: string): void {
     const { actor } = this.view;
     if (file.opener !== actor && !actor.may("CAP_DAC_READ_SEARCH", null)) throw new Errno("ENOENT", path);
-    const spot = this.#free(path, false);
-    this.#notReadOnly(path);
-    this.#permitEntries(spot.directory);
+    const { directory, name } = this.#linkable(file.inode, path);
     const { links } = this.fileSystem.stat(file.inode);
     if (links === 0 && file.flags.unnamed !== true) throw new Errno("ENOENT", path);
-    this.fileSystem.link(spot.directory, spot.name, file.inode);
+    this.fileSystem.link(directory, name, file.inode);
+  }
+
+  #linkable(inode: Inode, path: string): { directory: Inode; name: string } {
+    const spot = this.#free(path, false);
+    this.#notReadOnly(path);
+    this.#permitLink(inode);
+    this.#permitEntries(spot.directory);
+    return spot;
   }
 
   unlink(path: string): void {

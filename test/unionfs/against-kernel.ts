@@ -12,6 +12,8 @@ import type { Step } from "./surroundings.ts";
 /** How a union is mounted. */
 export interface Mounting {
   readonly options: string;
+  /** How it was mounted when the lower layers were written, if otherwise. */
+  readonly below?: string;
   /** Whether all layers lie on one file system. */
   readonly isOneFileSystem: boolean;
 }
@@ -25,6 +27,16 @@ export const mountings: readonly Mounting[] = [
   { options: "redirect_dir=off,metacopy=off,xino=off", isOneFileSystem: false },
   { options: "redirect_dir=on,metacopy=on,xino=on", isOneFileSystem: false },
   { options: "userxattr,xino=off", isOneFileSystem: true },
+  {
+    options: "redirect_dir=follow,metacopy=off,xino=off",
+    below: "redirect_dir=on,metacopy=on,xino=off",
+    isOneFileSystem: true,
+  },
+  {
+    options: "redirect_dir=nofollow,metacopy=off,xino=off",
+    below: "redirect_dir=on,metacopy=off,xino=off",
+    isOneFileSystem: true,
+  },
 ];
 
 export interface Oracle {
@@ -93,19 +105,24 @@ export function onTmpfs(steps: readonly Step[], options = "mode=755"): Step[] {
 
 /**
  * Layers from the bottom: each is written through a union on those below it, so that it has whatever
- * overlayfs writes there. The last is the upper one, looked at after every step, then mounted anew.
+ * overlayfs writes there. The last is the upper one, then mounted anew. Looking finds all names: it is
+ * done after every step, or more seldom, so that a step meets names that nobody has looked for yet.
  */
-export function onOverlay(mounting: Mounting, layers: readonly (readonly Step[])[]): Step[] {
+export function onOverlay(mounting: Mounting, layers: readonly (readonly Step[])[], lookEvery = 1): Step[] {
   const at = (number: number): string => (mounting.isOneFileSystem ? "/mnt" : `/mnt/fs${number}`);
   const last = layers.length - 1;
+  const { below = mounting.options } = mounting;
   const looksAt = (number: number): Command[] => [["view"], ["upper", `${at(number)}/l${number}`]];
   return [
     ["mount", "/mnt", "tmpfs", "mode=755", ""],
     ["mkdir!", "/mnt/m", "755"],
     ...layers.flatMap((_, number) => homeOf(at(number), number, mounting)),
     ...layers.flatMap((steps, number) => {
-      const mounted = unionOf(mounting, at, number);
-      const all = number === last ? steps.flatMap((step) => watched(step, looksAt(last))) : steps;
+      const mounted = unionOf(number === last ? mounting : { ...mounting, options: below }, at, number);
+      const all =
+        number === last
+          ? steps.flatMap((step, at) => (at % lookEvery === 0 ? watched(step, looksAt(last)) : [step]))
+          : steps;
       return [...mounted.before, ...all, ...looksAt(number), ["leave"], ...mounted.after];
     }),
     ...again(unionOf(mounting, at, last)),

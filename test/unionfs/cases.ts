@@ -13,6 +13,7 @@ export interface Case {
   readonly steps: readonly Step[];
 }
 
+const plain: Mounting = { options: "redirect_dir=off,metacopy=off,xino=off", isOneFileSystem: true };
 const metacopy: Mounting = { options: "redirect_dir=on,metacopy=on,xino=off", isOneFileSystem: true };
 
 export const cases: readonly Case[] = [
@@ -37,6 +38,31 @@ export const cases: readonly Case[] = [
     "open 0 a wc 755; write 0 5 65; open 1 b wc 755; open 2 c wc 755; ftruncate 2 5000; utimes a 3 4; utimes b 3 4; utimes c 3 4",
     "truncate a 5; truncate b 0; truncate c 5000; utimes a 3 4; truncate a 5",
   ]),
+  onLayers("a file of a lower layer that lost its name gets no other one", metacopy, [
+    "open 0 b wc 644; link b c; link b e",
+    "open 1 b r; open 2 c r; unlink b; flink 1 d; unlink c; flink 2 d; fstat 2",
+  ]),
+  onLayers(
+    "a redirect that is not followed is refused however many layers there are",
+    {
+      options: "redirect_dir=nofollow,metacopy=off,xino=off",
+      below: "redirect_dir=on,metacopy=off,xino=off",
+      isOneFileSystem: true,
+    },
+    ["", "mkdir c 755", "rename c a 0", "", "", "", "stat a; list ."],
+  ),
+  onLayers("the whiteout that a rename leaves belongs to the directory's group, that of unlink to root", plain, [
+    "mkdir c 755; open 0 c/a wc 755; open 0 c/b wc 755; chown c 1000 1000; chmod c 2775",
+    "rename c/a c/d 0; unlink c/b",
+  ]),
+  onLayers("a redirect of 256 bytes is made, one of 257 is EXDEV", metacopy, [
+    `mkdir a 755; open 0 a/${"x".repeat(253)} wc 755; mkdir a/${"y".repeat(254)} 755; mkdir b 755`,
+    `link a/${"x".repeat(253)} c; rename a/${"y".repeat(254)} b/c 0`,
+  ]),
+  onLayers("whose file it is comes before where its next name would be", plain, [
+    "open 0 a wc 644",
+    "as 1000 1000; open 0 a r; flink 0 b; link a b",
+  ]),
 ];
 
 function onLayers(name: string, mounting: Mounting, layers: readonly string[]): Case {
@@ -44,5 +70,6 @@ function onLayers(name: string, mounting: Mounting, layers: readonly string[]): 
 }
 
 function commandsOf(text: string): Command[] {
-  return text.split(";").map((command) => command.trim().split(" "));
+  const commands = text.split(";").filter((command) => command.trim() !== "");
+  return commands.map((command) => command.trim().split(" "));
 }

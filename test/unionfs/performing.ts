@@ -315,13 +315,25 @@ function hashed(bytes: Uint8Array): string {
 
 function viewOf(place: Place, blocks: boolean, isUpper = false, directory: Inode = place.root, path = ""): string[] {
   const { fileSystem } = place;
-  return fileSystem.list(directory).flatMap(({ name, inode }) => {
-    const stat = fileSystem.stat(inode);
+  return fileSystem.list(directory).flatMap(({ name }) => {
     const at = `${path}/${name}`;
+    const inode = foundIn(fileSystem, directory, name);
+    if (typeof inode === "string") return [`${at} ${inode}`];
+    const stat = fileSystem.stat(inode);
     const told = statLine(place, stat, blocks);
     const line = `${at} ${isUpper ? told.replace(/ #.*/, "") : told}${xattrsOf(fileSystem, inode)}${bodyOf(fileSystem, stat)}`;
     return stat.kind === "directory" ? [line, ...viewOf(place, blocks, isUpper, inode, at)] : [line];
   });
+}
+
+/** Or the errno with which looking it up fails. */
+function foundIn(fileSystem: FileSystem, directory: Inode, name: string): Inode | string {
+  try {
+    return fileSystem.lookup(directory, name);
+  } catch (refused) {
+    if (refused instanceof Errno) return refused.errno;
+    throw refused;
+  }
 }
 
 function xattrsOf(fileSystem: FileSystem, inode: Inode): string {
