@@ -2,6 +2,10 @@
  * The contenders of the bench `unionfs`: ours and the JavaScript file systems of npm, each as the few
  * operations that are timed, by path. The packages are fetched into a scratch directory; they are no
  * dependencies (one is LGPL).
+ *
+ * Of the peers, only @zenfs/core copies up. memfs has no layers at all, unionfs looks in one after the
+ * other and changes what it finds: their change of mode is for information. What somebody has to do
+ * who wants layers of memfs to stay as they are is `memfsCopying`.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -58,8 +62,9 @@ export interface NodeLike {
   renameSync(from: string, to: string): void;
   unlinkSync(path: string): void;
   chmodSync(path: string, mode: number): void;
-  mkdirSync(path: string): void;
-  writeFileSync(path: string, bytes: string): void;
+  mkdirSync(path: string, options?: { recursive: boolean }): void;
+  writeFileSync(path: string, bytes: string | Uint8Array): void;
+  readFileSync(path: string): Uint8Array;
 }
 
 export function nodeLike(name: string, fs: NodeLike, at = ""): FileTree {
@@ -142,7 +147,7 @@ export function ours(shape: Shape): FileTree {
   };
 }
 
-interface Peers {
+export interface Peers {
   readonly memfs: { readonly Volume: new () => NodeLike };
   readonly unionfs: { readonly Union: new () => NodeLike & { use(fs: NodeLike): unknown } };
   readonly zenfs: {
@@ -156,16 +161,20 @@ interface Peers {
   };
 }
 
-/** Fetches the packages; null when there is no registry to fetch them from. */
-export async function fetchPeers(scratch: string): Promise<Peers | null> {
+/** Fetches the packages; false when there is no registry to fetch them from. */
+export function fetchPeers(scratch: string): boolean {
   mkdirSync(scratch, { recursive: true });
   writeFileSync(join(scratch, "package.json"), '{"private":true,"type":"module"}');
   const npm = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "memfs@4", "unionfs@4", "@zenfs/core@2"];
   try {
     execFileSync("npm", npm, { cwd: scratch, stdio: "ignore" });
+    return true;
   } catch {
-    return null;
+    return false;
   }
+}
+
+export async function loadPeers(scratch: string): Promise<Peers> {
   const require = createRequire(join(scratch, "package.json"));
   const zenfs = (await import(
     pathToFileURL(join(scratch, "node_modules/@zenfs/core/dist/index.js")).href
@@ -180,6 +189,21 @@ export function memfs({ memfs: { Volume } }: Peers, shape: Shape): FileTree {
     else for (let file = layer; file < shape.files; file += shape.layers) volume.writeFileSync(pathOf(file), "");
   }
   return nodeLike("memfs", volume);
+}
+
+/** Two volumes, the lower one never changed: whoever wants to change a file copies it to the upper one first. */
+export function memfsCopying({ memfs: { Volume } }: Peers, shape: Shape): FileTree {
+  const lower = new Volume();
+  const upper = new Volume();
+  fill(lower, { ...shape, layers: 1 }, 0);
+  const chmod = (path: string): void => {
+    if (!upper.existsSync(path)) {
+      upper.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+      upper.writeFileSync(path, lower.readFileSync(path));
+    }
+    upper.chmodSync(path, 0o600);
+  };
+  return { ...nodeLike("memfs, copying", upper), chmod };
 }
 
 /** The volume used last is asked first. */

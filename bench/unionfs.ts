@@ -2,27 +2,22 @@
  * core/unionfs beside the JavaScript file systems of npm: what a path costs at 1, 10 and 64 layers in
  * small and large trees, what memory a file takes, that snapshots cost nothing. node:fs on tmpfs is
  * shown for information. @zenfs/core is asked for small trees only: it needs minutes to make a large one.
+ *
+ * Each contender is a process, as it would be used: in one process each would pay for collecting the
+ * others' garbage and run code that the compiler made for all of them. They take turns.
  */
+import { type ChildProcess, fork } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { differencesOf } from "../core/unionfs/diff.ts";
 import type { Inode } from "../core/unionfs/file-system.ts";
 import { Tree } from "../core/unionfs/tree.ts";
-import {
-  directoryOf,
-  fetchPeers,
-  fill,
-  type FileTree,
-  memfs,
-  nodeLike,
-  ourLayer,
-  ours,
-  pathOf,
-  type Shape,
-  unionfs,
-  zenfs,
-} from "./file-trees.ts";
+import { directoryOf, fetchPeers, ourLayer, pathOf, type Shape } from "./file-trees.ts";
 import { judge, type Row } from "./row.ts";
+import type { Turn } from "./unionfs-contender.ts";
+import { type Operation, operations, warmUp } from "./unionfs-operations.ts";
 
 const shapes: readonly Shape[] = [
   { files: 1000, layers: 1 },
@@ -31,120 +26,103 @@ const shapes: readonly Shape[] = [
   { files: 100_000, layers: 64 },
   { files: 1_000_000, layers: 1 },
 ];
-/** Operations timed at once. */
-const batch = 200;
-const kilo64 = 65_536;
-/** Turns that do not count: the compiler needs them. */
-const warmUp = 60;
 
 export async function* bench(rounds: number): AsyncGenerator<Row> {
+  yield* inMemory();
   const scratch = fs.mkdtempSync("/dev/shm/tsbox-bench-");
   try {
-    const peers = await fetchPeers(join(scratch, "peers"));
-    for (const shape of shapes) {
-      const contenders = [ours(shape)];
-      if (peers !== null) contenders.push(memfs(peers, shape));
-      if (peers !== null && shape.files < 1_000_000) contenders.push(unionfs(peers, shape));
-      if (peers !== null && shape.layers === 1 && shape.files <= 1000) contenders.push(await zenfs(peers, shape));
-      if (shape.files < 1_000_000) contenders.push(onTmpfs(scratch, shape));
-      for (const row of operations(shape, rounds)) yield measure(row, contenders, rounds);
-      fs.rmSync(join(scratch, "tree"), { recursive: true, force: true });
-    }
-    yield* inMemory();
+    const hasPeers = fetchPeers(join(scratch, "peers"));
+    for (const shape of shapes) yield* compared(shape, hasPeers, scratch, rounds);
   } finally {
     fs.rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-function onTmpfs(scratch: string, shape: Shape): FileTree {
-  const at = join(scratch, "tree");
-  fs.mkdirSync(at);
-  fill(fs, { ...shape, layers: 1 }, 0, at);
-  return nodeLike("node:fs", fs, at);
+async function* compared(shape: Shape, hasPeers: boolean, scratch: string, rounds: number): AsyncGenerator<Row> {
+  const contenders: Contender[] = [];
+  try {
+    for (const name of namesFor(shape, hasPeers)) contenders.push(await Contender.start(name, shape, scratch));
+    for (const operation of operations(shape)) yield await measure(operation, shape, contenders, rounds);
+  } finally {
+    for (const contender of contenders) contender.end();
+  }
 }
 
-interface Operation {
-  readonly row: string;
-  /** Metadata has to be three times as quick as any peer, bytes nearly as quick as the quickest. */
-  readonly atMost: number;
-  readonly ready?: (tree: FileTree, round: number, count: number) => void;
-  /** The number-th of a round's operations. */
-  readonly once: (tree: FileTree, number: number, round: number) => unknown;
-}
-
-/** Files come from all over the tree, in an order that is the same for everybody. */
-function operations({ files, layers }: Shape, rounds: number): Operation[] {
-  const file = (number: number): number => (number * 7919) % files;
-  const bytes = new Uint8Array(kilo64).fill(7);
-  const mega = new Uint8Array(1 << 20).fill(7);
-  const target = new Uint8Array(1 << 20);
-  const label = (row: string): string => `${row}, ${files} files, ${layers} layers`;
-  const some = Math.min(files, 97);
-  const made = (number: number, round: number): string => `${directoryOf(file(number))}/n${round}-${number}`;
-  const third = 1 / 3;
-  const copied = (number: number, round: number): string => pathOf((round * batch + number) % files);
-  const isRoomy = files >= (rounds + warmUp) * batch;
-  return [
-    { row: label("lookup"), atMost: third, once: (tree, number) => tree.exists(pathOf(file(number))) },
-    { row: label("stat"), atMost: third, once: (tree, number) => tree.stat(pathOf(file(number))) },
-    { row: label("readdir"), atMost: third, once: (tree, number) => tree.list(directoryOf(file(number))) },
-    ...(isRoomy
-      ? [
-          {
-            row: label("copy-up"),
-            atMost: third,
-            once: (tree: FileTree, number: number, round: number) => tree.chmod(copied(number, round)),
-          },
-        ]
-      : []),
-    { row: label("create"), atMost: third, once: (tree, number, round) => tree.create(made(number, round)) },
-    {
-      row: label("rename"),
-      atMost: third,
-      ready: (tree, round, count) => eachOf(count, (number) => tree.create(made(number, 1000 + round))),
-      once: (tree, number, round) => tree.rename(made(number, 1000 + round), made(number, 2000 + round)),
-    },
-    {
-      row: label("unlink"),
-      atMost: third,
-      ready: (tree, round, count) => eachOf(count, (number) => tree.create(made(number, 3000 + round))),
-      once: (tree, number, round) => tree.unlink(made(number, 3000 + round)),
-    },
-    { row: label("write 64 KiB"), atMost: 1 / 0.9, once: (tree, number) => tree.write(pathOf(number % some), bytes) },
-    {
-      row: label("read 64 KiB"),
-      atMost: 1 / 0.9,
-      once: (tree, number) => tree.read(pathOf(number % some), target.subarray(0, kilo64)),
-    },
-    { row: label("write 1 MiB"), atMost: 1 / 0.9, once: (tree, number) => tree.write(pathOf(number % 8), mega) },
-    { row: label("read 1 MiB"), atMost: 1 / 0.9, once: (tree, number) => tree.read(pathOf(number % 8), target) },
+function namesFor({ files, layers }: Shape, hasPeers: boolean): string[] {
+  const isHuge = files >= 1_000_000;
+  const peers = [
+    "memfs",
+    "memfs, copying",
+    ...(isHuge ? [] : ["unionfs"]),
+    ...(files <= 1000 && layers === 1 ? ["zenfs"] : []),
   ];
+  return ["tsbox", ...(hasPeers ? peers : []), ...(isHuge ? [] : ["node:fs"])];
 }
 
-function eachOf(count: number, act: (number: number) => void): void {
-  for (let number = 0; number < count; number++) act(number);
-}
-
-/** Microseconds of processor time an operation, so that who else is busy does not count; nor do the first turns. */
-function measure({ row, atMost, ready, once }: Operation, contenders: readonly FileTree[], rounds: number): Row {
+/** Microseconds an operation: the middle of the rounds. */
+async function measure(operation: Operation, shape: Shape, all: readonly Contender[], rounds: number): Promise<Row> {
+  const contenders = all.filter(({ name }) => name !== "memfs, copying" || operation.copiesUp === true);
   const samples = new Map(contenders.map(({ name }) => [name, [] as number[]]));
-  for (let round = -warmUp; round < rounds; round++) {
-    for (const tree of contenders) {
-      const count = tree.name === "zenfs" ? 2 : batch; // it takes milliseconds for what takes others microseconds
-      ready?.(tree, round + warmUp, count);
-      const begin = process.cpuUsage();
-      for (let number = 0; number < count; number++) once(tree, number, round + warmUp);
-      const { user, system } = process.cpuUsage(begin);
-      if (round >= 0) samples.get(tree.name)?.push((user + system) / count);
+  for (let round = 0; round < warmUp + rounds; round++) {
+    for (const contender of contenders) {
+      const microseconds = await contender.turn({ row: operation.row, round });
+      if (round >= warmUp) samples.get(contender.name)?.push(microseconds);
     }
   }
   const medians = [...samples].map(([name, values]) => [name, middle(values)] as const);
+  const row = `${operation.row}, ${shape.files} files, ${shape.layers} layers`;
+  return judged(row, operation, medians);
+}
+
+function judged(row: string, { atMost, copiesUp }: Operation, medians: readonly (readonly [string, number])[]): Row {
+  const counts = (name: string): boolean =>
+    name !== "node:fs" && (copiesUp !== true || name === "memfs, copying" || name === "zenfs");
+  const counted = medians.slice(1).filter(([name]) => counts(name));
   const peers = Object.fromEntries(medians.slice(1));
-  const inJavaScript = medians.slice(1).filter(([name]) => name !== "node:fs");
-  const fastest = Math.min(...inJavaScript.map(([, value]) => value));
-  const all = inJavaScript.length === 0 ? peers : { ...peers, fastest };
-  const measured = { bench: "unionfs", row, unit: "us", ours: medians[0]?.[1] ?? Number.NaN, peers: all } as const;
-  return judge(measured, { peer: "fastest", atMost });
+  const fastest = Math.min(...counted.map(([, value]) => value));
+  const measured = { bench: "unionfs", row, unit: "us", ours: medians[0]?.[1] ?? Number.NaN } as const;
+  return judge(
+    { ...measured, peers: counted.length === 0 ? peers : { ...peers, fastest } },
+    { peer: "fastest", atMost },
+  );
+}
+
+class Contender {
+  readonly name: string;
+  readonly #process: ChildProcess;
+
+  private constructor(name: string, process: ChildProcess) {
+    this.name = name;
+    this.#process = process;
+  }
+
+  static async start(name: string, { files, layers }: Shape, scratch: string): Promise<Contender> {
+    const file = join(import.meta.dirname, "unionfs-contender.ts");
+    const contender = new Contender(name, fork(file, [name, String(files), String(layers), scratch]));
+    await contender.#answer();
+    return contender;
+  }
+
+  async turn(turn: Turn): Promise<number> {
+    const answer = this.#answer();
+    this.#process.send(turn);
+    return (await answer) as number;
+  }
+
+  end(): void {
+    this.#process.kill();
+  }
+
+  async #answer(): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const failed = (code: number | null): void => reject(new Error(`${this.name} ended with ${code}`));
+    this.#process.once("message", resolve).once("exit", failed);
+    try {
+      return await promise;
+    } finally {
+      this.#process.off("exit", failed);
+    }
+  }
 }
 
 function middle(values: readonly number[]): number {
@@ -153,11 +131,9 @@ function middle(values: readonly number[]): number {
 
 function* inMemory(): Generator<Row> {
   const million = { files: 1_000_000, layers: 1 };
-  globalThis.gc?.();
-  const before = process.memoryUsage().heapUsed;
+  const before = heapUsed();
   const { tree } = ourLayer(million, 0);
-  globalThis.gc?.();
-  const bytes = (process.memoryUsage().heapUsed - before) / million.files;
+  const bytes = (heapUsed() - before) / million.files;
   yield judge(
     { bench: "unionfs", row: "memory a file, 1 M files", unit: "bytes", ours: bytes, peers: { limit: 300 } },
     { peer: "limit", atMost: 1 },
@@ -202,4 +178,11 @@ function timed(act: () => unknown): number {
     return (user + system) / 100;
   });
   return middle(times);
+}
+
+/** Bytes, without what nobody holds any more. */
+function heapUsed(): number {
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+  return process.memoryUsage().heapUsed;
 }

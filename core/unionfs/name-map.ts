@@ -1,37 +1,76 @@
 /**
- * The names of a directory: a persistent map from name to inode number. A trie over 28 bits of the
- * name's hash, 16 ways at each branch; its leaves are flat arrays [hash, name, inode, …] of at most
- * 16 names, replaced as a whole by a change. Branches are changed in place by their owner only.
+ * The names of a directory: a map from name to inode number. A trie over 28 bits of the name's hash,
+ * 16 ways at each branch, whose leaves are hash tables of up to 96 names with open addressing. Its
+ * owner changes it in place; anybody else copies the leaf and what is above it first (owner.ts).
  *
- * More than `collisionsMax` names with one and the same hash are refused with ENOSPC, as ext4's
- * hashed directories do: honest names never come near, and made-up ones cannot make us slow.
+ * More than `namesMax` names with one and the same hash are refused with ENOSPC, as ext4's hashed
+ * directories do: honest names never come near, and made-up ones cannot make us slow.
+ *
+ * Invariant: from the place where a name's hash points to the place where the name is, no place of
+ * its leaf is empty.
  */
 import { Errno } from "../base/errno.ts";
 import { nobody, type Owner } from "./owner.ts";
 
-type Leaf = readonly (number | string)[];
+const bits = 4;
+const ways = 1 << bits;
+const hashBits = 28;
+const namesMax = 96;
+const placesMin = 4;
+const placesMax = 128;
+/** A leaf's places go by bits that branches come to last. */
+const placeShift = hashBits - 7;
 
-interface Branch {
+/** A place is free when its name is "". */
+class Leaf {
+  readonly owner: Owner;
+  names: string[];
+  inodes: number[];
+  count: number;
+
+  constructor(owner: Owner, names: string[], inodes: number[], count: number) {
+    this.owner = owner;
+    this.names = names;
+    this.inodes = inodes;
+    this.count = count;
+  }
+}
+
+class Branch {
   readonly owner: Owner;
   readonly children: Trie[];
+
+  constructor(owner: Owner, children: Trie[]) {
+    this.owner = owner;
+    this.children = children;
+  }
 }
 
 type Trie = Leaf | Branch;
 
-/** A map as a value: keep it and it is a snapshot. */
-export interface NameMap {
-  readonly size: number;
-  readonly trie: Trie;
+const noLeaf = new Leaf(nobody, [""], [0], 0);
+
+/** To be sliced: so V8 makes arrays without holes, of just that size. */
+const freeNames: string[] = [];
+const freeInodes: number[] = [];
+for (let place = 0; place < placesMax; place++) {
+  freeNames.push("");
+  freeInodes.push(0);
 }
 
-const bits = 4;
-const ways = 1 << bits;
-const hashBits = 28;
-const leafMax = 16 * 3;
-const collisionsMax = 64 * 3;
-const emptyLeaf: Leaf = [];
+export class NameMap {
+  readonly owner: Owner;
+  size: number;
+  trie: Trie;
 
-export const noNames: NameMap = { size: 0, trie: emptyLeaf };
+  constructor(owner: Owner, size: number, trie: Trie) {
+    this.owner = owner;
+    this.size = size;
+    this.trie = trie;
+  }
+}
+
+export const noNames: NameMap = new NameMap(nobody, 0, noLeaf);
 
 /** The name that was asked for last: one operation asks several times. */
 let lastName = "";
@@ -53,31 +92,32 @@ function hash(name: string): number {
 }
 
 /** The inode a name stands for, 0 when there is none. */
-export function getName({ trie }: NameMap, name: string): number {
+export function getName(map: NameMap, name: string): number {
   const hashed = hashOf(name);
-  let node = trie;
-  for (let shift = 0; isBranch(node); shift += bits) node = node.children[(hashed >>> shift) & (ways - 1)] ?? emptyLeaf;
-  const at = placeIn(node, hashed, name);
-  return at < 0 ? 0 : (node[at + 2] as number);
+  let node = map.trie;
+  for (let shift = 0; node instanceof Branch; shift += bits) node = childOf(node, hashed >>> shift);
+  return node.inodes[placeOf(node.names, hashed, name)] as number;
 }
 
-/** The map in which `name` stands for `inode`, which is never 0. Throws Errno ENOSPC. */
+/** The map in which `name` stands for `inode`, which is never 0: this one, changed, if it is the owner's. Throws Errno ENOSPC. */
 export function setName(map: NameMap, owner: Owner, name: string, inode: number): NameMap {
-  const known = getName(map, name);
-  if (known === inode) return map;
-  return { size: map.size + (known === 0 ? 1 : 0), trie: put(map.trie, owner, 0, hashOf(name), name, inode) };
+  const own = ownMap(map, owner);
+  own.trie = put(own, own.trie, 0, hashOf(name), name, inode);
+  return own;
 }
 
 export function removeName(map: NameMap, owner: Owner, name: string): NameMap {
   if (getName(map, name) === 0) return map;
   if (map.size === 1) return noNames;
-  return { size: map.size - 1, trie: remove(map.trie, owner, 0, hashOf(name), name) };
+  const own = ownMap(map, owner);
+  own.trie = remove(own.trie, owner, 0, hashOf(name), name);
+  own.size--;
+  return own;
 }
 
 /** Each name with its inode, in no particular order. */
 export function eachName({ trie }: NameMap, visit: (name: string, inode: number) => void): void {
-  if (isBranch(trie)) for (const child of trie.children) eachName({ size: 0, trie: child }, visit);
-  else for (let at = 0; at < trie.length; at += 3) visit(trie[at + 1] as string, trie[at + 2] as number);
+  eachNameOf(trie, visit);
 }
 
 /** The names that stand for something else in the one than in the other; what both share is passed over. */
@@ -89,6 +129,123 @@ export function eachDifference(
   compare(mine.trie, others.trie, 0, visit);
 }
 
+function ownMap(map: NameMap, owner: Owner): NameMap {
+  return map.owner === owner ? map : new NameMap(owner, map.size, map.trie);
+}
+
+function childOf(branch: Branch, hashed: number): Trie {
+  return branch.children[hashed & (ways - 1)] as Trie;
+}
+
+/** Where a name is, or the free place where it would be. */
+function placeOf(names: readonly string[], hashed: number, name: string): number {
+  const mask = names.length - 1;
+  for (let place = (hashed >>> placeShift) & mask; ; place = (place + 1) & mask) {
+    const there = names[place];
+    if (there === name || there === "") return place;
+  }
+}
+
+function put(map: NameMap, trie: Trie, shift: number, hashed: number, name: string, inode: number): Trie {
+  if (trie instanceof Leaf) return putInLeaf(map, trie, shift, hashed, name, inode);
+  const own = trie.owner === map.owner ? trie : new Branch(map.owner, trie.children.slice());
+  const way = (hashed >>> shift) & (ways - 1);
+  own.children[way] = put(map, own.children[way] as Trie, shift + bits, hashed, name, inode);
+  return own;
+}
+
+function putInLeaf(map: NameMap, leaf: Leaf, shift: number, hashed: number, name: string, inode: number): Trie {
+  const place = placeOf(leaf.names, hashed, name);
+  const isNew = leaf.names[place] === "";
+  if (isNew && leaf.count === namesMax) {
+    if (shift >= hashBits) throw new Errno("ENOSPC", name);
+    return put(map, split(leaf, map.owner, shift), shift, hashed, name, inode);
+  }
+  const own = leaf.owner === map.owner ? leaf : copyOf(leaf, map.owner);
+  if (isNew) {
+    map.size++;
+    own.count++;
+    if (own.count * 4 > own.names.length * 3) return grownWith(own, name, inode);
+  }
+  own.names[place] = name;
+  own.inodes[place] = inode;
+  return own;
+}
+
+function copyOf({ names, inodes, count }: Leaf, owner: Owner): Leaf {
+  return new Leaf(owner, names.slice(), inodes.slice(), count);
+}
+
+function grownWith(leaf: Leaf, name: string, inode: number): Leaf {
+  const { names, inodes } = leaf;
+  const places = Math.max(placesMin, names.length * 2);
+  leaf.names = freeNames.slice(0, places);
+  leaf.inodes = freeInodes.slice(0, places);
+  for (let place = 0; place < names.length; place++)
+    if (names[place] !== "") enter(leaf, names[place] as string, inodes[place] as number);
+  enter(leaf, name, inode);
+  return leaf;
+}
+
+function enter({ names, inodes }: Leaf, name: string, inode: number): void {
+  const place = placeOf(names, hash(name), name);
+  names[place] = name;
+  inodes[place] = inode;
+}
+
+function split(leaf: Leaf, owner: Owner, shift: number): Branch {
+  const children: Trie[] = Array.from({ length: ways }, () => noLeaf);
+  const map = new NameMap(owner, 0, noLeaf);
+  for (let place = 0; place < leaf.names.length; place++) {
+    const name = leaf.names[place] as string;
+    if (name === "") continue;
+    const hashed = hash(name);
+    const way = (hashed >>> shift) & (ways - 1);
+    children[way] = put(map, children[way] as Trie, shift + bits, hashed, name, leaf.inodes[place] as number);
+  }
+  return new Branch(owner, children);
+}
+
+/** A branch whose last name goes becomes an empty leaf; half-full branches are left as they are. */
+function remove(trie: Trie, owner: Owner, shift: number, hashed: number, name: string): Trie {
+  if (trie instanceof Leaf) return removeFromLeaf(trie, owner, hashed, name);
+  const own = trie.owner === owner ? trie : new Branch(owner, trie.children.slice());
+  const way = (hashed >>> shift) & (ways - 1);
+  const child = remove(own.children[way] as Trie, owner, shift + bits, hashed, name);
+  own.children[way] = child;
+  return child === noLeaf && own.children.every((each) => each === noLeaf) ? noLeaf : own;
+}
+
+function removeFromLeaf(leaf: Leaf, owner: Owner, hashed: number, name: string): Leaf {
+  if (leaf.count === 1) return noLeaf;
+  const own = leaf.owner === owner ? leaf : copyOf(leaf, owner);
+  own.count--;
+  closeGap(own, placeOf(own.names, hashed, name));
+  return own;
+}
+
+/** Moves up what stands behind a place that becomes free, as far as the invariant asks for it. */
+function closeGap({ names, inodes }: Leaf, from: number): void {
+  const mask = names.length - 1;
+  let gap = from;
+  for (let place = (gap + 1) & mask; names[place] !== ""; place = (place + 1) & mask) {
+    const home = (hash(names[place] as string) >>> placeShift) & mask;
+    if (((place - home) & mask) < ((place - gap) & mask)) continue;
+    names[gap] = names[place] as string;
+    inodes[gap] = inodes[place] as number;
+    gap = place;
+  }
+  names[gap] = "";
+  inodes[gap] = 0;
+}
+
+function eachNameOf(trie: Trie, visit: (name: string, inode: number) => void): void {
+  if (trie instanceof Branch) for (const child of trie.children) eachNameOf(child, visit);
+  else
+    for (let place = 0; place < trie.names.length; place++)
+      if (trie.names[place] !== "") visit(trie.names[place] as string, trie.inodes[place] as number);
+}
+
 function compare(
   mine: Trie,
   others: Trie,
@@ -96,74 +253,18 @@ function compare(
   visit: (name: string, mine: number, others: number) => void,
 ): void {
   if (mine === others) return;
-  if (!isBranch(mine) && !isBranch(others)) return compareLeaves(mine, others, visit);
-  const a = isBranch(mine) ? mine : split(mine, nobody, shift);
-  const b = isBranch(others) ? others : split(others, nobody, shift);
-  for (let way = 0; way < ways; way++)
-    compare(a.children[way] ?? emptyLeaf, b.children[way] ?? emptyLeaf, shift + bits, visit);
+  if (mine instanceof Leaf && others instanceof Leaf) return compareLeaves(mine, others, visit);
+  const a = mine instanceof Branch ? mine : split(mine, nobody, shift);
+  const b = others instanceof Branch ? others : split(others, nobody, shift);
+  for (let way = 0; way < ways; way++) compare(childOf(a, way), childOf(b, way), shift + bits, visit);
 }
 
 function compareLeaves(mine: Leaf, others: Leaf, visit: (name: string, mine: number, others: number) => void): void {
-  for (let at = 0; at < mine.length; at += 3) {
-    const name = mine[at + 1] as string;
-    const place = placeIn(others, mine[at] as number, name);
-    const other = place < 0 ? 0 : (others[place + 2] as number);
-    if (other !== mine[at + 2]) visit(name, mine[at + 2] as number, other);
-  }
-  for (let at = 0; at < others.length; at += 3) {
-    const name = others[at + 1] as string;
-    if (placeIn(mine, others[at] as number, name) < 0) visit(name, 0, others[at + 2] as number);
-  }
-}
-
-function isBranch(trie: Trie): trie is Branch {
-  return !Array.isArray(trie);
-}
-
-function placeIn(leaf: Leaf, hash: number, name: string): number {
-  for (let at = 0; at < leaf.length; at += 3) if (leaf[at] === hash && leaf[at + 1] === name) return at;
-  return -1;
-}
-
-function put(trie: Trie, owner: Owner, shift: number, hash: number, name: string, inode: number): Trie {
-  if (isBranch(trie)) {
-    const own = trie.owner === owner ? trie : { owner, children: trie.children.slice() };
-    const way = (hash >>> shift) & (ways - 1);
-    own.children[way] = put(own.children[way] ?? emptyLeaf, owner, shift + bits, hash, name, inode);
-    return own;
-  }
-  const at = placeIn(trie, hash, name);
-  if (at >= 0) return trie.with(at + 2, inode);
-  if (trie.length < leafMax) return trie.concat([hash, name, inode]);
-  if (shift < hashBits) return put(split(trie, owner, shift), owner, shift, hash, name, inode);
-  if (trie.length >= collisionsMax) throw new Errno("ENOSPC", name);
-  return trie.concat([hash, name, inode]);
-}
-
-function split(leaf: Leaf, owner: Owner, shift: number): Branch {
-  const children: (number | string)[][] = Array.from({ length: ways }, () => []);
-  for (let at = 0; at < leaf.length; at += 3)
-    children[((leaf[at] as number) >>> shift) & (ways - 1)]?.push(
-      leaf[at] as number,
-      leaf[at + 1] as string,
-      leaf[at + 2] as number,
-    );
-  return { owner, children: children.map((child) => (child.length === 0 ? emptyLeaf : child.slice())) };
-}
-
-/** A branch whose last name goes becomes an empty leaf; half-full branches are left as they are. */
-function remove(trie: Trie, owner: Owner, shift: number, hash: number, name: string): Trie {
-  if (!isBranch(trie)) {
-    const at = placeIn(trie, hash, name);
-    return trie.slice(0, at).concat(trie.slice(at + 3));
-  }
-  const own = trie.owner === owner ? trie : { owner, children: trie.children.slice() };
-  const way = (hash >>> shift) & (ways - 1);
-  const child = remove(own.children[way] ?? emptyLeaf, owner, shift + bits, hash, name);
-  own.children[way] = child;
-  return isEmpty(child) && own.children.every(isEmpty) ? emptyLeaf : own;
-}
-
-function isEmpty(trie: Trie): boolean {
-  return !isBranch(trie) && trie.length === 0;
+  eachNameOf(mine, (name, inode) => {
+    const other = others.inodes[placeOf(others.names, hash(name), name)] as number;
+    if (other !== inode) visit(name, inode, other);
+  });
+  eachNameOf(others, (name, inode) => {
+    if (mine.inodes[placeOf(mine.names, hash(name), name)] === 0) visit(name, 0, inode);
+  });
 }
