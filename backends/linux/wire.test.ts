@@ -52,6 +52,7 @@ test("a request says its length, its id and its kind", () => {
     [true, 6, 2],
     [true, 7, 3],
     [true, 8, 4],
+    [true, 9, 5],
   ]);
 });
 
