@@ -6,6 +6,7 @@
 import { PatternRouter } from "hono/router/pattern-router";
 import { TsboxError } from "../core/base/error.ts";
 import type { Engine } from "../core/engine/engine.ts";
+import { archiveRoutes } from "./archive.ts";
 import { containerRoutes } from "./containers.ts";
 import { errorReply, invalid } from "./errors.ts";
 import { eventRoutes } from "./events.ts";
@@ -37,6 +38,7 @@ const families = [
   registryRoutes,
   imageArchiveRoutes,
   imageRoutes,
+  archiveRoutes,
   volumeRoutes,
   networkRoutes,
   eventRoutes,

@@ -8,9 +8,6 @@ import type { Route } from "./route.ts";
 
 const unsupported: readonly [method: Route["method"], path: string, what: string][] = [
   ["GET", "/containers/:id/stats", "container statistics"],
-  ["GET", "/containers/:id/archive", "copying files from a container"],
-  ["HEAD", "/containers/:id/archive", "copying files from a container"],
-  ["PUT", "/containers/:id/archive", "copying files into a container"],
   ["POST", "/containers/:id/update", "updating a container's limits"],
   ["POST", "/containers/prune", "pruning containers"],
   ["POST", "/commit", "committing a container"],

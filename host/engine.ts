@@ -76,6 +76,7 @@ function watched(machine: Machine, performing: (start: TaskStart) => void): Mach
     },
     carryOut: (plan) => machine.carryOut(plan),
     recover: (key) => machine.recover(key),
+    files: (view) => machine.files(view),
     oomKills: (plan) => machine.oomKills(plan),
     close: () => machine.close(),
   };

@@ -23,7 +23,7 @@ export function parseBind(text: string): MountRequest {
     readonly: words.includes("ro"),
     propagation: words.find((word) => propagations.includes(word)) ?? "",
     createSource: true,
-    options: "",
+    options: kind === "volume" && words.includes("nocopy") ? "nocopy" : "",
   };
 }
 

@@ -12,6 +12,7 @@ export const mountSchema = v.object({
   Target: text,
   ReadOnly: truth,
   BindOptions: part({ Propagation: text, CreateMountpoint: truth }),
+  VolumeOptions: part({ NoCopy: truth }),
   TmpfsOptions: part({ SizeBytes: integer, Mode: integer }),
 });
 
@@ -28,8 +29,13 @@ export function mountFromWire(mount: WireMount): MountRequest {
     readonly: mount.ReadOnly,
     propagation: mount.BindOptions.Propagation,
     createSource: mount.BindOptions.CreateMountpoint,
-    options: kind === "tmpfs" ? tmpfsOptions(mount.TmpfsOptions.SizeBytes, mount.TmpfsOptions.Mode) : "",
+    options: optionsOf(kind, mount),
   };
+}
+
+function optionsOf(kind: MountRequest["kind"], { VolumeOptions, TmpfsOptions }: WireMount): string {
+  if (kind === "volume") return VolumeOptions.NoCopy ? "nocopy" : "";
+  return kind === "tmpfs" ? tmpfsOptions(TmpfsOptions.SizeBytes, TmpfsOptions.Mode) : "";
 }
 
 function kindOf(type: string): MountRequest["kind"] {
@@ -81,6 +87,7 @@ export function mountToWire(mount: MountRequest): object {
     ...(mount.source === "" ? {} : { Source: mount.source }),
     Target: mount.target,
     ...(mount.readonly ? { ReadOnly: true } : {}),
+    ...(mount.kind === "volume" && mount.options === "nocopy" ? { VolumeOptions: { NoCopy: true } } : {}),
     ...(mount.propagation === "" ? {} : { BindOptions: { Propagation: mount.propagation } }),
   };
 }

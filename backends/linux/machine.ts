@@ -12,13 +12,16 @@ import * as fs from "node:fs";
 import { join, resolve } from "node:path";
 import { assert } from "../../core/base/assert.ts";
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
+import { Errno, type ErrnoName } from "../../core/base/errno.ts";
 import { TsboxError } from "../../core/base/error.ts";
-import type { Machine, Task, TaskExit, TaskKey, TaskStart } from "../../core/engine/machine.ts";
+import type { ContainerFiles, Machine, Task, TaskExit, TaskKey, TaskStart } from "../../core/engine/machine.ts";
 import { defaultCgroupParent } from "../../core/runtime/default-spec.ts";
 import { PlanError } from "../../core/runtime/plan-error.ts";
 import type { Cgroup, Plan } from "../../core/runtime/plan.ts";
 import { cgroupParent } from "../../core/runtime/spec-for.ts";
 import type { HostTraits } from "../../core/runtime/traits.ts";
+import type { View } from "../../core/runtime/view.ts";
+import { SeenFiles } from "./container-files.ts";
 import { LinuxDisk, makeDirectory } from "./disk.ts";
 import { asErrno, failedWith } from "./errors.ts";
 import { Helper } from "./helper.ts";
@@ -29,7 +32,7 @@ import { compileFilter } from "./seccomp/filter.ts";
 import { LinuxTask, type ProcessIdentity, readExit, type TaskPlace } from "./task.ts";
 import { probeTraits } from "./traits.ts";
 import { warmUp } from "./warm-up.ts";
-import type { Request } from "./wire.ts";
+import type { PerformRequest, Request } from "./wire.ts";
 
 export interface LinuxMachineOptions {
   /** Images, layers, containers. */
@@ -102,6 +105,7 @@ class LinuxMachine implements Machine {
   readonly #tasks = new Map<HostPath, LinuxTask>();
   /** How many tasks, also ones being started, have their sockets in a container's run directory. */
   readonly #users = new Map<string, number>();
+  #views = 0;
 
   constructor({ traits, disk, layers, helper, lock }: Parts) {
     this.traits = traits;
@@ -221,6 +225,16 @@ class LinuxMachine implements Machine {
     }
     this.#keep(place, task);
     return task.wasReleased ? task : end(task, place);
+  }
+
+  files(view: View): ContainerFiles {
+    return new SeenFiles(async () => {
+      const socket = `${this.disk.runRoot}/v${++this.#views}` as HostPath;
+      const resolve: PerformRequest["resolve"] = (join) => this.#identityOf(join.container);
+      const result = await this.#helper.request({ kind: "view", socket, view, resolve });
+      if (result.kind === "failed") throw new Errno(result.failure.errno as ErrnoName, result.failure.path);
+      return socket;
+    });
   }
 
   async oomKills(plan: Plan): Promise<number> {

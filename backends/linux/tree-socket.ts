@@ -12,6 +12,7 @@ import {
   encodeTreeContent,
   encodeTreeFlush,
   encodeTreeOp,
+  encodeWithin,
   FrameReader,
   type TreeReply,
 } from "./wire.ts";
@@ -36,6 +37,11 @@ export class TreeSocket {
     });
     this.#socket.on("error", () => {}); // "close" follows
     this.#closed = new Promise((resolve) => this.#socket.once("close", () => resolve()));
+  }
+
+  /** What is applied goes beneath this directory of the tree. */
+  within(directory: string, keepsKinds: boolean): void {
+    this.#queue(encodeWithin(directory, keepsKinds));
   }
 
   /** Throws Errno with the path in the layer; TsboxError "corrupt" for content that is not as long as announced. */

@@ -11,9 +11,13 @@ import { TsboxError } from "../../core/base/error.ts";
 import type { Change } from "../../core/unionfs/change.ts";
 import { decodeTreeFrame, FrameReader, type TreeFrame } from "./wire.ts";
 
-/** A file's content is to be read before the next change is asked for. Throws Errno with the path in the union. */
-export async function* readUnion(path: HostPath): AsyncGenerator<Change, void, undefined> {
+/**
+ * A file's content is to be read before the next change is asked for. Throws Errno with the path in the union. `ask`:
+ * what a helper that serves more than one union wants to be told first.
+ */
+export async function* readUnion(path: HostPath, ask?: Uint8Array): AsyncGenerator<Change, void, undefined> {
   const socket = connect({ path });
+  if (ask !== undefined) socket.write(ask);
   const frames = framesOf(socket);
   try {
     for (let frame = await next(frames); frame.kind !== "end"; frame = await next(frames)) {

@@ -53,6 +53,7 @@ test("a request says its length, its id and its kind", () => {
     [true, 7, 3],
     [true, 8, 4],
     [true, 9, 5],
+    [true, 10, 6],
   ]);
 });
 

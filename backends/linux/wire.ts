@@ -15,6 +15,7 @@
  *                    16 release: no gate, and "gate" is answered when the program runs), str log ("": none), str exit, str socket, ops
  *     2 carry-out    ops                 3 tree  str root, str socket              4 remove-tree  str path
  *     5 read-tree    str socket, ops: one overlay without upper and work
+ *     6 view         str socket, ops: one spawn, whose child's ops the view's own process performs
  *   ops       u32 count, each: u8 opcode, the fields `writeOp` shows. A spawn's child ops stand in a blob.
  *   reply     u32 id, u8 kind: 1 gate {u32 pid, u64 start time}, 2 done, 3 listening, 4 failed {failure}
  *   failure   u32 host step (2^32-1: before the first step), u32 child step (2^32-1: none), u8 opcode, u32 errno, str path
@@ -30,6 +31,10 @@
  * 3. A tree's socket: one client builds one file tree; ops are not answered until `flush`, or until one fails.
  *   to it     u8 kind, the fields `encodeTreeOp` shows; a file's size bytes follow in content frames
  *   from it   u8 kind: 1 ok, 2 failed {u8 kind of the op, u32 errno, str path}; after failed the helper hangs up
+ *   A view's socket is one too, and its root what its process sees at "/". Its client may also say
+ *             13 within {str directory, u8 1: a directory is not replaced by anything else, nor anything by one},
+ *             14 stat {str path}: 3 stat {u32 type as in st_mode, meta without attributes, u64 size, str target},
+ *             15 read {str path}: it is told as in §4
  *   Nothing is reached outside the root: parents are resolved as in a chroot, the last component never followed.
  *   Devices are made as said: the data root is not a place where they can be opened (nodev or its modes see to it).
  *
@@ -41,7 +46,7 @@ import type { HostPath } from "../../core/base/brand.ts";
 import { concat, decodeBytes, encodeText } from "../../core/base/bytes.ts";
 import { type ErrnoName, errnoName } from "../../core/base/errno.ts";
 import { TsboxError } from "../../core/base/error.ts";
-import type { AttachOptions, Stdio } from "../../core/engine/machine.ts";
+import type { AttachOptions, Stdio, TreeStat } from "../../core/engine/machine.ts";
 import { type Capability, capabilityNumbers } from "../../core/runtime/capabilities.ts";
 import type {
   Cgroup,
@@ -59,6 +64,7 @@ import type {
   Propagation,
 } from "../../core/runtime/plan.ts";
 import type { SeccompProfile } from "../../core/runtime/seccomp.ts";
+import type { View } from "../../core/runtime/view.ts";
 import type { Change, Meta, TreePath } from "../../core/unionfs/change.ts";
 
 /** No frame's body is longer; what carries bytes is cut into several. */
@@ -87,7 +93,14 @@ export type Request =
   | { readonly kind: "carry-out"; readonly plan: Plan }
   | { readonly kind: "tree"; readonly root: HostPath; readonly socket: HostPath }
   | { readonly kind: "remove-tree"; readonly path: HostPath }
-  | { readonly kind: "read-tree"; readonly union: Overlay; readonly socket: HostPath };
+  | { readonly kind: "read-tree"; readonly union: Overlay; readonly socket: HostPath }
+  | ViewRequest;
+
+export interface ViewRequest extends Pick<PerformRequest, "resolve"> {
+  readonly kind: "view";
+  readonly socket: HostPath;
+  readonly view: View;
+}
 
 export interface Reply {
   readonly id: number;
@@ -112,6 +125,7 @@ export type TreeOp = Exclude<Change, { kind: "file" }> | Omit<Extract<Change, { 
 
 export type TreeReply =
   | { readonly kind: "ok" }
+  | { readonly kind: "stat"; readonly stat: TreeStat }
   | { readonly kind: "failed"; readonly op: TreeOpKind; readonly errno: ErrnoName; readonly path: string };
 export type TreeOpKind = Change["kind"] | "content" | "flush";
 
@@ -387,6 +401,7 @@ const requestKinds: Readonly<Record<Request["kind"], number>> = {
   tree: 3,
   "remove-tree": 4,
   "read-tree": 5,
+  view: 6,
 };
 
 /** A default container's plan takes 12 kB, most of it the system call filter. */
@@ -430,6 +445,14 @@ function writeRequest(out: Writer, request: Request): void {
     case "read-tree":
       out.str(request.socket);
       return writeOps(out, [request.union], null);
+    case "view": {
+      const { resolve, view: child } = request;
+      const seccomp = (): never => {
+        throw new TsboxError("invalid", "a view runs nothing that could be filtered");
+      };
+      out.str(request.socket);
+      return writeOps(out, [{ op: "spawn", create: [], join: null, idMaps: null, child }], { resolve, seccomp });
+    }
     default:
       unreachable(request);
   }
@@ -739,6 +762,9 @@ const treeKinds: Readonly<Record<TreeOpKind, number>> = {
   flush: 11,
 };
 const treeFailed = 12;
+const treeWithin = 13;
+const treeStat = 14;
+const treeRead = 15;
 
 export function encodeTreeOp(op: TreeOp): Uint8Array<ArrayBuffer> {
   const out = new Writer().u8(treeKinds[op.kind]).str(op.path);
@@ -791,15 +817,51 @@ const treeNames = new Map<number, TreeOpKind>(
   Object.entries(treeKinds).map(([name, code]) => [code, name as TreeOpKind]),
 );
 
+/** What follows is put beneath this directory. */
+export function encodeWithin(directory: string, keepsKinds: boolean): Uint8Array<ArrayBuffer> {
+  return new Writer()
+    .u8(treeWithin)
+    .str(directory)
+    .u8(keepsKinds ? 1 : 0)
+    .frame();
+}
+
+export function encodeStat(path: string): Uint8Array<ArrayBuffer> {
+  return new Writer().u8(treeStat).str(path).frame();
+}
+
+export function encodeRead(path: string): Uint8Array<ArrayBuffer> {
+  return new Writer().u8(treeRead).str(path).frame();
+}
+
 export function decodeTreeReply(frame: Uint8Array): TreeReply {
   const reader = new Reader(frame);
-  if (reader.u8() === 1) return { kind: "ok" };
+  const kind = reader.u8();
+  if (kind === 1) return { kind: "ok" };
+  if (kind === 3) return { kind: "stat", stat: readStat(reader) };
   return {
     kind: "failed",
     op: treeNames.get(reader.u8()) ?? "flush",
     errno: errnoName(reader.u32()),
     path: reader.str(),
   };
+}
+
+/** The type bits of st_mode (inode(7)). */
+const fileTypes = new Map<number, TreeStat["kind"]>([
+  [0o040000, "directory"],
+  [0o100000, "file"],
+  [0o120000, "symlink"],
+  [0o020000, "character"],
+  [0o060000, "block"],
+  [0o010000, "fifo"],
+  [0o140000, "socket"],
+]);
+
+function readStat(reader: Reader): TreeStat {
+  const kind = fileTypes.get(reader.u32());
+  if (kind === undefined) throw new TsboxError("corrupt", "a tree told of a file of unknown type");
+  return { kind, ...readAttributes(reader), size: Number(reader.u64()), target: reader.str() };
 }
 
 export type TreeFrame =
@@ -842,14 +904,18 @@ function readTreeOp(reader: Reader, kind: Change["kind"], path: TreePath): TreeO
   }
 }
 
-function readMeta(reader: Reader): Meta {
+function readAttributes(reader: Reader): Omit<Meta, "xattrs"> {
   const [mode, uid, gid] = [reader.u32(), reader.u32(), reader.u32()];
-  const mtime = BigInt.asIntN(64, reader.u64()) * billion + BigInt(reader.u32());
+  return { mode, uid, gid, mtime: BigInt.asIntN(64, reader.u64()) * billion + BigInt(reader.u32()) };
+}
+
+function readMeta(reader: Reader): Meta {
+  const attributes = readAttributes(reader);
   const count = reader.u32();
-  if (count === 0) return { mode, uid, gid, mtime, xattrs: noXattrs };
+  if (count === 0) return { ...attributes, xattrs: noXattrs };
   const xattrs = new Map<string, Uint8Array>();
   for (let left = count; left > 0; left--) xattrs.set(reader.str(), reader.blob().slice());
-  return { mode, uid, gid, mtime, xattrs };
+  return { ...attributes, xattrs };
 }
 
 const noXattrs: Meta["xattrs"] = new Map();

@@ -8,9 +8,10 @@ import { assert } from "../../core/base/assert.ts";
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
 import { decodeBytes } from "../../core/base/bytes.ts";
 import { TsboxError } from "../../core/base/error.ts";
-import type { Machine, Task, TaskExit, TaskKey, TaskStart } from "../../core/engine/machine.ts";
+import type { ContainerFiles, Machine, Task, TaskExit, TaskKey, TaskStart } from "../../core/engine/machine.ts";
 import type { Join, Plan } from "../../core/runtime/plan.ts";
 import type { HostTraits } from "../../core/runtime/traits.ts";
+import type { View } from "../../core/runtime/view.ts";
 import { SimDisk } from "./disk.ts";
 import { HostFiles } from "./host-files.ts";
 import { cgroupAt } from "./kernel/cgroup.ts";
@@ -19,6 +20,7 @@ import type { Process } from "./kernel/process.ts";
 import { TreeLayers } from "./layers.ts";
 import { Monitor } from "./monitor.ts";
 import { performHost, type Stage } from "./perform.ts";
+import { SimFiles } from "./seen-files.ts";
 import { simTraits } from "./traits.ts";
 
 export interface Roots {
@@ -110,6 +112,10 @@ export class SimMachine implements Machine {
     if (this.#files.find(path) === null) return "lost";
     const recorded = JSON.parse(decodeBytes(this.#files.read(path))) as { code: number; signal: number; at: string };
     return { ...recorded, at: BigInt(recorded.at) };
+  }
+
+  files(view: View): ContainerFiles {
+    return new SimFiles(this.#stage, view);
   }
 
   async oomKills(plan: Plan): Promise<number> {

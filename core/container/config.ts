@@ -63,7 +63,7 @@ export interface MountRequest {
   readonly propagation: string;
   /** Make a missing host directory: `-v` does, `--mount` does not. */
   readonly createSource: boolean;
-  /** tmpfs options, "size=64m,mode=1777". */
+  /** Of tmpfs, "size=64m,mode=1777"; of volumes, "nocopy". */
   readonly options: string;
 }
 

@@ -8,6 +8,7 @@ import { create } from "./create.ts";
 import { diff } from "./diff.ts";
 import type { Containers } from "./engine.ts";
 import { exportFiles } from "./export.ts";
+import { readArchive, statPath, writeArchive } from "./files.ts";
 import type { Live } from "./live.ts";
 import { logs } from "./logs.ts";
 import { pause, unpause } from "./pause.ts";
@@ -41,6 +42,9 @@ export function containersOf(context: Context): Containers {
     logs: async (ref, options) => logs(context, find(ref), options),
     diff: async (ref) => diff(context, find(ref)),
     export: (ref) => exportFiles(context, find(ref)),
+    statPath: async (ref, path) => statPath(context, find(ref), path),
+    readArchive: async (ref, path) => readArchive(context, find(ref), path),
+    writeArchive: async (ref, path, tar, options) => writeArchive(context, find(ref), path, tar, options),
     plan: async (ref) => {
       const { record } = find(ref);
       return record.plan ?? (await planFor(context, record)).plan;

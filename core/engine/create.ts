@@ -23,6 +23,7 @@ import { capabilitySet } from "../runtime/capability-set.ts";
 import { workingDirectory } from "../runtime/spec-for.ts";
 import { type Context, emit } from "./context.ts";
 import type { CreateRequest } from "./engine.ts";
+import { fillVolumes } from "./files.ts";
 import { Live } from "./live.ts";
 import { mountPoints, mountRequests } from "./mounts.ts";
 import { lowersOf } from "./plan-for.ts";
@@ -166,6 +167,7 @@ async function make(context: Context, draft: ContainerRecord): Promise<Container
       writeOwnFiles(context, draft, files),
     ]);
     const record = { ...draft, mounts };
+    await fillVolumes(context, record);
     await context.records.save(record);
     return record;
   } catch (error) {

@@ -16,7 +16,7 @@ import type { Image, ListedImage, RemovedImage } from "../image/image.ts";
 import type { Platform } from "../image/platform.ts";
 import type { ImagesUsage } from "../image/usage.ts";
 import type { Finding } from "./image-check.ts";
-import type { Attachment, TaskExit } from "./machine.ts";
+import type { Attachment, TaskExit, TreeStat } from "./machine.ts";
 import type { Event, EventFilter } from "./events.ts";
 import type { Registry } from "./registry.ts";
 import type { Difference } from "../unionfs/diff.ts";
@@ -128,8 +128,32 @@ export interface Containers {
   diff(ref: string): Promise<Difference[]>;
   /** The container's files as a tar, without its mounts. Throws not-found at once, conflict with the first byte. */
   export(ref: string): ByteStream;
+  /** What is at a path of the container. Throws not-found. */
+  statPath(ref: string, path: string): Promise<PathStat>;
+  /** A path and all beneath it as a tar. Throws not-found. */
+  readArchive(ref: string, path: string): Promise<Archive>;
+  /** Unpacks a tar in a directory. Throws not-found, invalid, forbidden (read-only). */
+  writeArchive(ref: string, path: string, tar: ByteStream, options: WriteOptions): Promise<void>;
   /** The plan performed by the last start, or the one a start would perform now. */
   plan(ref: string): Promise<Plan>;
+}
+
+/** A symlink's target is where it leads to in the end, absolute. */
+export interface PathStat extends TreeStat {
+  /** The path's last component. */
+  readonly name: string;
+}
+
+export interface Archive {
+  readonly stat: PathStat;
+  readonly tar: ByteStream;
+}
+
+export interface WriteOptions {
+  /** A directory is not replaced by anything else, nor anything else by one. */
+  readonly keepsKinds: boolean;
+  /** What is written belongs to the container's user, not to whom the archive says. */
+  readonly asUser: boolean;
 }
 
 export interface WaitResult {

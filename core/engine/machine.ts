@@ -12,7 +12,8 @@ import type { ContainerId, ExecId, HostPath } from "../base/brand.ts";
 import type { DiffId } from "../image/digest.ts";
 import type { Overlay, Plan } from "../runtime/plan.ts";
 import type { HostTraits } from "../runtime/traits.ts";
-import type { Change } from "../unionfs/change.ts";
+import type { View } from "../runtime/view.ts";
+import type { Change, Entry } from "../unionfs/change.ts";
 import type { Difference } from "../unionfs/diff.ts";
 
 export interface Machine {
@@ -34,6 +35,9 @@ export interface Machine {
    * still at its gate is ended and counts as lost: nothing of its image has run.
    */
   recover(key: TaskKey): Promise<Task | TaskExit | "lost">;
+
+  /** The files that a process sees which performs the view's ops. */
+  files(view: View): ContainerFiles;
 
   /** How often the kernel's out-of-memory killer struck in the task's memory cgroup; read it before undo. */
   oomKills(plan: Plan): Promise<number>;
@@ -145,6 +149,34 @@ export interface Disk {
   stat(path: HostPath): Promise<FileStat | null>;
   /** Removes a file or a whole tree; nothing there is no error. */
   remove(path: HostPath): Promise<void>;
+}
+
+/**
+ * A container's files, as its own processes see them. Paths are the container's: symlinks on the way are followed
+ * inside its root, the last one is not unless the path ends in "/" or "/.". Failures throw Errno, also what the view
+ * itself fails at.
+ */
+export interface ContainerFiles {
+  stat(path: string): Promise<TreeStat>;
+  /** The thing itself, its path being "", and all that is in it, each directory before what it holds. */
+  read(path: string): AsyncIterable<Entry>;
+  /**
+   * Puts entries beneath a directory. Throws Errno EISDIR or ENOTDIR rather than replace a directory by something else
+   * or something else by one, when `keepsKinds`.
+   */
+  write(directory: string, entries: AsyncIterable<Entry>, options?: { readonly keepsKinds: boolean }): Promise<void>;
+}
+
+export interface TreeStat {
+  readonly kind: "file" | "directory" | "symlink" | "character" | "block" | "fifo" | "socket";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Nanoseconds since the epoch. */
+  readonly mtime: bigint;
+  readonly size: number;
+  /** A symlink's; "" for others. */
+  readonly target: string;
 }
 
 export interface FileStat {

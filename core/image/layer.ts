@@ -11,7 +11,7 @@
 import type { ByteStream } from "../base/bytes.ts";
 import { encodeText } from "../base/bytes.ts";
 import { TsboxError } from "../base/error.ts";
-import type { Change, Meta, TreePath } from "../unionfs/change.ts";
+import type { Change, Entry, Meta, TreePath } from "../unionfs/change.ts";
 import { readTar, type TarEntry } from "./tar.ts";
 import { type TarItem, writeTar } from "./tar-write.ts";
 
@@ -43,6 +43,16 @@ export async function* changesOfTar(tar: ByteStream, what: string): AsyncGenerat
   }
 }
 
+/** A tar that is no layer, entry by entry: names that would be whiteouts are names. */
+export async function* entriesOfTar(tar: ByteStream, what: string): AsyncGenerator<Entry, void, undefined> {
+  for await (const entry of readTar(tar, what)) {
+    const refused: Refuse = (message) => refuse(entry, what, message);
+    const change = entryOf(entry, cleanPath(entry.name, refused), refused);
+    if (change.kind === "whiteout") throw refused("is overlayfs's mark for a deleted file, which no file can be");
+    yield change;
+  }
+}
+
 function unpackedText(): string {
   return `more than ${unpackedMax.bytes / 2 ** 30} GiB or ${unpackedMax.entries} entries, which is the limit`;
 }
@@ -64,7 +74,12 @@ function refuse({ name, offset }: TarEntry, what: string, message: string): Tsbo
 function changeOf(entry: TarEntry, refuse: Refuse): Change {
   const path = cleanPath(entry.name, refuse);
   const name = path.slice(path.lastIndexOf("/") + 1);
-  if (name.startsWith(whiteoutPrefix)) return whiteoutOf(path, name, refuse);
+  return name.startsWith(whiteoutPrefix) ? whiteoutOf(path, name, refuse) : entryOf(entry, path, refuse);
+}
+
+type EntryOrWhiteout = Exclude<Change, { kind: "opaque" }>;
+
+function entryOf(entry: TarEntry, path: TreePath, refuse: Refuse): EntryOrWhiteout {
   if (entry.kind === "hardlink")
     return { kind: "hardlink", path: notRoot(path, refuse), target: linkTarget(entry, path, refuse) };
   const meta = metaOf(entry, refuse);
@@ -127,7 +142,7 @@ function deviceOf(
   path: TreePath,
   meta: Meta,
   refuse: Refuse,
-): Change {
+): EntryOrWhiteout {
   if (major < 0 || minor < 0 || major > majorMax || minor > minorMax)
     throw refuse(`is a device with the numbers ${major}:${minor}, which cannot be`);
   return kind === "character" && major === 0 && minor === 0

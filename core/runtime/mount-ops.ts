@@ -171,6 +171,17 @@ function userMountOps(mount: Mount, input: MountInput): ChildOp[] {
   return bindOps({ ...mount, flags, propagation: propagationOf(mount) });
 }
 
+/** The user's mounts of the host's files, shallow ones first; devices open nowhere in them. */
+export function volumeOps(mounts: readonly Mount[]): ChildOp[] {
+  const placed = mounts.flatMap((mount): Placed[] => {
+    const flags: MountFlag[] = mount.readonly ? ["ro", "nodev"] : ["nodev"];
+    return mount.kind === "tmpfs"
+      ? []
+      : [{ target: mount.target, ops: bindOps({ ...mount, flags, propagation: "rprivate" }) }];
+  });
+  return placed.toSorted((one, other) => depth(one) - depth(other)).flatMap(({ ops }) => ops);
+}
+
 function isBelow(path: string, top: string): boolean {
   return path === top || path.startsWith(`${top}/`);
 }

@@ -44,3 +44,6 @@ export type Change =
   | { readonly kind: "whiteout"; readonly path: TreePath }
   /** Nothing of the directory's content below this layer shows. */
   | { readonly kind: "opaque"; readonly path: TreePath };
+
+/** A change that only adds: what a file tree by itself is made of. */
+export type Entry = Exclude<Change, { kind: "whiteout" | "opaque" }>;

@@ -6,11 +6,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { ContainerPath, HostPath } from "../../core/base/brand.ts";
-import { decodeBytes, readAll } from "../../core/base/bytes.ts";
-import type { Task } from "../../core/engine/machine.ts";
+import { decodeBytes, readAll, streamOf } from "../../core/base/bytes.ts";
+import type { ContainerFiles, Task } from "../../core/engine/machine.ts";
 import type { DiffId } from "../../core/image/digest.ts";
 import type { Mount } from "../../core/runtime/mount.ts";
 import { PlanError } from "../../core/runtime/plan-error.ts";
+import { undo } from "../../core/runtime/undo.ts";
+import { viewOfRunning, viewOfStill } from "../../core/runtime/view.ts";
+import type { Entry, Meta, TreePath } from "../../core/unionfs/change.ts";
 import {
   busyboxLayers,
   collect,
@@ -159,6 +162,51 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
         for (const { time } of log) assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/);
       },
     );
+
+    /** Whatever symlinks say: the files seen from outside are those that the container's own processes see. */
+    async function looksInside(files: ContainerFiles): Promise<void> {
+      assert.deepEqual([(await files.stat("/out")).kind, (await files.stat("/out")).target], ["symlink", "/../../.."]);
+      assert.equal((await files.stat("/out/mark")).size, 5);
+      await assert.rejects(files.stat("/out/nosuch"), { errno: "ENOENT" });
+      await assert.rejects(files.stat("/loop/x"), { errno: "ELOOP" });
+      const meta = { mode: 0o640, uid: 3, gid: 4, mtime: 1_700_000_000_123_456_789n, xattrs: new Map() };
+      const path = "out/new/deep" as TreePath;
+      const entries = async function* (): AsyncGenerator<Entry, void, undefined> {
+        yield { kind: "file", path, meta, size: 3, content: streamOf(new Uint8Array([1, 2, 3])) };
+      };
+      await files.write("/out", entries());
+      assert.deepEqual(await files.stat("/new/deep"), { kind: "file", ...without(meta), size: 3, target: "" });
+      const found: string[] = [];
+      for await (const { kind, path: at } of files.read("/new")) found.push(`${kind} ${at}`);
+      assert.deepEqual(found, ["directory ", "file deep"]);
+      await assert.rejects(files.write("/mark", entries()), { errno: "ENOTDIR" });
+    }
+
+    const script = shell("echo mark > /mark; ln -s /../../.. /out; ln -s loop /loop; echo ready; sleep 100");
+
+    container(
+      "the files of a running container are seen from within it, symlinks or not",
+      { argv: script },
+      async (made) => {
+        const task = await ready(made);
+        await looksInside(world.machine.files(viewOfRunning(made.id, made.plan)));
+        await task.signal(SIGKILL);
+        await ended(task);
+      },
+    );
+
+    container("so are those of one that has ended, put together for the moment", { argv: script }, async (made) => {
+      const task = await ready(made);
+      await task.signal(SIGKILL);
+      await ended(task);
+      await world.machine.carryOut(undo(made.plan));
+      const { layers: driver, traits } = world.machine;
+      const root = driver.overlay(made.id, layers.busybox);
+      const view = { root, mounts: [], traits, ownUsers: false };
+      await looksInside(world.machine.files(viewOfStill({ ...view, readonly: false })));
+      const protectedFiles = world.machine.files(viewOfStill({ ...view, readonly: true }));
+      await assert.rejects(protectedFiles.write("/", oneDirectory()), { errno: "EROFS" });
+    });
 
     for (const [what, program, errno] of [
       ["a command that does not exist", "nosuchcommand", "ENOENT"],
@@ -743,6 +791,18 @@ function failsAtExec(errno: string): (thrown: unknown) => boolean {
     assert.deepEqual([thrown.failure.op, thrown.failure.errno], ["exec", errno]);
     assert.match(thrown.failure.step, /^\d+\.\d+$/);
     return true;
+  };
+}
+
+function without({ mode, uid, gid, mtime }: Meta): Omit<Meta, "xattrs"> {
+  return { mode, uid, gid, mtime };
+}
+
+async function* oneDirectory(): AsyncGenerator<Entry, void, undefined> {
+  yield {
+    kind: "directory",
+    path: "d" as TreePath,
+    meta: { mode: 0o755, uid: 0, gid: 0, mtime: 0n, xattrs: new Map() },
   };
 }
 

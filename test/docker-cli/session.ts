@@ -208,7 +208,7 @@ function underTerminal(args: readonly string[]): string[] {
 }
 
 /** What differs from run to run: ids, made-up names, lengths of time, numbers of terminals. */
-function mask(text: string): string {
+export function mask(text: string): string {
   return text
     .replace(/\b[0-9a-f]{64}\b/g, "<id>")
     .replace(/\b[0-9a-f]{12}\b/g, "<short id>")

@@ -14,7 +14,10 @@ import type { Kernel } from "./kernel.ts";
 /** What to run in the machine. */
 export interface GuestCommand {
   readonly argv: readonly string[];
+  /** Where the checkout is, … */
   readonly directory: string;
+  /** … and where its files are to be taken from, all but node_modules. */
+  readonly copy: string;
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -75,7 +78,7 @@ exec $b switch_root /root /.stage2
 `;
 }
 
-function stage2Script(kernel: Kernel, { argv, directory, environment }: GuestCommand): string {
+function stage2Script(kernel: Kernel, { argv, directory, copy, environment }: GuestCommand): string {
   const exports = Object.entries(environment).map(([name, value]) => `export ${name}=${quote(value)}`);
   return `#!/bin/sh
 mount -t proc proc /proc
@@ -85,9 +88,10 @@ mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 # What may lie where the file systems in memory go is kept by a bind, and put back.
-mkdir -p /.modules /.checkout /lib/modules
+mkdir -p /.modules /.checkout /.installed /lib/modules
 mount --bind ${quote(join(kernel.tree, "lib/modules"))} /.modules
-mount --bind ${quote(directory)} /.checkout
+mount --bind ${quote(copy)} /.checkout
+mount --bind ${quote(join(directory, "node_modules"))} /.installed
 for d in /run /tmp /var/tmp; do mount -t tmpfs -o mode=1777 tmpfs $d; done
 mkdir -p /var/lib/tsbox
 mount -t tmpfs tmpfs /var/lib/tsbox
@@ -97,6 +101,7 @@ modprobe loop && modprobe ext4 && truncate -s 2G /run/disk && mkfs.ext4 -q /run/
 chmod 1777 /dev/shm
 mkdir -p ${quote(directory)}
 mount --bind /.checkout ${quote(directory)}
+mount --bind /.installed ${quote(join(directory, "node_modules"))}
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 echo "+cpu +memory +pids +io +cpuset" > /sys/fs/cgroup/cgroup.subtree_control
 for m in ${laterModules.join(" ")}; do modprobe -q $m; done

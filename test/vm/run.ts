@@ -3,12 +3,14 @@
  * checkout as root in a virtual machine with Debian's kernel and cgroup v2 alone, and ends with its exit code.
  *
  * The machine sees the host's files, read-only with a layer in memory above; so the same Node and the same tests run
- * there. It is emulated (qemu's TCG), because nested virtualisation cannot be relied on: expect a tenth of the speed.
+ * there. Of the checkout it sees a copy: the guest remembers a file's size, and one that is edited on the host while
+ * the machine runs would be cut short in it. The machine is emulated (qemu's TCG), because nested virtualisation cannot
+ * be relied on: expect a tenth of the speed.
  * TSBOX_VM_ACCEL=kvm uses the processor's own.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -38,7 +40,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const argv = positionals.length > 0 ? positionals : [process.execPath, ...kernelTests];
-  return await boot(findKernel(cache), guestCommand(argv), Number(values.memory), Number(values.timeout));
+  return await boot(findKernel(cache), argv, Number(values.memory), Number(values.timeout));
 }
 
 function whyNot(): string | null {
@@ -53,16 +55,25 @@ function onPath(program: string): boolean {
   return (process.env["PATH"] ?? "").split(":").some((directory) => existsSync(join(directory, program)));
 }
 
-function guestCommand(argv: readonly string[]): GuestCommand {
+function guestCommand(argv: readonly string[], copy: string): GuestCommand {
   const path = `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
-  return { argv, directory: checkout, environment: { PATH: path, HOME: "/root", TSBOX_VM: "1" } };
+  return { argv, directory: checkout, copy, environment: { PATH: path, HOME: "/root", TSBOX_VM: "1" } };
 }
 
-async function boot(kernel: Kernel, command: GuestCommand, memoryMb: number, timeoutS: number): Promise<number> {
+/** All but what is installed and git's own, which nobody edits. */
+function copyCheckout(copy: string): void {
+  const left = new Set(["node_modules", ".git"].map((name) => join(checkout, name)));
+  cpSync(checkout, copy, { recursive: true, filter: (path) => !left.has(path) });
+  mkdirSync(join(copy, "node_modules"));
+}
+
+async function boot(kernel: Kernel, argv: readonly string[], memoryMb: number, timeoutS: number): Promise<number> {
   const directory = scratch("vm", tmpdir());
   const started = performance.now();
   let share: ChildProcess | null = null;
   try {
+    copyCheckout(join(directory, "checkout"));
+    const command = guestCommand(argv, join(directory, "checkout"));
     writeFileSync(join(directory, "initramfs"), makeInitramfs(kernel, command));
     share = await shareRoot(join(directory, "share"));
     await runMachine(qemuArguments(directory, kernel, memoryMb), timeoutS);

@@ -140,7 +140,8 @@ static _Noreturn void run_request(const struct request *request, int signals) {
   switch (request->kind) {
     case REQUEST_PERFORM: monitor_prepare(), monitor(request, reply);
     case REQUEST_CARRY_OUT: carry_out(request, reply);
-    case REQUEST_TREE: serve_tree(request, reply);
+    case REQUEST_TREE:
+    case REQUEST_VIEW: serve_tree(request, reply);
     case REQUEST_READ_TREE: serve_union(request, reply);
     default: remove_whole_tree(request, reply);
   }

@@ -102,5 +102,11 @@ export function everyRequest(): readonly Request[] {
     { kind: "tree", root: host("/root"), socket: host("/s") },
     { kind: "remove-tree", path: host("/root") },
     { kind: "read-tree", union: { ...overlay, upper: host(""), work: host("") }, socket: host("/s") },
+    {
+      kind: "view",
+      socket: host("/s"),
+      view: childOps.filter(({ op }) => op !== "seccomp"),
+      resolve: () => ({ pid: 7, startTime: 1n << 40n }),
+    },
   ];
 }

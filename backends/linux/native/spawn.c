@@ -207,6 +207,24 @@ void task_abandon(struct task *task) {
   task->pid = -1;
 }
 
+int enter_view(const struct request *request, struct failure *failure) {
+  struct ops ops = request->ops;
+  struct op spawn, op;
+  if (ops.count != 1) return failure->error = EINVAL, -1;
+  next_op(&ops, &spawn);
+  int *prepared = spawn.code == OP_SPAWN ? prepare(&spawn, failure) : NULL;
+  if (!prepared) return failure->error = failure->error ? failure->error : EINVAL, -1;
+  struct child child = {.monitor = -1, .prepared = prepared};
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // as in start_clean
+  for (ops = child_ops(&spawn); child.index < ops.count; child.index++) {
+    next_op(&ops, &op);
+    if (perform_child_op(&op, &child) == 0) continue;
+    *failure = (struct failure){.child = (int)child.index, .op = op.code, .error = errno, .path = fault};
+    return -1;
+  }
+  return 0;
+}
+
 int spawn(const struct op *op, const int stdio[3], struct task *task, struct failure *failure) {
   *task = (struct task){.pid = -1, .pidfd = -1, .channel = -1, .master = -1};
   task->own_pids = op->v[0].number & CLONE_NEWPID;

@@ -13,6 +13,9 @@ struct task {
 // Clones the child, which then performs its ops. On failure nothing of it is left, and `failure` says where.
 int spawn(const struct op *op, const int stdio[3], struct task *task, struct failure *failure);
 
+// Performs the ops of a view's spawn in this very process, which then sees what a child would see.
+int enter_view(const struct request *request, struct failure *failure);
+
 // Opens the gate; the child may still be on its way there.
 int task_release(struct task *task);
 

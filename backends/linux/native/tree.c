@@ -1,6 +1,8 @@
 #include "tree.h"
 #include "monitor.h"
 #include "paths.h"
+#include "spawn.h"
+#include "view.h"
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -27,6 +29,7 @@ struct directory_time {
 };
 
 static int root = -1, client = -1;
+static bool keeps_kinds;  // a directory is not replaced by something else, nor anything else by a directory
 static const char *failed_path;
 
 // Entries of one directory come together: its descriptor is kept.
@@ -133,6 +136,7 @@ static int replace_by_directory(int parent, const char *name) {
   struct stat info;
   if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) < 0) return -1;
   if (S_ISDIR(info.st_mode)) return open_made(parent, name);
+  if (keeps_kinds) return errno = ENOTDIR, -1;
   if (unlinkat(parent, name, 0) < 0 || mkdirat(parent, name, 0755) < 0) return -1;
   int fd = open_made(parent, name);
   return fd >= 0 && is_whiteout(&info) && set_opaque(fd) < 0 ? close_keep(fd), -1 : fd;
@@ -171,6 +175,14 @@ static int add_whiteout(const char *path) {
   return S_ISDIR(info.st_mode) ? add_opaque(path) : 0;
 }
 
+// Makes room for what is no directory.
+static int clear_place(int parent, const char *name) {
+  struct stat info;
+  if (keeps_kinds && fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode))
+    return errno = EISDIR, -1;
+  return remove_tree_at(parent, name);
+}
+
 enum { NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC };
 
 static int finish_file(void) {
@@ -197,7 +209,7 @@ static int add_file(const char *path, const struct meta *meta, uint64_t size) {
   int parent = parent_of(path, &name);
   if (parent < 0) return -1;
   int fd = openat(parent, name, NEW_FILE, 0600);
-  if (fd < 0 && errno == EEXIST && remove_tree_at(parent, name) == 0) fd = openat(parent, name, NEW_FILE, 0600);
+  if (fd < 0 && errno == EEXIST && clear_place(parent, name) == 0) fd = openat(parent, name, NEW_FILE, 0600);
   if (fd < 0) return -1;
   file = fd;
   file_left = size;
@@ -226,7 +238,7 @@ static int add_node(const char *path, const struct meta *meta, mode_t type, dev_
   mode_t mode = type | (meta->mode & 07777);
   if (parent < 0) return -1;
   int result = mknodat(parent, name, mode, device);
-  if (result < 0 && errno == EEXIST && remove_tree_at(parent, name) == 0) result = mknodat(parent, name, mode, device);
+  if (result < 0 && errno == EEXIST && clear_place(parent, name) == 0) result = mknodat(parent, name, mode, device);
   return result < 0 ? -1 : set_meta_at(meta, parent, name);
 }
 
@@ -235,7 +247,7 @@ static int add_symlink(const char *path, const struct meta *meta, const char *ta
   int parent = parent_of(path, &name);
   if (parent < 0) return -1;
   int result = symlinkat(target, parent, name);
-  if (result < 0 && errno == EEXIST && remove_tree_at(parent, name) == 0) result = symlinkat(target, parent, name);
+  if (result < 0 && errno == EEXIST && clear_place(parent, name) == 0) result = symlinkat(target, parent, name);
   return result < 0 ? -1 : set_meta_at(meta, parent, name);
 }
 
@@ -251,7 +263,7 @@ static int link_or_replace(int from, const char *target, int parent, const char 
   if (errno != EEXIST) return -1;
   struct stat info;
   if (same_file(from, target, parent, name)) return 0;
-  if (fstatat(from, target, &info, AT_SYMLINK_NOFOLLOW) < 0 || remove_tree_at(parent, name) < 0) return -1;
+  if (fstatat(from, target, &info, AT_SYMLINK_NOFOLLOW) < 0 || clear_place(parent, name) < 0) return -1;
   return linkat(from, target, parent, name, 0);
 }
 
@@ -321,12 +333,28 @@ static void answer(uint8_t kind, const struct failure *failure) {
   if (frame_send(&frame, client) < 0) _exit(0);
 }
 
+// From here on paths are those of a directory beneath the root.
+static int go_within(const char *path, bool keep) {
+  int fd = open_at2(root, path[0] ? path : ".", O_RDONLY | O_DIRECTORY, 0, INSIDE);
+  if (fd < 0) return -1;
+  close(root);
+  close_keep(parent_fd);
+  parent_fd = -1;
+  root = fd;
+  keeps_kinds = keep;
+  return 0;
+}
+
 static int handle(uint8_t kind, struct reader *in) {
   if (kind == TREE_CONTENT) return add_content(in->at, (size_t)(in->end - in->at));
   if (kind == TREE_FLUSH) return flush_times() < 0 ? -1 : (answer(1, NULL), 0);
   const char *path = read_str(in);
   failed_path = path;
+  bool keep = kind == TREE_WITHIN && read_u8(in);
   if (in->broken || file >= 0) return errno = EINVAL, -1;
+  if (kind == TREE_WITHIN) return go_within(path, keep);
+  if (kind == TREE_STAT) return view_stat(root, path, client);
+  if (kind == TREE_READ) return view_read(root, path, client), 0;
   return add_entry(kind, path, in);
 }
 
@@ -364,32 +392,57 @@ static _Noreturn void serve_client(void) {
   }
 }
 
-static int accept_one(const char *socket_path, int listener) {
+// Where the socket is, and the socket: whoever serves a view is not where its path leads any more.
+static int place = -1, listener = -1;
+
+static int listen_for(const struct request *request) {
+  const char *name;
+  place = open_parent(AT_FDCWD, request->socket, false, &name);
+  listener = place < 0 ? -1 : listen_on(request->socket);
+  return listener;
+}
+
+static void stop_listening(const struct request *request) {
+  unlinkat(place, strrchr(request->socket, '/') + 1, 0);
+  close_keep(place);
+  close_keep(listener);
+}
+
+static int accept_one(void) {
   struct pollfd waiting = {.fd = listener, .events = POLLIN};
   int ready = poll(&waiting, 1, 30000);
-  int fd = ready == 1 ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
-  unlink(socket_path);
-  close_keep(listener);
-  return fd;
+  return ready == 1 ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
 }
 
 int take_client(const struct request *request, int reply, int error, const char *path) {
   struct frame frame;
-  int listener = error ? -1 : listen_on(path = request->socket);
-  if (!error && listener < 0) error = errno;
+  if (!error && listener < 0 && listen_for(request) < 0) error = errno, path = request->socket;
   frame_begin_reply(&frame, request->id, error ? 4 : 3);
   if (error)
     frame_failure(&frame, &(struct failure){.child = NO_STEP, .op = OP_DIRECTORY_MAKE, .error = error, .path = path});
   frame_send(&frame, reply);
   close(reply);
-  return error ? -1 : accept_one(path, listener);
+  int fd = error ? -1 : accept_one();
+  if (listener >= 0) stop_listening(request);
+  return fd;
+}
+
+static int open_root(const struct request *request, const char **path) {
+  struct failure failure = {.path = *path = request->path};
+  if (request->kind == REQUEST_TREE) return open(*path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  *path = request->socket;
+  if (listen_for(request) < 0) return -1;
+  int result = enter_view(request, &failure);
+  *path = failure.path;
+  return result < 0 ? (errno = failure.error, -1) : open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 _Noreturn void serve_tree(const struct request *request, int reply) {
+  const char *path;
   umask(0);
   failed_path = "";
-  root = open(request->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  client = take_client(request, reply, root < 0 ? errno : 0, request->path);
+  root = open_root(request, &path);
+  client = take_client(request, reply, root < 0 ? errno : 0, path);
   if (client >= 0) serve_client();
   _exit(0);
 }

@@ -339,6 +339,13 @@ static void end(int error) {
   send_out();
 }
 
+void send_thing(int to, int parent, const char *name) {
+  int error = errno;
+  allow_depth();
+  client = to;
+  end(parent < 0 ? error : send_entry(parent, name) < 0 ? errno : 0);
+}
+
 _Noreturn void serve_union(const struct request *request, int reply) {
   allow_depth();
   int root = mount_union(request->ops);

@@ -123,7 +123,7 @@ static bool is_overlay(struct ops ops) {
 
 bool decode_request(const uint8_t *body, uint32_t length, struct request *request) {
   struct reader in = {.at = body, .end = body + length};
-  *request = (struct request){.id = read_u32(&in), .kind = 0};
+  *request = (struct request){.id = read_u32(&in), .path = ""};
   request->kind = read_u8(&in);
   switch (request->kind) {
     case REQUEST_PERFORM:
@@ -133,6 +133,7 @@ bool decode_request(const uint8_t *body, uint32_t length, struct request *reques
       request->socket = read_str(&in);
       break;
     case REQUEST_CARRY_OUT: break;
+    case REQUEST_VIEW: request->socket = read_str(&in); break;
     case REQUEST_TREE:
       request->path = read_str(&in);
       request->socket = read_str(&in);

@@ -22,6 +22,7 @@ import { Channel } from "../channel.ts";
 import type {
   Attachment,
   AttachOptions,
+  ContainerFiles,
   Disk,
   FileStat,
   LayerName,
@@ -373,6 +374,18 @@ export class MemoryMachine implements Machine {
     if (file === undefined || key.exec !== null) return "lost";
     const { code, signal, at } = JSON.parse(decodeBytes(file.bytes)) as { code: number; signal: number; at: string };
     return { code, signal, at: BigInt(at) };
+  }
+
+  /** There are none: layers are changes here, which nobody puts together. */
+  files(): ContainerFiles {
+    const nothing = (path: string): Promise<never> => Promise.reject(new Errno("ENOENT", path));
+    return {
+      stat: nothing,
+      write: nothing,
+      async *read(path) {
+        yield await nothing(path);
+      },
+    };
   }
 
   async oomKills(plan: Plan): Promise<number> {

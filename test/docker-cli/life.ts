@@ -1,0 +1,118 @@
+/**
+ * What users do with containers beside running them, as shell lines with the stock docker client: files in and out,
+ * volumes that begin with the image's files. Performed against dockerd to record what Docker says, and against tsboxd to
+ * see that it says the same. Each line runs in a directory of its own session, with `busybox` loaded.
+ */
+import { spawnSync } from "node:child_process";
+import { mask, type Outcome } from "./session.ts";
+
+export interface Line {
+  readonly name: string;
+  readonly script: string;
+}
+
+const forever = "trap exit TERM; while true; do sleep 0.05; done";
+
+/** What a tar on standard input holds: names, kinds, modes, owners. */
+const listing = 'tar tvf - --numeric-owner | awk \'{print ($1 ~ /^h/ ? "h" : $1 " " $2), $6, $7, $8}\'';
+
+export const life: readonly Line[] = [
+  // Volumes
+  line("a new volume begins with what the image has there", "docker run --rm -v fresh:/etc busybox ls /etc"),
+  line("so does an anonymous one", "docker run --rm -v /etc busybox cat /etc/group"),
+  line(
+    "owner and mode of the directory come along",
+    "docker run --rm -v spool:/tmp busybox sh -c 'stat -c \"%a %u:%g\" /tmp'",
+  ),
+  line(
+    "one that holds something stays as it is",
+    "docker run --rm -v kept:/data busybox touch /data/mine; docker run --rm -v kept:/etc busybox ls /etc",
+  ),
+  line("nor is one filled that shall not be", "docker run --rm -v bare:/etc:nocopy busybox ls /etc"),
+  line("nor by --mount", "docker run --rm --mount type=volume,source=bare2,target=/etc,volume-nocopy busybox ls /etc"),
+  line("a read-only volume is filled too", "docker run --rm -v ro:/etc:ro busybox ls /etc"),
+  line("a path that the image has not gives an empty one", "docker run --rm -v none:/nowhere busybox ls -A /nowhere"),
+  line(
+    "it is filled when the container is created",
+    "docker create --name made -v early:/etc busybox; docker rm made; docker run --rm -v early:/x busybox ls /x",
+  ),
+
+  // docker cp, of one that runs
+  line("a container to copy from", `docker run -d --name web -v shared:/vol busybox sh -c '${forever}'`),
+  line(
+    "things to copy",
+    "docker exec web sh -c 'mkdir -p /d/sub; echo one >/d/one; echo two >/d/sub/two; ln -s one /d/link; ln -s /d /dl; ln /d/one /d/hard; chmod 750 /d/sub; chown 5:6 /d/one; mkfifo /d/pipe; ln -s nowhere /d/broken; echo v >/vol/file; chmod 4755 /d/sub/two'",
+  ),
+  line("a file out", "docker cp web:/d/one . && cat one"),
+  line("a file out under another name", "docker cp web:/d/one ./other && cat other"),
+  line("a directory out", "docker cp web:/d . && find d | sort && cat d/one"),
+  line("what is in a directory", "mkdir into && docker cp web:/d/. into && find into | sort"),
+  line("a directory into one that is there", "docker cp web:/d into && find into/d | sort"),
+  line("to standard output", `docker cp web:/d - | ${listing}`),
+  line("the contents to standard output", `docker cp web:/d/. - | ${listing}`),
+  line("a symlink is copied as one", "docker cp web:/d/link . && readlink link"),
+  line("or what it leads to", "docker cp -L web:/d/link ./followed && cat followed"),
+  line("a symlink to a directory, through it", "docker cp web:/dl/. through && find through | sort"),
+  line("one that leads nowhere", "docker cp web:/d/broken . && readlink broken"),
+  line("of a volume", "docker cp web:/vol/file ./fromvolume && cat fromvolume"),
+  line("nothing there", "docker cp web:/nosuch ."),
+  line("no such container", "docker cp nosuch:/etc ."),
+  line("a file in", "echo mine >local && docker cp local web:/d/ && docker exec web cat /d/local"),
+  line("a file in under another name", "docker cp local web:/d/renamed && docker exec web cat /d/renamed"),
+  line("over one that is there", "echo new >fresh && docker cp fresh web:/d/local && docker exec web cat /d/local"),
+  line(
+    "a directory in",
+    "mkdir -p tree/a && echo x >tree/a/x && ln -s a tree/s && chmod 700 tree/a && docker cp tree web:/ && docker exec web sh -c 'find /tree | sort; readlink /tree/s; stat -c %a /tree/a'",
+  ),
+  line("what is in a directory, in", "docker cp tree/. web:/d/sub && docker exec web sh -c 'find /d/sub | sort'"),
+  line("into a directory that is not there", "docker cp local web:/no/such/"),
+  line("a directory over a file", "docker cp tree web:/d/one"),
+  line("a file over a directory", "docker cp local web:/d/sub && docker exec web ls /d/sub/local"),
+  line("into a volume", "docker cp local web:/vol/ && docker run --rm -v shared:/vol busybox ls /vol"),
+  line("into a symlink to a directory", "docker cp local web:/dl/ && docker exec web cat /d/local"),
+  line(
+    "from standard input",
+    "tar cf - --owner 7 --group 8 -C tree . | docker cp - web:/d/sub && docker exec web sh -c 'stat -c \"%u:%g\" /d/sub/a/x'",
+  ),
+  line("owners stay", "chown 11:12 local && docker cp local web:/d/owned && docker exec web stat -c '%u:%g' /d/owned"),
+  line("and all of them with -a", "docker cp -a local web:/d/all && docker exec web stat -c '%u:%g' /d/all"),
+  line("between containers", "docker cp web:/d/one web:/d/two"),
+
+  // docker cp, of one that does not
+  line("a container that never ran", "docker create --name still -v shared:/vol busybox true"),
+  line("its file out", "docker cp still:/etc/group - | tar xO"),
+  line("a file into it, and out again", "docker cp local still:/etc/mine && docker cp still:/etc/mine - | tar xO"),
+  line("its volume", "docker cp still:/vol/file - | tar xO"),
+  line("what was copied is a change of it", "docker diff still | sort"),
+  line(
+    "it starts with it",
+    "docker create --name reads busybox cat /greeting; echo hello >g && docker cp g reads:/greeting && docker start -a reads",
+  ),
+  line("one with a read-only root", "docker create --name hard --read-only -v shared:/vol:ro busybox true"),
+  line("does not take files", "docker cp local hard:/etc/"),
+  line("nor does its volume", "docker cp local hard:/vol/"),
+  line(
+    "an export has everything but the volumes",
+    "docker export still | tar tf - | grep -E '^(etc/(group|mine)|vol)' | sort",
+  ),
+  line("so has one of what runs", "docker export web | tar tf - | grep -E '^(d/|proc/[0-9]|vol|sys/k)' | sort"),
+  line("all away", "docker rm -f web still hard reads"),
+];
+
+function line(name: string, script: string): Line {
+  return { name, script };
+}
+
+/** Performs a line in a directory. One that takes longer than a minute is a failure with the code null has: -1. */
+export function performLine({ name, script }: Line, host: string, directory: string): Outcome {
+  const { status, stdout, stderr } = spawnSync("sh", ["-c", script], {
+    cwd: directory,
+    encoding: "utf8",
+    input: "",
+    timeout: 60_000,
+    env: { ...process.env, DOCKER_HOST: host, DOCKER_CONFIG: "/nonexistent", DOCKER_CLI_HINTS: "false" },
+  });
+  // A client that has failed may or may not get to say that its own archive is of no use any more.
+  const said = stderr.replace(/^time="\S+" level=error msg="Can't (add file|close tar).*\n/gm, "");
+  return { step: name, code: status ?? -1, stdout: mask(stdout), stderr: mask(said) };
+}
