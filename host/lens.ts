@@ -156,13 +156,12 @@ function entriesOnTheWay(files: HostFiles, layer: string, path: string): LayerEn
 }
 
 function entriesIn({ tree, root }: Branch, at: string): LayerEntry[] {
-  const parent = tree.node(root);
   return tree.list(root).flatMap(({ name, inode }): LayerEntry[] => {
     const path = (at === "" ? name : `${at}/${name}`) as TreePath;
     const node = tree.node(inode);
     const { mode, uid, gid, size, kind } = tree.stat(inode);
     const base = { path, mode, uid, gid, size: kind === "file" ? size : 0 };
-    if (isWhiteout(node, parent, "trusted.overlay.")) return [{ ...base, kind: "whiteout", target: "" }];
+    if (isWhiteout(node, "trusted.overlay.")) return [{ ...base, kind: "whiteout", target: "" }];
     const target = kind === "symlink" ? tree.readlink(inode) : "";
     const entry: LayerEntry = { ...base, kind: kind === "socket" ? "fifo" : kind, target };
     return isOpaque(node, "trusted.overlay.") ? [entry, { ...base, kind: "opaque", target: "" }] : [entry];

@@ -49,9 +49,7 @@ class Walk {
   readonly #root: Directory;
 
   constructor(parts: readonly UnionPart[]) {
-    const places = parts.map((part) => ({ part, fd: this.#open(part.directory) }));
-    const opaque = parts.findIndex((part) => part.isOpaque(""));
-    this.#root = { path: "", places: opaque < 0 ? places : places.slice(0, opaque + 1) };
+    this.#root = { path: "", places: parts.map((part) => ({ part, fd: this.#open(part.directory) })) };
   }
 
   read(path: string, limit: number): Uint8Array | null {

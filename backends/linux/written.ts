@@ -27,10 +27,7 @@ export function writtenDifferences(upper: string, parts: readonly UnionPart[]): 
   const found: Difference[] = [];
   const fd = fs.openSync(upper, O_PATH | O_NOFOLLOW | O_DIRECTORY);
   try {
-    const below = untilOpaque(
-      parts.map((part) => ({ part, directory: part.directory })),
-      "",
-    );
+    const below = parts.map((part) => ({ part, directory: part.directory }));
     walk(fd, below, "", found);
   } catch (thrown) {
     throw asErrno(thrown);

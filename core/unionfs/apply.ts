@@ -45,7 +45,7 @@ function* changesBelow(tree: Tree, directory: Inode, path: TreePath, links: Map<
       continue;
     }
     const node = tree.node(inode);
-    yield isWhiteout(node, tree.node(directory), marks) ? { kind: "whiteout", path: at } : changeOf(node, at);
+    yield isWhiteout(node, marks) ? { kind: "whiteout", path: at } : changeOf(node, at);
     if (node.kind !== "directory") {
       if (node.links > 1) links.set(inode, at);
       continue;

@@ -112,12 +112,11 @@ class Comparison {
 export function differencesOfLayer({ tree, root }: Branch, below: FileSystem): Difference[] {
   const kinds = new Map<string, Difference["kind"]>();
   const visit = (directory: Inode, beneath: Inode | null, path: string): void => {
-    const parent = tree.node(directory);
     for (const { name, inode } of tree.list(directory)) {
       const node = tree.node(inode);
       const at = `${path}/${name}`;
       const old = beneath === null ? null : nameIn(below, beneath, name);
-      if (isWhiteout(node, parent, "trusted.overlay.")) {
+      if (isWhiteout(node, "trusted.overlay.")) {
         kinds.set(at, "D");
         continue;
       }

@@ -34,7 +34,7 @@ function* entriesAt(
   yield entryOf(union, stat, path);
   if (stat.kind !== "directory") return;
   for (const { name, inode: child } of union.list(inode))
-    yield* entriesAt(union, child, (path === "" ? name : `${path}/${name}`) as TreePath, links);
+    if (child !== 0) yield* entriesAt(union, child, (path === "" ? name : `${path}/${name}`) as TreePath, links);
 }
 
 type Told = Stat & { readonly kind: Exclude<Stat["kind"], "socket"> };

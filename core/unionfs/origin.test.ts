@@ -64,6 +64,7 @@ async function unionOf(layers: readonly Change[][]): Promise<Overlay> {
 
 function shownByUnion(union: Overlay, directory = union.root, path = ""): string[] {
   return union.list(directory).flatMap(({ name, kind, inode }) => {
+    if (inode === 0) return []; // a whiteout with nothing below: it is listed, and not found
     const at = path === "" ? name : `${path}/${name}`;
     return [`${kind} ${at}`, ...(kind === "directory" ? shownByUnion(union, inode, at) : [])];
   });

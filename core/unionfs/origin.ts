@@ -78,7 +78,7 @@ export class Origins {
    * [] for what is no directory.
    */
   list(path: string, top: number): Origin[] {
-    let [place, floor] = [this.#root, floorBeneath(this.#root, 0, top)];
+    let [place, floor] = [this.#root, 0]; // a root is always merged, opaque or not
     for (const name of path.split("/").filter((part) => part !== "")) {
       const child = place.children.get(name);
       if (child === undefined || !isDirectory(originOf(name, child, floor, top))) return [];

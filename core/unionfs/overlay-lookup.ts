@@ -7,10 +7,9 @@
  *   a redirect changes the name for the layers below; one that begins with "/" starts at their roots
  *   a file without data (metacopy) goes on to the layer that has it
  */
-import { decodeBytes } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
 import type { Inode } from "./file-system.ts";
-import { type Branch, isOpaque, isWhiteout, type MarkPrefix } from "./marks.ts";
+import { type Branch, isMetacopy, isOpaque, isWhiteout, type MarkPrefix, redirectOf } from "./marks.ts";
 import type { Node } from "./node.ts";
 import type { Tree } from "./tree.ts";
 
@@ -48,7 +47,7 @@ export interface Parts {
 
 const nothing: readonly Lower[] = [];
 
-/** Null when the union shows nothing of that name. Throws Errno EPERM for a redirect or metacopy that may not be followed, EIO for one that leads nowhere. */
+/** Null when the union shows nothing of that name. Throws Errno EPERM for a redirect or metacopy that may not be followed, EIO for one that leads nowhere, EINVAL and EACCES for what is no way. */
 export function lookUp(layers: Layers, parts: Parts, name: string): Found | null {
   return new Search(layers, name).run(parts);
 }
@@ -58,7 +57,7 @@ export function isBelow({ lowers, prefix }: Layers, parts: Parts, name: string):
   for (const { layer, inode } of named(parts, name)) {
     const { tree } = lowers[layer] as Branch;
     const found = tree.find(inode, name);
-    if (found !== 0) return !isWhiteout(tree.node(found), tree.node(inode), prefix);
+    if (found !== 0) return !isWhiteout(tree.node(found), prefix);
   }
   return false;
 }
@@ -156,11 +155,12 @@ class Search {
 
   /** One name in one directory of one layer; `from` and `end` say where it stands in a longer path. */
   #single(tree: Tree, directory: Inode, name: string, isLast: boolean, from = 0, end = this.#name.length): Inode | 0 {
+    if (name === "." || name === "..") throw new Errno("EACCES", name);
     const inode = tree.find(directory, name);
     if (inode === 0) return 0;
     const node = tree.node(inode);
     const { prefix } = this.#layers;
-    if (isWhiteout(node, tree.node(directory), prefix)) return this.#end(0);
+    if (isWhiteout(node, prefix)) return this.#end(0);
     if (isLast && this.#metacopy && node.kind !== "file") return this.#end(0);
     if (node.kind !== "directory") return this.#file(node, inode, isLast, from, end);
     if (isLast) this.#isDirectory = true;
@@ -177,16 +177,15 @@ class Search {
 
   #file(node: Readonly<Node>, inode: Inode, isLast: boolean, from: number, end: number): Inode | 0 {
     if (this.#isDirectory || !isLast) return this.#end(0);
-    this.#metacopy = node.kind === "file" && node.xattrs.has(`${this.#layers.prefix}metacopy`);
+    this.#metacopy = isMetacopy(node, this.#layers.prefix);
     this.#stop = !this.#metacopy;
     if (this.#metacopy && !this.#isLastLayer) this.#readRedirect(node, from, end);
     return inode;
   }
 
-  #readRedirect({ xattrs }: Readonly<Node>, from: number, end: number): void {
-    const value = xattrs.size === 0 ? undefined : xattrs.get(`${this.#layers.prefix}redirect`);
-    if (value === undefined) return;
-    const redirect = decodeBytes(value);
+  #readRedirect(node: Readonly<Node>, from: number, end: number): void {
+    const redirect = redirectOf(node, this.#layers.prefix);
+    if (redirect === null) return;
     const isAbsolute = redirect.startsWith("/");
     if (isAbsolute) this.#stop = false;
     this.#name = `${isAbsolute ? "" : this.#name.slice(0, from)}${redirect}${this.#name.slice(end)}`;

@@ -19,7 +19,7 @@ import { encodeText } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
 import { Content } from "./content.ts";
 import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
-import { type Branch, isOpaque, isWhiteout, type MarkPrefix, yes } from "./marks.ts";
+import { type Branch, isCopy, hasWhiteoutFiles, isOpaque, isWhiteout, type MarkPrefix, yes } from "./marks.ts";
 import { getName, type NameMap, noNames, removeName, setName } from "./name-map.ts";
 import { contentOf, deviceOf, type Node, statOf } from "./node.ts";
 import { type Found, isBelow, type Layers, type Lower, lookUp, namesBelow } from "./overlay-lookup.ts";
@@ -84,6 +84,7 @@ interface Link {
 }
 
 const rootInode = 1 as Inode;
+const noBytes = new Uint8Array(0);
 /** With more lower parts than this, a directory gets a list of who has which name. */
 const partsMax = 4;
 /** Longer redirects are not made (the kernel's redirect_max). */
@@ -110,7 +111,7 @@ export class Overlay implements FileSystem {
     this.#prefix = options.userXattrs === true ? "user.overlay." : "trusted.overlay.";
     this.#layers = layersOf(upper, lowers, options, this.#prefix);
     const place = { owner: this.#owner, parent: rootInode, name: "", redirect: null, metacopy: false, gone: false };
-    const roots = untilOpaque(lowers, this.#prefix);
+    const roots = lowers.map(({ root }, layer) => ({ layer, inode: root })); // whatever marks a root has: it is always merged
     this.#entries.set(this.#owner, rootInode, { ...place, upper: upper.root, lowers: roots, origin: null });
   }
 
@@ -220,7 +221,7 @@ export class Overlay implements FileSystem {
   removeDirectory(directory: Inode, name: string): Inode {
     const inode = this.lookup(directory, name);
     if (this.peek(inode).kind !== "directory") throw new Errno("ENOTDIR", name);
-    if (this.list(inode).length > 0) throw new Errno("ENOTEMPTY", name);
+    if (!this.#isEmpty(inode)) throw new Errno("ENOTEMPTY", name);
     this.#hide(directory, name, inode, (parent) => this.#removeUpperDirectory(parent, name));
     return inode;
   }
@@ -396,34 +397,50 @@ export class Overlay implements FileSystem {
     return { upper, lowers, below: known.below };
   }
 
-  #merged(directory: Inode, { upper, lowers, gone }: Entry): DirectoryEntry[] {
-    if (gone) return [];
-    const names = new Set<string>();
-    if (upper !== 0) for (const { name } of this.#upper.list(upper)) names.add(name);
-    for (const lower of lowers) for (const { name } of this.#lower(lower).list(lower.inode)) names.add(name);
-    return [...names].sort().flatMap((name) => this.#listed(directory, name));
+  #merged(directory: Inode, entry: Entry): DirectoryEntry[] {
+    if (entry.gone) return [];
+    const shown = this.#shownIn(entry, (part, layer) => this.#hidersIn(entry, part, layer));
+    return [...shown].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, kind]) => this.#listed(directory, name, kind));
   }
 
-  #listed(directory: Inode, name: string): DirectoryEntry[] {
+  /** What of a directory's part is looked at when the directory is read, as it may be a whiteout. */
+  #hidersIn(entry: Entry, part: Readonly<Node>, layer: number | null): Hiders {
+    if (!isMerge(entry) && !isCopy(part, this.#prefix)) return "none";
+    const isLowest = layer === this.#layers.lowers.length - 1; // it has nothing below to hide
+    return !isLowest && hasWhiteoutFiles(part, this.#prefix) ? "devices and files" : "devices";
+  }
+
+  /** The names in all parts of a directory; what hides a name hides it in all parts below. */
+  #shownIn(
+    entry: Entry,
+    hidersIn: (part: Readonly<Node>, layer: number | null) => Hiders,
+  ): Map<string, DirectoryEntry["kind"]> {
+    const shown = new Map<string, DirectoryEntry["kind"]>();
+    const hidden = new Set<string>();
+    for (const { tree, inode, layer } of this.#partsOf(entry)) {
+      const hiders = hidersIn(tree.node(inode), layer);
+      for (const { name, inode: real, kind } of tree.list(inode)) {
+        if (shown.has(name) || hidden.has(name)) continue;
+        const mayHide = kind === "character" ? hiders !== "none" : kind === "file" && hiders === "devices and files";
+        if (mayHide && isWhiteout(tree.node(real), this.#prefix)) hidden.add(name);
+        else shown.set(name, kind);
+      }
+    }
+    return shown;
+  }
+
+  *#partsOf({ upper, lowers }: Entry): Generator<{ tree: Tree; inode: Inode; layer: number | null }> {
+    if (upper !== 0) yield { tree: this.#upper, inode: upper, layer: null };
+    for (const lower of lowers) yield { tree: this.#lower(lower), ...lower };
+  }
+
+  #listed(directory: Inode, name: string, kind: DirectoryEntry["kind"]): DirectoryEntry {
     try {
-      const inode = this.find(directory, name);
-      return inode === 0 ? [] : [{ name, inode, kind: this.#node(this.#entry(inode)).kind }];
+      return { name, inode: this.find(directory, name) as Inode, kind };
     } catch (refused) {
       if (!(refused instanceof Errno)) throw refused;
-      return [{ name, inode: 0 as Inode, kind: this.#kindOnTop(directory, name) }];
+      return { name, inode: 0 as Inode, kind };
     }
-  }
-
-  /** What the topmost part of a name is, whether or not its marks lead anywhere. */
-  #kindOnTop(directory: Inode, name: string): DirectoryEntry["kind"] {
-    const { upper, lowers } = this.#entry(directory);
-    const below = lowers.map((lower) => ({ tree: this.#lower(lower), inode: lower.inode }));
-    const parts = upper === 0 ? below : [{ tree: this.#upper, inode: upper }, ...below];
-    for (const { tree, inode } of parts) {
-      const found = tree.find(inode, name);
-      if (found !== 0) return tree.node(found).kind;
-    }
-    throw new Errno("ENOENT", name);
   }
 
   #remember(directory: Inode, name: string, found: Found): Inode {
@@ -485,13 +502,15 @@ export class Overlay implements FileSystem {
     const metacopy = this.#options.metacopy === true && node.kind === "file" && !withData;
     const upper = entry.gone ? this.#copyGone(node) : this.#copyNode(this.#copyUp(entry.parent), entry.name, node);
     this.#copyAttributes(upper, node);
-    if (metacopy) this.#mark(upper, "metacopy", new Uint8Array(0));
+    if (metacopy) this.#mark(upper, "metacopy", noBytes);
+    if (node.kind === "directory") this.#mark(upper, "origin", noBytes);
     if (node.kind === "file")
       this.#upper.shareContent(upper, metacopy ? Content.hole(contentOf(node).size) : this.#data(entry));
     this.#upper.setAttributes(upper, { mtime: node.mtime, atime: node.atime });
     const keepsLowers = node.kind === "directory" || metacopy;
     const origin = node.kind === "directory" || node.links > 1 ? null : (entry.lowers[0] ?? null);
     this.#change(inode, { upper, lowers: keepsLowers ? entry.lowers : [], metacopy, origin });
+    if (node.kind === "directory") this.#own(inode).listed = null; // a copy is looked through for whiteouts
     return upper;
   }
 
@@ -526,7 +545,7 @@ export class Overlay implements FileSystem {
     }
   }
 
-  #mark(upper: Inode, mark: "opaque" | "redirect" | "metacopy", value: Uint8Array): void {
+  #mark(upper: Inode, mark: "opaque" | "redirect" | "metacopy" | "origin", value: Uint8Array): void {
     this.#upper.setXattr(upper, `${this.#prefix}${mark}`, value);
   }
 
@@ -554,7 +573,7 @@ export class Overlay implements FileSystem {
 
   #hasWhiteout(parent: Inode, name: string): boolean {
     const inode = this.#upper.find(parent, name);
-    return inode !== 0 && isWhiteout(this.#upper.node(inode), this.#upper.node(parent), this.#prefix);
+    return inode !== 0 && isWhiteout(this.#upper.node(inode), this.#prefix);
   }
 
   /** Whether there was one: then something below is hidden. */
@@ -587,7 +606,12 @@ export class Overlay implements FileSystem {
   /** Of a directory that is only in the upper tree the kernel learns that late, when the rest is copied up and marked. */
   #checkEmpty(inode: Inode, newName: string): void {
     const isDirectory = this.#node(this.#entry(inode)).kind === "directory";
-    if (isDirectory && this.list(inode).length > 0) throw new Errno("ENOTEMPTY", newName);
+    if (isDirectory && !this.#isEmpty(inode)) throw new Errno("ENOTEMPTY", newName);
+  }
+
+  /** Files that are whiteouts count, devices do not. */
+  #isEmpty(directory: Inode): boolean {
+    return this.#shownIn(this.#entry(directory), () => "devices").size === 0;
   }
 
   #checkMovable(inode: Inode, newName: string): void {
@@ -675,6 +699,8 @@ export class Overlay implements FileSystem {
   }
 }
 
+type Hiders = "none" | "devices" | "devices and files";
+
 interface Moved {
   readonly from: Inode;
   readonly name: string;
@@ -694,12 +720,6 @@ function layersOf(upper: Branch, lowers: readonly Branch[], options: OverlayOpti
   const { redirects = "follow", metacopy = false, userXattrs = false } = options;
   const followsRedirects = redirects !== "nofollow" && !userXattrs;
   return { upper: upper.tree, lowers, prefix, followsRedirects, metacopy: metacopy && !userXattrs };
-}
-
-function untilOpaque(lowers: readonly Branch[], prefix: MarkPrefix): Lower[] {
-  const roots = lowers.map(({ root }, layer) => ({ layer, inode: root }));
-  const last = lowers.findIndex(({ tree, root }) => isOpaque(tree.node(root), prefix));
-  return last === -1 ? roots : roots.slice(0, last + 1);
 }
 
 function asNew(node: Readonly<Node>): NewNode {

@@ -103,12 +103,15 @@ export function onTmpfs(steps: readonly Step[], options = "mode=755"): Step[] {
   ];
 }
 
+/** What is done through the union; or that, and what is done to the layer itself afterwards. */
+export type Layer = readonly Step[] | { readonly steps: readonly Step[]; readonly marks: readonly Step[] };
+
 /**
  * Layers from the bottom: each is written through a union on those below it, so that it has whatever
  * overlayfs writes there. The last is the upper one, then mounted anew. Looking finds all names: it is
  * done after every step, or more seldom, so that a step meets names that nobody has looked for yet.
  */
-export function onOverlay(mounting: Mounting, layers: readonly (readonly Step[])[], lookEvery = 1): Step[] {
+export function onOverlay(mounting: Mounting, layers: readonly Layer[], lookEvery = 1): Step[] {
   const at = (number: number): string => (mounting.isOneFileSystem ? "/mnt" : `/mnt/fs${number}`);
   const last = layers.length - 1;
   const { below = mounting.options } = mounting;
@@ -117,13 +120,16 @@ export function onOverlay(mounting: Mounting, layers: readonly (readonly Step[])
     ["mount", "/mnt", "tmpfs", "mode=755", ""],
     ["mkdir!", "/mnt/m", "755"],
     ...layers.flatMap((_, number) => homeOf(at(number), number, mounting)),
-    ...layers.flatMap((steps, number) => {
+    ...layers.flatMap((layer, number) => {
+      const { steps, marks } = "marks" in layer ? layer : { steps: layer, marks: [] };
       const mounted = unionOf(number === last ? mounting : { ...mounting, options: below }, at, number);
       const all =
         number === last
-          ? steps.flatMap((step, at) => (at % lookEvery === 0 ? watched(step, looksAt(last)) : [step]))
+          ? steps.flatMap((step, index) => (index % lookEvery === 0 ? watched(step, looksAt(last)) : [step]))
           : steps;
-      return [...mounted.before, ...all, ...looksAt(number), ["leave"], ...mounted.after];
+      const marking: Step[] =
+        marks.length === 0 ? [] : [["enter", `${at(number)}/l${number}`], ["view"], ...marks, ["leave"]];
+      return [...mounted.before, ...all, ...looksAt(number), ["leave"], ...mounted.after, ...marking];
     }),
     ...again(unionOf(mounting, at, last)),
     ...(mounting.isOneFileSystem ? [] : layers.map((_, number) => ["umount", at(number)])),
@@ -180,11 +186,11 @@ export function comparable(mounting: Mounting | null, lines: readonly string[]):
   );
 }
 
-/** Inode and device numbers of each mount, in the order in which they come up: what is one file must be one on both sides. */
+/** Inode and device numbers of each place entered, in the order in which they come up: what is one file must be one on both sides. */
 function renumbered(lines: readonly string[]): string[] {
   const known = new Map<string, number>();
   return lines.map((line) => {
-    if (line === "mounted") known.clear();
+    if (line === "entered") known.clear();
     return line.replace(/#[0-9a-f]+:[0-9a-f]+/g, (text) => {
       if (!known.has(text)) known.set(text, known.size);
       return `#${known.get(text)}`;

@@ -2,7 +2,7 @@
  * Fixed scripts, each about one thing that core/unionfs must do as the kernel does. Commands are divided by ";", their
  * fields by spaces, layers are given from the bottom; what the kernel says is asked (kernel.test.ts) or was recorded (record.ts).
  */
-import { type Mounting, onOverlay } from "./against-kernel.ts";
+import { type Layer, type Mounting, onOverlay } from "./against-kernel.ts";
 import type { Command } from "./performing.ts";
 import type { Step } from "./surroundings.ts";
 
@@ -14,6 +14,7 @@ export interface Case {
 }
 
 const plain: Mounting = { options: "redirect_dir=off,metacopy=off,xino=off", isOneFileSystem: true };
+const xattrs: Mounting = { options: "userxattr,xino=off", isOneFileSystem: true };
 const metacopy: Mounting = { options: "redirect_dir=on,metacopy=on,xino=off", isOneFileSystem: true };
 
 export const cases: readonly Case[] = [
@@ -63,10 +64,39 @@ export const cases: readonly Case[] = [
     "open 0 a wc 644",
     "as 1000 1000; open 0 a r; flink 0 b; link a b",
   ]),
+  onLayers("a layer's root is merged, opaque or not", plain, [
+    "open 0 a wc 755; mkdir d 755; open 0 d/b wc 755",
+    "chmod d 700 # setx . trusted.overlay.opaque y; setx d trusted.overlay.opaque y",
+    "stat a; stat d/b",
+  ]),
+  onLayers("a whiteout with nothing below is listed and not found, until its directory is copied up", plain, [
+    "mkdir d 755 # mknod d/w character 0 0 0",
+    "list d; lstat d/w; chmod d 700; list d; rmdir d",
+  ]),
+  onLayers("an empty file is a whiteout by its xattr, and unlisted where its directory says so", xattrs, [
+    "mkdir d 755; open 0 d/a wc 755; open 0 d/b wc 755; write 0 5 65; mkdir e 755; open 0 e/a wc 755",
+    "chmod d/a 700; chmod d/b 700; chmod e/a 700 # setx d user.overlay.opaque x; setx d/a user.overlay.whiteout y; setx d/b user.overlay.whiteout y; setx e/a user.overlay.whiteout y",
+    "list d; lstat d/a; list e; lstat e/a; rmdir e; open 0 d/a wcx 755; unlink d/b; list d",
+  ]),
+  onLayers("a redirect is a name, or a path whose parts are names", metacopy, [
+    "mkdir a 755; mkdir a/b 755; open 0 a/b/c wc 755; mkdir d 755; mkdir e 755; mkdir f 755; mkdir g 755; mkdir h 755",
+    "chmod d 700; chmod e 700; chmod f 700; chmod g 700; chmod h 700 # setx d trusted.overlay.redirect a/b; setx e trusted.overlay.redirect /a/b; setx f trusted.overlay.redirect /a/..; setx g trusted.overlay.redirect /; setx h trusted.overlay.redirect",
+    "list d; list e; list f; list g; list h",
+  ]),
+  onLayers("what is marked as having its data elsewhere has it there, or cannot be looked up", metacopy, [
+    "open 0 a wc 755; write 0 5 65; open 0 b wc 755",
+    "setx a user.a v; setx b user.a v; open 0 c wc 755 # setx a trusted.overlay.redirect c; setx b trusted.overlay.metacopy v; setx c trusted.overlay.metacopy",
+    "open 0 a r; stat b; stat c; unlink c",
+  ]),
 ];
 
-function onLayers(name: string, mounting: Mounting, layers: readonly string[]): Case {
-  return { name, mounting, steps: onOverlay(mounting, layers.map(commandsOf)) };
+/** Behind "#": what is done to the layer itself when it is written. */
+function onLayers(name: string, mounting: Mounting, texts: readonly string[]): Case {
+  const layers = texts.map((text): Layer => {
+    const [steps = "", marks = ""] = text.split("#");
+    return { steps: commandsOf(steps), marks: commandsOf(marks) };
+  });
+  return { name, mounting, steps: onOverlay(mounting, layers) };
 }
 
 function commandsOf(text: string): Command[] {

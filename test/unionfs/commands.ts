@@ -175,6 +175,40 @@ export const using: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: command("umask", fc.constantFrom("0", "22", "77")) },
 );
 
+const ways = fc.constantFrom("a", "b", "c", "/a", "/b", "/b/a", "/a/b/c", "d", "/", "", "..", "a/b", "/../a", "//a");
+
+const directoryOrRoot = fc.oneof(
+  directory,
+  constant<Field>(() => "."),
+);
+
+function mark(of: fc.Arbitrary<Field>, name: string, values: fc.Arbitrary<string>): fc.Arbitrary<Step> {
+  return fc
+    .constantFrom("trusted.overlay.", "trusted.overlay.", "user.overlay.")
+    .chain((prefix) => command("setx", of, constant(`${prefix}${name}`), values));
+}
+
+const whiteoutDevice = command("mknod", newName, constant("character"), constant("0"), constant("0"), constant("0"));
+const emptying = command("truncate", file, constant("0"));
+
+/** What nobody but overlayfs writes into a layer, right and wrong. */
+export const marking: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 3, arbitrary: mark(directoryOrRoot, "opaque", fc.constantFrom("y", "n", "yy")) },
+  { weight: 4, arbitrary: mark(anything, "redirect", ways) },
+  { weight: 2, arbitrary: mark(file, "metacopy", fc.constantFrom("", "v")) },
+  { weight: 1, arbitrary: mark(file, "whiteout", constant("y")) },
+  { weight: 1, arbitrary: emptying },
+  { weight: 1, arbitrary: whiteoutDevice },
+);
+
+/** Files that are whiteouts, and directories that say so. */
+export const markingWhiteouts: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 3, arbitrary: mark(directoryOrRoot, "opaque", fc.constantFrom("x", "x", "y")) },
+  { weight: 3, arbitrary: mark(file, "whiteout", fc.constantFrom("", "y")) },
+  { weight: 1, arbitrary: emptying },
+  { weight: 1, arbitrary: whiteoutDevice },
+);
+
 /** Holes are looked for on tmpfs only: how a union copies them is the lower file system's affair. */
 export const seekingHoles: fc.Arbitrary<Step> = command(
   "seek",

@@ -19,7 +19,7 @@ import {
   openOracle,
 } from "./against-kernel.ts";
 import { cases } from "./cases.ts";
-import { building, seekingHoles, using } from "./commands.ts";
+import { building, marking, markingWhiteouts, seekingHoles, using } from "./commands.ts";
 import { Performer } from "./performing.ts";
 import { shortened } from "./shortening.ts";
 import { carryOut, type Step } from "./surroundings.ts";
@@ -97,7 +97,9 @@ for (const [number, mounting] of mountings.entries()) {
 }
 
 function compareUnions(mounting: Mounting, seed: number): Promise<void> {
-  const layer = fc.array(building, { maxLength: 20 });
+  const steps = fc.array(building, { maxLength: 20 });
+  const marks = fc.oneof({ weight: 5, arbitrary: fc.constant<Step[]>([]) }, ...marksOf(mounting));
+  const layer = fc.record({ steps, marks });
   const lowers = fc.oneof(
     { weight: 5, arbitrary: fc.array(layer, { minLength: 1, maxLength: 3 }) },
     { weight: 1, arbitrary: fc.array(layer, { minLength: 4, maxLength: 7 }) },
@@ -110,6 +112,17 @@ function compareUnions(mounting: Mounting, seed: number): Promise<void> {
       onOverlay(mounting, [...below, above], every).map((step) => allowed(mounting, step)),
     );
   return compareAll(scripts, { mounting, seed, share: 0.7 / mountings.length });
+}
+
+/**
+ * The kernel looks up what it lists with xino, and files where there may be files that are whiteouts: it cannot read a
+ * directory in which that fails once, and leaves the name out the next time. We read it. No marks are made that lead nowhere
+ * where that would show.
+ */
+function marksOf({ options, below }: Mounting): fc.Arbitrary<Step[]>[] {
+  if (options.includes("xino=on")) return [];
+  const any = fc.array(marking, { maxLength: 4 });
+  return below === undefined ? [any, fc.array(markingWhiteouts, { maxLength: 4 })] : [any];
 }
 
 /** With userxattr the kernel forgets that two names of a copied-up symlink or device are one file: no such are made. */

@@ -96,6 +96,7 @@ static void put_body(const char *path, const struct stat *s) {
 static void view(const char *path, const char *shown, bool blocks, bool numbers) {
   struct dirent **entries;
   int count = scandir(*path ? path : "/", &entries, NULL, alphasort);
+  if (count < 0) printf("%s %s\n", shown, error_name());
   for (int i = 0; i < count; i++) {
     const char *name = entries[i]->d_name;
     char *child, *as;
@@ -232,7 +233,7 @@ static void outer(void) {
     puts(result < 0 ? error_name() : "mounted");
   }
   else if (is("umount")) say(umount2(f[1], 0));
-  else if (is("enter")) enter(f[1]), puts("ok");
+  else if (is("enter")) enter(f[1]), puts("entered");
   else if (is("leave")) {
     as_root(), umask(0);
     for (int i = 0; i < SLOTS; i++) if (slot[i] >= 0) close(slot[i]), slot[i] = -1;

@@ -74,7 +74,7 @@ export class Performer {
         return ["ok"];
       case "enter":
         this.#place = this.#at(path);
-        return ["ok"];
+        return ["entered"];
       case "leave":
         for (const file of this.#slots.values()) file.close();
         this.#slots.clear();
@@ -341,7 +341,7 @@ function xattrsOf(fileSystem: FileSystem, inode: Inode): string {
   return names.map((name) => ` ${name}=${Buffer.from(fileSystem.getXattr(inode, name)).toString("hex")}`).join("");
 }
 
-function bodyOf(fileSystem: FileSystem, { inode, kind, size }: Stat): string {
+function bodyOf(fileSystem: FileSystem, { inode, kind }: Stat): string {
   if (kind === "symlink") return ` ->${fileSystem.readlink(inode)}`;
-  return kind === "file" ? hashed(fileSystem.read(inode, 0, Math.min(size, 1 << 20))) : "";
+  return kind === "file" ? hashed(fileSystem.read(inode, 0, 1 << 20)) : "";
 }
