@@ -68,7 +68,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   start: { summary: "Start one or more stopped containers", load: () => import("./commands/start.ts") },
   stop: { summary: "Stop one or more running containers", load: () => import("./commands/stop.ts") },
   "system check": {
-    summary: "Check the stored images, and say what is damaged and what to do",
+    summary: "Check the stored images and their trees, and say what is damaged and what to do",
     load: () => import("./commands/system-check.ts"),
   },
   "system df": { summary: "Show disk usage", load: () => import("./commands/system-df.ts") },

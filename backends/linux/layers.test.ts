@@ -145,6 +145,31 @@ describe("layers on overlayfs", { skip: missing(), concurrency: false }, () => {
     ]);
   });
 
+  test("a check names whiteouts that are not listed, and what is listed and not there", async () => {
+    const layer = await apply(
+      directory("d"),
+      { kind: "whiteout", path: path("d/listed") },
+      { kind: "opaque", path: path("opaque") },
+      { kind: "whiteout", path: path("\udcff") },
+    );
+    const problems = async (): Promise<string[]> => {
+      const told: string[] = [];
+      for await (const { thing, path, problem } of machine.layers.check())
+        if (thing === `layer ${layer}`) told.push(`${path.replace(/.*\/diff\//, "")} ${problem}`);
+      return told;
+    };
+    assert.deepEqual(await problems(), []);
+    const { lowers } = machine.layers.overlay(newContainer(), [layer]);
+    fs.rmSync(`${lowers[0]}/d/listed`);
+    execFileSync("mknod", [`${lowers[0]}/d/unlisted`, "c", "0", "0"]);
+    execFileSync("mknod", [`${lowers[0]}/d/device`, "c", "1", "3"]);
+    assert.deepEqual(await problems(), [
+      "d/unlisted has a whiteout that its list of hidden paths does not name",
+      "d/listed does not have what its list of hidden paths names",
+    ]);
+    await machine.layers.remove(layer);
+  });
+
   test("later entries replace earlier ones of any kind, and never through a symlink", async () => {
     const layer = await apply(
       directory("d"),

@@ -16,7 +16,7 @@ import { assert } from "../../core/base/assert.ts";
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
 import { Errno, type ErrnoName, errnoText } from "../../core/base/errno.ts";
 import { TsboxError } from "../../core/base/error.ts";
-import type { LayerName, Layers } from "../../core/engine/machine.ts";
+import type { LayerName, Layers, TreeProblem } from "../../core/engine/machine.ts";
 import { type DiffId, hexOf } from "../../core/image/digest.ts";
 import type { Overlay } from "../../core/runtime/plan.ts";
 import type { Change } from "../../core/unionfs/change.ts";
@@ -24,6 +24,7 @@ import type { Difference } from "../../core/unionfs/diff.ts";
 import { makeDirectory } from "./disk.ts";
 import { asErrno, failedWith } from "./errors.ts";
 import type { Helper } from "./helper.ts";
+import { checkLayer } from "./layer-check.ts";
 import { TreeSocket } from "./tree-socket.ts";
 import { readUnion } from "./union-socket.ts";
 import { readUnionFile, type UnionPart } from "./union-file.ts";
@@ -200,6 +201,12 @@ export class OverlayLayers implements Layers {
     };
     await this.#request({ kind: "read-tree", union, socket });
     yield* readUnion(socket);
+  }
+
+  async *check(): AsyncGenerator<TreeProblem, void, undefined> {
+    for (const layer of await this.list())
+      for await (const mismatch of checkLayer(`${this.#layer(layer)}/diff` as HostPath, this.#hiddenIn(layer)))
+        yield { thing: `layer ${layer}`, ...mismatch };
   }
 
   #part(layer: DiffId): UnionPart {

@@ -8,10 +8,11 @@
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
 import { Errno, errnoText } from "../../core/base/errno.ts";
 import { TsboxError } from "../../core/base/error.ts";
-import type { LayerName, Layers } from "../../core/engine/machine.ts";
+import type { LayerName, Layers, TreeProblem } from "../../core/engine/machine.ts";
 import { type DiffId, hexOf } from "../../core/image/digest.ts";
 import type { Overlay } from "../../core/runtime/plan.ts";
 import { applyChanges } from "../../core/unionfs/apply.ts";
+import { checkTree } from "../../core/unionfs/check.ts";
 import type { Change } from "../../core/unionfs/change.ts";
 import { type Difference, differencesOfLayer } from "../../core/unionfs/diff.ts";
 import { entriesOf } from "../../core/unionfs/entries.ts";
@@ -141,6 +142,17 @@ export class TreeLayers implements Layers {
   async discard(container: ContainerId): Promise<void> {
     this.#files.remove(this.#rw(container));
   }
+
+  /** All layers lie in one tree, with all that the host has beside them: that one is looked at. */
+  async *check(): AsyncGenerator<TreeProblem, void, undefined> {
+    const { tree } = this.#files.branch(this.#layers);
+    for (const { path, problem } of checkTree(tree, { mayHaveWhiteout: isInLayer }))
+      yield { thing: "file", path, problem };
+  }
+}
+
+function isInLayer(path: string): boolean {
+  return /\/(?:layers\/[^/]+\/diff|containers\/[^/]+\/rw\/upper)\//.test(path);
 }
 
 function forked({ tree, root }: Branch): Branch {

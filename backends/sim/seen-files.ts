@@ -82,6 +82,16 @@ function follows(path: string): boolean {
   return /(^|\/)\.{0,2}$/.test(path);
 }
 
+/** Null: nothing is there. */
+function find(sys: Sys, path: string): Stat | null {
+  try {
+    return sys.lstat(path);
+  } catch (thrown) {
+    if (thrown instanceof Errno && thrown.errno === "ENOENT") return null;
+    throw thrown;
+  }
+}
+
 function statOf(sys: Sys, path: string): TreeStat {
   const { kind, mode, uid, gid, mtime, size } = follows(path) ? sys.stat(path) : sys.lstat(path);
   const target = kind === "symlink" ? sys.readlink(path) : "";
@@ -116,7 +126,8 @@ class Reading {
         this.#entries.push({ kind: "directory", path, meta });
         for (const { name } of this.#sys.list(this.#at(path))) {
           const child = (path === "" ? name : `${path}/${name}`) as TreePath;
-          await this.#visit(child, this.#sys.lstat(this.#at(child)));
+          const found = find(this.#sys, this.#at(child)); // a union lists also whiteouts that have nothing to hide
+          if (found !== null) await this.#visit(child, found);
         }
         return;
       case "file":
@@ -188,22 +199,13 @@ class Writing {
     this.#sys.list(this.#top === "" ? "/" : this.#top);
     for (const entry of entries) await this.#put(entry);
     for (const { path, mtime } of this.#times.toReversed())
-      if (this.#find(path)?.kind === "directory") this.#sys.setAttributes(path, { mtime }, { noFollow: true });
-  }
-
-  #find(path: string): Stat | null {
-    try {
-      return this.#sys.lstat(path);
-    } catch (thrown) {
-      if (thrown instanceof Errno && thrown.errno === "ENOENT") return null;
-      throw thrown;
-    }
+      if (find(this.#sys, path)?.kind === "directory") this.#sys.setAttributes(path, { mtime }, { noFollow: true });
   }
 
   async #put(entry: Whole): Promise<void> {
     const path = entry.path === "" ? this.#top || "/" : `${this.#top}/${entry.path}`;
     this.#makeParents(path);
-    const there = this.#find(path);
+    const there = find(this.#sys, path);
     if (entry.kind === "directory") {
       if (there?.kind !== "directory") this.#clear(path, there, "ENOTDIR");
       if (there?.kind !== "directory") this.#sys.makeDirectory(path, 0o755);
@@ -217,7 +219,7 @@ class Writing {
 
   #makeParents(path: string): void {
     const parent = path.slice(0, path.lastIndexOf("/"));
-    if (parent === "" || this.#find(`${parent}/.`) !== null) return;
+    if (parent === "" || find(this.#sys, `${parent}/.`) !== null) return;
     this.#makeParents(parent);
     this.#sys.makeDirectory(parent, 0o755);
   }
@@ -227,7 +229,8 @@ class Writing {
     if (there === null) return;
     if (this.#keepsKinds && refusal !== null) throw new Errno(refusal, path);
     if (there.kind !== "directory") return this.#sys.unlink(path);
-    for (const { name } of this.#sys.list(path)) this.#clear(`${path}/${name}`, this.#find(`${path}/${name}`), null);
+    for (const { name } of this.#sys.list(path))
+      this.#clear(`${path}/${name}`, find(this.#sys, `${path}/${name}`), null);
     this.#sys.removeDirectory(path);
   }
 

@@ -1,4 +1,4 @@
-/** `system check`: reads the whole store of images and names what is wrong with it. */
+/** `system check`: reads the whole store of images, the layers' trees included, and names what is wrong with it. */
 import { jsonLines } from "../client.ts";
 import { command } from "../command.ts";
 
@@ -11,7 +11,7 @@ interface Finding {
 
 export default command({
   usage: "",
-  summary: "Check the stored images, and say what is damaged and what to do",
+  summary: "Check the stored images and their trees, and say what is damaged and what to do",
   flags: {},
   min: 0,
   max: 0,

@@ -16,7 +16,7 @@ import { partsOf, type Thing, thing } from "./leases.ts";
 import type { Layers } from "./machine.ts";
 
 export interface Finding {
-  /** "blob sha256:…", "layer sha256:…", "record sha256:…". */
+  /** "blob sha256:…", "layer sha256:…", "record sha256:…", "file". */
   readonly thing: string;
   /** The file or directory. */
   readonly path: string;
@@ -42,6 +42,8 @@ export async function* checkImages(parts: CheckParts): AsyncGenerator<Finding, v
     yield* checkDocuments(parts, stored, seen);
     yield* checkLayers(parts, stored, seen);
   }
+  for await (const problem of parts.layers.check())
+    yield { ...problem, remedy: "remove what uses it, and load or pull it again" };
   yield* superfluous(parts);
 }
 

@@ -219,4 +219,13 @@ export interface Layers {
   merged(container: ContainerId, lowers: readonly DiffId[]): AsyncIterable<Change>;
   /** Removes a container's read-write layer. */
   discard(container: ContainerId): Promise<void>;
+  /** What is wrong with the trees themselves. */
+  check(): AsyncIterable<TreeProblem>;
+}
+
+export interface TreeProblem {
+  /** "layer sha256:…", or "file" where the whole host's are looked at. */
+  readonly thing: string;
+  readonly path: string;
+  readonly problem: string;
 }

@@ -1,78 +1,99 @@
-/** `checkTree`: everything that is always true of a tree and of a union, looked at one by one. */
+/** `checkTree`: everything that is always true of a tree, looked at one by one. */
 import { encodeText } from "../base/bytes.ts";
+import { Content } from "./content.ts";
 import type { Inode } from "./file-system.ts";
 import { isWhiteoutDevice } from "./marks.ts";
 import { eachName, getName } from "./name-map.ts";
-import { Content } from "./content.ts";
 import { Directory, type Node } from "./node.ts";
 import type { Tree } from "./tree.ts";
 
 export interface CheckOptions {
-  /** Whether it is a layer: only there a whiteout means something. */
-  readonly mayHaveWhiteouts: boolean;
+  /** Whether a path, which begins with "/", is in a layer: only there a whiteout means something. */
+  readonly mayHaveWhiteout: (path: string) => boolean;
 }
 
-/** What is wrong, a sentence each; empty: nothing is. */
-export function checkTree(tree: Tree, options: CheckOptions): string[] {
+export interface Fault {
+  /** From the tree's root; of what has no name "inode N". */
+  readonly path: string;
+  /** To be read after the path. */
+  readonly problem: string;
+}
+
+/** What is wrong; empty: nothing is. */
+export function checkTree(tree: Tree, options: CheckOptions): Fault[] {
   return new TreeCheck(tree, options).run();
+}
+
+interface Spot {
+  readonly inode: Inode;
+  readonly path: string;
 }
 
 class TreeCheck {
   readonly #tree: Tree;
   readonly #options: CheckOptions;
-  readonly #problems: string[] = [];
+  readonly #faults: Fault[] = [];
+  /** By inode: where it was first come upon, and how many names lead there. */
+  readonly #paths = new Map<Inode, string>();
   readonly #names = new Map<Inode, number>();
   readonly #subdirectories = new Map<Inode, number>();
+  readonly #waiting: Spot[] = [];
 
   constructor(tree: Tree, options: CheckOptions) {
     this.#tree = tree;
     this.#options = options;
   }
 
-  run(): string[] {
-    this.#names.set(this.#tree.root, 1);
-    this.#walk(this.#tree.root, "");
+  run(): Fault[] {
+    const { root } = this.#tree;
+    this.#names.set(root, 1);
+    this.#paths.set(root, "");
+    this.#waiting.push({ inode: root, path: "" });
+    for (let spot = this.#waiting.pop(); spot !== undefined; spot = this.#waiting.pop()) this.#read(spot);
     this.#checkAll();
-    return this.#problems;
+    return this.#faults;
   }
 
-  #walk(directory: Inode, path: string): void {
-    const { body } = this.#tree.node(directory);
-    if (!(body instanceof Directory)) return this.#say(directory, "is walked as a directory and is none");
+  #read(spot: Spot): void {
+    const { body } = this.#tree.node(spot.inode);
+    if (!(body instanceof Directory)) return this.#say(spot.path, "is walked as a directory and is none");
     let count = 0;
     eachName(body.names, (name, inode) => {
       count++;
+      const path = `${spot.path}/${name}`;
       this.#checkName(body, name, inode, path);
-      this.#visit(directory, inode as Inode, `${path}/${name}`);
+      this.#visit(spot.inode, { inode: inode as Inode, path });
     });
-    if (count !== body.names.size) this.#say(directory, `says it has ${body.names.size} names and has ${count}`);
+    if (count !== body.names.size) this.#say(spot.path, `says it has ${body.names.size} names and has ${count}`);
   }
 
   #checkName(directory: Directory, name: string, inode: number, path: string): void {
     const isName = name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name);
-    if (!isName || encodeText(name).length > 255) this.#problems.push(`${path}/${name} is no file name`);
-    if (getName(directory.names, name) !== inode) this.#problems.push(`${path}/${name} is listed and not found`);
+    if (!isName || encodeText(name).length > 255) this.#say(path, "is no file name");
+    if (getName(directory.names, name) !== inode) this.#say(path, "is listed and not found");
   }
 
-  #visit(directory: Inode, inode: Inode, path: string): void {
+  #visit(directory: Inode, spot: Spot): void {
+    const { inode, path } = spot;
     const seen = this.#names.get(inode) ?? 0;
     this.#names.set(inode, seen + 1);
-    const node = this.#nodeOf(inode, path);
+    if (seen === 0) this.#paths.set(inode, path);
+    const node = this.#nodeOf(spot);
     if (node === null) return;
-    if (isWhiteoutDevice(node) && !this.#options.mayHaveWhiteouts)
-      this.#say(inode, `(${path}) is a whiteout outside of a layer`);
+    if (isWhiteoutDevice(node) && !this.#options.mayHaveWhiteout(path))
+      this.#say(path, "is a whiteout outside of a layer");
     if (node.kind !== "directory") return;
     this.#subdirectories.set(directory, (this.#subdirectories.get(directory) ?? 0) + 1);
-    if (seen > 0) return this.#say(inode, `is a directory with two names, one of them ${path}`);
-    if (node.parent !== directory) this.#say(inode, `(${path}) has the parent ${node.parent} and is in ${directory}`);
-    this.#walk(inode, path);
+    if (seen > 0) return this.#say(path, "is one directory with two names");
+    if (node.parent !== directory) this.#say(path, `has the parent ${node.parent} and is in ${directory}`);
+    this.#waiting.push(spot);
   }
 
-  #nodeOf(inode: Inode, path: string): Readonly<Node> | null {
+  #nodeOf({ inode, path }: Spot): Readonly<Node> | null {
     try {
       return this.#tree.node(inode);
     } catch {
-      this.#problems.push(`${path} names inode ${inode}, which is not there`);
+      this.#say(path, `names inode ${inode}, which is not there`);
       return null;
     }
   }
@@ -87,20 +108,19 @@ class TreeCheck {
     }
     const { usage } = this.#tree;
     if (usage.inodes !== inodes || usage.pages !== pages)
-      this.#problems.push(
-        `it counts ${usage.inodes} inodes and ${usage.pages} pages; there are ${inodes} and ${pages}`,
-      );
+      this.#say("", `counts ${usage.inodes} inodes and ${usage.pages} pages; there are ${inodes} and ${pages}`);
   }
 
   #checkLinks(inode: Inode, node: Readonly<Node>): void {
     const names = this.#names.get(inode) ?? 0;
     const isDirectory = node.kind === "directory";
     const links = isDirectory && names > 0 ? 2 + (this.#subdirectories.get(inode) ?? 0) : names;
-    if (node.links !== links) this.#say(inode, `has ${node.links} links; its names make ${links}`);
-    if (names === 0 && node.links > 0) this.#say(inode, "is an orphan: it has links and no name");
+    const path = this.#paths.get(inode) ?? `inode ${inode}`;
+    if (names === 0 && node.links > 0) return this.#say(path, "is an orphan: it has links and no name");
+    if (node.links !== links) this.#say(path, `has ${node.links} links; its names make ${links}`);
   }
 
-  #say(inode: Inode, problem: string): void {
-    this.#problems.push(`inode ${inode} ${problem}`);
+  #say(path: string, problem: string): void {
+    this.#faults.push({ path: path === "" ? "/" : path, problem });
   }
 }

@@ -736,6 +736,10 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
       await made.undo();
       assert.equal((await ended(task)).code, 137);
     });
+
+    test("after all that every layer is whole", async () => {
+      for await (const { path, problem } of world.machine.layers.check()) assert.fail(`${path} ${problem}`);
+    });
   });
 }
 

@@ -66,7 +66,7 @@ test("Debian's layer comes out as it went in", { skip }, async () => {
     const tree = new Tree(() => 0n);
     const branch = { tree, root: tree.root };
     await applyChanges(branch, changesOfTar(streamOf(bytes), "Debian"));
-    assert.deepEqual(checkTree(tree, { mayHaveWhiteouts: true }), []);
+    assert.deepEqual(checkTree(tree, { mayHaveWhiteout: () => true }), []);
     const again = await packed(branch);
     assert.ok(
       Buffer.from(again.buffer).equals(Buffer.from((await packed(branch)).buffer)),

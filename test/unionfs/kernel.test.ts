@@ -45,8 +45,8 @@ async function differenceOf(steps: readonly Step[], mounting: Mounting | null): 
   performed += Math.max(stepsARun, script.filter(([name]) => name === "view").length);
   const difference = firstDifference(script, comparable(mounting, said), theirs);
   if (difference !== null) return difference;
-  const problems = performer.trees.flatMap((tree) => checkTree(tree, { mayHaveWhiteouts: true }));
-  return problems.length > 0 ? problems.join("\n") : null;
+  const faults = performer.trees.flatMap((tree) => checkTree(tree, { mayHaveWhiteout: () => true }));
+  return faults.length > 0 ? faults.map(({ path, problem }) => `${path} ${problem}`).join("\n") : null;
 }
 
 /** Fails with the shortest script that still differs. */

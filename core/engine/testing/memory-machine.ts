@@ -26,6 +26,7 @@ import type {
   Disk,
   FileStat,
   LayerName,
+  TreeProblem,
   Layers,
   Machine,
   OutputChunk,
@@ -610,6 +611,10 @@ class MemoryLayers implements Layers {
     const layer = lowers.findLast((id) => this.#machine.world.layers.get(id)?.has(name));
     const bytes = layer === undefined ? null : (this.#machine.world.layers.get(layer)?.get(name) ?? null);
     return bytes === null ? null : bytes.slice(0, limit);
+  }
+
+  async *check(): AsyncGenerator<TreeProblem, void, undefined> {
+    yield* await this.#machine.alive().then(() => []);
   }
 
   async discard(container: ContainerId): Promise<void> {
