@@ -35,10 +35,13 @@ export async function serve(connection: Connection, api: Api): Promise<void> {
     if (thrown instanceof Malformed) await refuse(connection, thrown).catch(() => {});
     // Else the client went away: there is nobody to tell.
   } finally {
-    gone.abort();
+    gone.abort(over);
     connection.close();
   }
 }
+
+/** Why a signal aborts: given, since a reason that is made anew each time costs a stack trace. */
+const over = "the connection is over";
 
 /** What was sent is no HTTP request. */
 class Malformed extends Error {}
@@ -123,7 +126,7 @@ async function untilEnd(reader: ByteReader, gone: AbortController): Promise<void
   try {
     for await (const _ of reader.rest());
   } finally {
-    gone.abort();
+    gone.abort(over);
   }
 }
 

@@ -87,7 +87,12 @@ export class Errno extends Error {
   readonly path: string;
 
   constructor(errno: ErrnoName, path = "") {
+    // An errno is an answer and no fault: where it was given is not worth what V8 takes to write a stack trace.
+    const tracing = Error as { stackTraceLimit?: number };
+    const { stackTraceLimit = 10 } = tracing;
+    tracing.stackTraceLimit = 0;
     super(path === "" ? errnoText(errno).toLowerCase() : `${path}: ${errnoText(errno).toLowerCase()}`);
+    tracing.stackTraceLimit = stackTraceLimit;
     this.errno = errno;
     this.path = path;
   }

@@ -42,13 +42,19 @@ export function procfs(kernel: Kernel, pids: PidNamespace): Synthetic {
 
 function top(kernel: Kernel, pids: PidNamespace): SyntheticDirectory {
   const fixed = general(kernel, pids);
+  const known = new WeakMap<Process, SyntheticDirectory>();
+  const directoryOf = (process: Process): SyntheticDirectory => {
+    const files = known.get(process) ?? ofProcess(kernel, pids, process);
+    known.set(process, files);
+    return files;
+  };
   const visible = (): Process[] => [...kernel.processes.values()].filter((process) => numberIn(pids, process) !== 0);
   return {
     kind: "directory",
     names: () => [...visible().map((process) => String(numberIn(pids, process))), ...fixed.names()],
     child: (name) => {
       const process = /^[1-9]\d*$/.test(name) ? kernel.find(pids, Number(name)) : null;
-      return process === null ? fixed.child(name) : ofProcess(kernel, pids, process);
+      return process === null ? fixed.child(name) : directoryOf(process);
     },
   };
 }
@@ -119,6 +125,12 @@ function settings(kernel: Kernel): SyntheticDirectory {
   });
 }
 
+/** A directory of what may be another at any time. */
+function later(now: () => SyntheticDirectory): SyntheticDirectory {
+  return { kind: "directory", names: () => now().names(), child: (name) => now().child(name) };
+}
+
+/** Everything in it is asked of the process when it is read. */
 function ofProcess(kernel: Kernel, pids: PidNamespace, process: Process): SyntheticDirectory {
   const pid = numberIn(pids, process);
   const files = directory({
@@ -130,7 +142,7 @@ function ofProcess(kernel: Kernel, pids: PidNamespace, process: Process): Synthe
     root: symlink(() => "/"),
     cgroup: text(() => `0::${cgroupPath(process.cgroup, reader(kernel).namespaces.cgroup.root)}\n`),
     fd: descriptors(process),
-    ns: namespaceLinks(process),
+    ns: later(() => namespaceLinks(process)),
     stat: text(() => statLine(kernel, pids, process)),
     statm: text(() => `${process.memoryBytes >> 12} ${process.memoryBytes >> 12} 0 0 0 0 0\n`),
     status: text(() => status(kernel, pids, process)),
@@ -142,7 +154,7 @@ function ofProcess(kernel: Kernel, pids: PidNamespace, process: Process): Synthe
       (value) => setOomScore(kernel, process, value),
     ),
     limits: text(() => limits(process)),
-    net: networkFiles(process.namespaces.network),
+    net: later(() => networkFiles(process.namespaces.network)),
     task: directory({ [String(pid)]: directory({ comm: text(() => `${process.name}\n`) }) }),
   });
   return { ...files, owner: () => ({ uid: process.uid, gid: process.gid }) };

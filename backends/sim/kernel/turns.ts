@@ -38,6 +38,8 @@ export interface CallOptions {
   readonly watched?: boolean;
 }
 
+/** Why the pace's sleep ends: given, since a reason that is made anew each time costs a stack trace. */
+const awake = "something may be to do";
 /** What a process may run without another getting its turn. */
 const sliceNanos = 4_000_000n;
 /** After so much fuel the environment gets to handle its own events. */
@@ -195,7 +197,7 @@ export class Turns implements Waker {
   /** Something may be to do. */
   wake(): void {
     this.#called = true;
-    this.#woken.abort();
+    this.#woken.abort(awake);
     void this.run();
   }
 
