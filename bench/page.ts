@@ -6,6 +6,7 @@ import puppeteer, { type Browser, type Page } from "puppeteer-core";
 import { servePage } from "../scripts/page-server.ts";
 import { chromium } from "../test/browser/browsers.ts";
 import { debianTar, isMade } from "../test/images/make.ts";
+import { asked, events, lines, type Times } from "./long-session.ts";
 import { pageSizes } from "./page-sizes.ts";
 import { judge, type Row } from "./row.ts";
 
@@ -33,6 +34,38 @@ async function* timed(browser: Browser, url: string, rounds: number): AsyncGener
   const archive = await debianTar();
   const open = (): Promise<number> => fresh(browser, url, (page) => opened(page, archive));
   yield row("Debian archive opened", "ms", await median(Math.min(rounds, 3), open), 3000);
+  yield* timeTravel(await fresh(browser, url, longSession));
+}
+
+function* timeTravel({ viewed, resumed }: Times): Generator<Row> {
+  yield row(`any of ${events} events viewed, the slowest`, "ms", Math.max(...viewed), 50);
+  yield row(`any of ${events} events gone on from, the slowest`, "ms", Math.max(...resumed), 500);
+}
+
+/** Typed into the machine's console as fast as it reads. */
+async function longSession(page: Page): Promise<Times> {
+  await promptMs(page);
+  const script = `(async () => {
+    const { machine } = document.querySelector("tsb-playground").renderRoot.querySelector("terminal-pane");
+    const lines = ${JSON.stringify(lines)};
+    for (let at = 0; (await machine.events()) < ${events}; at++)
+      for (const key of lines[at % lines.length] + "\\r") {
+        machine.type(new TextEncoder().encode(key));
+        await machine.events();
+      }
+    const times = { viewed: [], resumed: [] };
+    for (const event of ${JSON.stringify(asked)}.toReversed()) {
+      await machine.prepare();
+      const began = performance.now();
+      await machine.look(event);
+      const looked = performance.now();
+      await machine.resume(event, () => Promise.resolve());
+      times.resumed.push(performance.now() - looked);
+      times.viewed.push(looked - began);
+    }
+    return times;
+  })()`;
+  return (await page.evaluate(script)) as Times;
 }
 
 function row(name: string, unit: Row["unit"], ours: number, limit: number): Row {
@@ -45,7 +78,7 @@ async function median(rounds: number, measure: () => Promise<number>): Promise<n
   return times.sort((a, b) => a - b)[rounds >> 1] ?? 0;
 }
 
-async function fresh(browser: Browser, url: string, measure: (page: Page) => Promise<number>): Promise<number> {
+async function fresh<T>(browser: Browser, url: string, measure: (page: Page) => Promise<T>): Promise<T> {
   const context = await browser.createBrowserContext();
   try {
     const page = await context.newPage();

@@ -22,6 +22,7 @@ import { plainInput } from "../core/runtime/plain-input.ts";
 import { specFor } from "../core/runtime/spec-for.ts";
 import { undo } from "../core/runtime/undo.ts";
 import type { Change, Meta, TreePath } from "../core/unionfs/change.ts";
+import { events, timesOfLongSession } from "./long-session.ts";
 import type { Row } from "./row.ts";
 
 const layer = `sha256:${"b0".repeat(32)}` as DiffId;
@@ -48,6 +49,10 @@ export async function* bench(rounds: number): AsyncGenerator<Row> {
   const rootBegan = performance.now();
   stateRoot(snapshot, linuxPorts.hasher);
   yield row(`state root with ${containers} containers`, "ms", performance.now() - rootBegan, null);
+
+  const { viewed, resumed } = await timesOfLongSession();
+  yield row(`any of ${events} events viewed, the slowest`, "ms", Math.max(...viewed), 50);
+  yield row(`any of ${events} events gone on from, the slowest`, "ms", Math.max(...resumed), 500);
 }
 
 function row(name: string, unit: Row["unit"], ours: number, most: number | null): Row {

@@ -16,11 +16,10 @@ import { hex } from "../core/base/bytes.ts";
 import type { Hasher } from "../core/base/ports.ts";
 import type { Engine } from "../core/engine/engine.ts";
 import type { RegistryDependencies } from "../core/engine/registry.ts";
-import type { Origin } from "../core/unionfs/origin.ts";
 import { Console, type ConsoleSize, type Screen } from "./console.ts";
 import type { Pause } from "./event-loop.ts";
 import { daemon, type DaemonOptions } from "./daemon.ts";
-import type { HostView, LayerView, Looked } from "./lens.ts";
+import { capture, type Moment, type Performed } from "./moment.ts";
 import { Fetches } from "./fetches.ts";
 import { type Client, type Connection, Relay } from "./relay.ts";
 import { addRootFiles, clientNames } from "./root-files.ts";
@@ -60,9 +59,8 @@ export interface SimulatedHost {
   connect(client: Client): Connection;
   /** Resolves with the engine when tsboxd listens. */
   readonly engine: Promise<Engine>;
-  look(): Promise<HostView>;
-  /** The names in a directory of a container's union, as of its layers 0…`top`. */
-  list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
+  /** What lenses can look at now; what is as it was `before` is kept once. */
+  capture(before: Moment | null): Moment;
 }
 
 const loginEnvironment = [
@@ -83,17 +81,15 @@ export function startHost(options: HostOptions): SimulatedHost {
   addRootFiles(files);
   const console = loggedIn(kernel, options);
   const { put, relay, fetches } = inputsOf(kernel, console, files, options);
-  const { looked, watching } = watcher(kernel, files);
   const engine = Promise.withResolvers<Engine>();
-  const opened = (it: Engine): void => {
-    watching.opened(it);
-    engine.resolve(it);
-  };
-  const served = {
+  let performed: Performed | null = null;
+  const served: DaemonOptions = {
     ...options,
-    ...watching,
-    opened,
     ...(fetches && { registry: { ...options.registry, fetch: fetches.fetch } }),
+    opened: (opened) => engine.resolve(opened),
+    performing: ({ key, plan }) => {
+      performed = { container: key.container, plan };
+    },
   };
   if (options.serves !== false) kernel.launch("tsboxd", daemon(kernel, files, served));
   return {
@@ -103,8 +99,7 @@ export function startHost(options: HostOptions): SimulatedHost {
     addFile: (name, digest) => put({ kind: "file", name: fileName(name), digest }),
     connect: (client) => relay.connect(client),
     engine: engine.promise,
-    look: async () => (await import("./lens.ts")).look(looked()),
-    list: async (layers, path, top) => (await import("./lens.ts")).originsIn(files, layers, path, top),
+    capture: (before) => capture(kernel, performed, before),
   };
 }
 
@@ -147,25 +142,6 @@ function inputsOf(kernel: Kernel, console: Console, files: HostFiles, options: H
     fetches?.goLive();
   });
   return { put, relay, fetches };
-}
-
-/** Keeps what lenses look at. */
-function watcher(
-  kernel: Kernel,
-  files: HostFiles,
-): { looked: () => Looked; watching: Pick<DaemonOptions, "opened" | "performing"> } {
-  let looked: Looked = { kernel, files, engine: null, performed: null };
-  return {
-    looked: () => looked,
-    watching: {
-      opened: (engine) => {
-        looked = { ...looked, engine };
-      },
-      performing: ({ key, plan }) => {
-        looked = { ...looked, performed: { container: key.container, plan } };
-      },
-    },
-  };
 }
 
 /** As login(1) does: the message of the day. */

@@ -1,40 +1,21 @@
 /**
  * What a simulated host looks like from outside at one moment: processes with their namespaces,
- * containers with their layers, and the plan that was performed last. A lens only reads; whoever wants
- * something to change types it. The values are plain data: they cross to the page.
+ * containers with their layers, and the plan that was performed last. A lens only reads, and of kernel
+ * state only, so it looks at a moment that is long past as it does at now. The values are plain data:
+ * they cross to the page.
  */
-import type { HostFiles } from "../backends/sim/host-files.ts";
-import type { Kernel } from "../backends/sim/kernel/kernel.ts";
-import type { Namespaces, Process } from "../backends/sim/kernel/process.ts";
-import type { Engine } from "../core/engine/engine.ts";
+import { decodeBytes } from "../core/base/bytes.ts";
+import type { ContainerRecord } from "../core/container/record.ts";
 import { initLayer } from "../core/engine/init-layer.ts";
 import { hexOf } from "../core/image/digest.ts";
 import { explainPlan, type PlanStep } from "../core/runtime/explain.ts";
-import type { Plan } from "../core/runtime/plan.ts";
 import type { TreePath } from "../core/unionfs/change.ts";
+import { Content } from "../core/unionfs/content.ts";
 import type { Inode } from "../core/unionfs/file-system.ts";
 import { type Branch, isOpaque, isWhiteout } from "../core/unionfs/marks.ts";
 import { type LayerEntry, type Origin, Origins } from "../core/unionfs/origin.ts";
-
-export const namespaceKinds = ["mount", "uts", "ipc", "pid", "network", "user", "cgroup", "time"] as const;
-
-export interface ProcessView {
-  /** As the host sees it. */
-  readonly pid: number;
-  readonly parent: number;
-  /** As its own pid namespace sees it. */
-  readonly ownPid: number;
-  readonly command: string;
-  readonly state: Process["state"];
-  readonly uid: number;
-  /** The number /proc/<pid>/ns shows, for each of namespaceKinds. */
-  readonly namespaces: readonly number[];
-  /** Its cgroup's path, "/" the root's. */
-  readonly cgroup: string;
-  /** Bytes of memory it is charged for, and processor time in nanoseconds. */
-  readonly memoryBytes: number;
-  readonly cpuNanos: number;
-}
+import { Tree } from "../core/unionfs/tree.ts";
+import type { Moment, ProcessView } from "./moment.ts";
 
 export interface ContainerView {
   readonly id: string;
@@ -68,54 +49,40 @@ export interface PlanView {
   readonly steps: readonly PlanStep[];
 }
 
-/** What the lens looks at. */
-export interface Looked {
-  readonly kernel: Kernel;
-  readonly files: HostFiles;
-  /** Null until it is open. */
-  readonly engine: Engine | null;
-  readonly performed: { readonly container: string; readonly plan: Plan } | null;
-}
-
-export async function look({ kernel, engine, performed }: Looked): Promise<HostView> {
+export function look({ now, turns, processes, files, performed }: Moment): HostView {
   return {
-    now: kernel.turns.now,
-    turns: kernel.turns.step,
-    processes: [...kernel.processes.values()].map(processView),
-    containers: engine === null ? [] : await containerViews(engine),
+    now,
+    turns,
+    processes,
+    containers: containersIn(new Tree(() => now, files)),
     plan: performed === null ? null : { container: performed.container, steps: explainPlan(performed.plan) },
   };
 }
 
-function processView(process: Process): ProcessView {
+/** As their records on disk tell. */
+function containersIn(tree: Tree): ContainerView[] {
+  const all = directoryAt(tree, tree.root, "var/lib/tsbox/containers");
+  if (all === null) return [];
+  const records = tree.list(all).flatMap(({ inode }) => recordIn(tree, inode) ?? []);
+  return records.toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1)).map(containerView);
+}
+
+/** A record is written anew whenever it changes, so what was read of its content stays true. */
+const known = new WeakMap<object, ContainerRecord>();
+
+/** Null for a container that is half made or half removed. */
+function recordIn(tree: Tree, directory: Inode): ContainerRecord | null {
+  const file = tree.find(directory, "record.json");
+  if (file === 0) return null;
+  const { body } = tree.node(file);
+  if (!(body instanceof Content)) return null;
+  const record = known.get(body) ?? (JSON.parse(decodeBytes(body.read(0, body.size))) as ContainerRecord);
+  known.set(body, record);
+  return record;
+}
+
+function containerView({ id, name, config, state, layers }: ContainerRecord): ContainerView {
   return {
-    pid: process.pid,
-    parent: process.parent?.pid ?? 0,
-    ownPid: process.numbers.get(process.namespaces.pid) ?? process.pid,
-    command: process.argv.length > 0 ? process.argv.join(" ") : process.name,
-    state: process.state,
-    uid: process.uid,
-    namespaces: namespaceKinds.map((kind) => numberOf(process.namespaces, kind)),
-    cgroup: cgroupPath(process),
-    memoryBytes: process.memoryBytes,
-    cpuNanos: Number(process.cpuNanos),
-  };
-}
-
-function numberOf(namespaces: Namespaces, kind: (typeof namespaceKinds)[number]): number {
-  return namespaces[kind].number;
-}
-
-function cgroupPath({ cgroup }: Process): string {
-  const names: string[] = [];
-  for (let at: Process["cgroup"] | null = cgroup; at !== null; at = at.parent)
-    if (at.name !== "") names.unshift(at.name);
-  return `/${names.join("/")}`;
-}
-
-async function containerViews(engine: Engine): Promise<ContainerView[]> {
-  const records = await engine.containers.list();
-  return records.map(({ id, name, config, state, layers }) => ({
     id,
     name,
     image: config.image,
@@ -125,7 +92,7 @@ async function containerViews(engine: Engine): Promise<ContainerView[]> {
       ...layers.map((diffId) => ({ kind: "image", diffId, path: layerPath(diffId) }) as const),
       { kind: "container", diffId: "", path: `/var/lib/tsbox/containers/${id}/rw/upper` },
     ],
-  }));
+  };
 }
 
 function layerPath(diffId: Parameters<typeof hexOf>[0]): string {
@@ -133,26 +100,39 @@ function layerPath(diffId: Parameters<typeof hexOf>[0]): string {
 }
 
 /** Where each name in a container's directory comes from, as of its layers 0…`top`. */
-export function originsIn(files: HostFiles, layers: readonly LayerView[], path: string, top: number): Origin[] {
-  const entries = layers.map((layer) => entriesOnTheWay(files, layer.path, path));
-  return new Origins(entries).list(path, top);
+export function originsIn({ now, files }: Moment, layers: readonly LayerView[], path: string, top: number): Origin[] {
+  const tree = new Tree(() => now, files);
+  return new Origins(layers.map((layer) => entriesOnTheWay(tree, layer.path, path))).list(path, top);
 }
 
 /** A layer's entries on the way to a directory and in it: all that is needed to tell where its names come from. */
-function entriesOnTheWay(files: HostFiles, layer: string, path: string): LayerEntry[] {
-  if (files.find(layer) === null) return [];
-  const { tree, root } = files.branch(layer);
+function entriesOnTheWay(tree: Tree, layer: string, path: string): LayerEntry[] {
   const entries: LayerEntry[] = [];
-  let directory: Inode | null = root;
+  let directory = directoryAt(tree, tree.root, layer);
   let at = "";
-  for (const name of [...path.split("/").filter((each) => each !== ""), null]) {
-    if (directory === null || tree.stat(directory).kind !== "directory") break;
+  for (const name of [...namesOf(path), null]) {
+    if (directory === null) break;
     entries.push(...entriesIn({ tree, root: directory }, at));
     if (name === null) break;
-    directory = tree.list(directory).find((entry) => entry.name === name)?.inode ?? null;
+    directory = directoryAt(tree, directory, name);
     at = at === "" ? name : `${at}/${name}`;
   }
   return entries;
+}
+
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "");
+}
+
+/** Null when there is none of that path, which is taken by its letters. */
+function directoryAt(tree: Tree, from: Inode, path: string): Inode | null {
+  let directory = from;
+  for (const name of namesOf(path)) {
+    const found = tree.find(directory, name);
+    if (found === 0 || tree.stat(found).kind !== "directory") return null;
+    directory = found;
+  }
+  return directory;
 }
 
 function entriesIn({ tree, root }: Branch, at: string): LayerEntry[] {

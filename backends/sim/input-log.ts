@@ -57,29 +57,44 @@ export interface InputLogOptions {
   readonly pause: () => Promise<void>;
   /** Is given each new entry. */
   readonly sink: (entry: LogEntry) => void;
+  /** Is called before each entry is taken in, of the replay and new, with how many there were before. */
+  readonly before?: (count: number) => void;
 }
 
 export class InputLog implements Pace {
   readonly pause: () => Promise<void>;
   /** Resolves when the replay is over: true when the run was the same, false when it went another way. */
   readonly replayed: Promise<boolean>;
-  readonly #replay: readonly LogEntry[];
   readonly #makeLive: (now: bigint) => Pace;
   readonly #sink: (entry: LogEntry) => void;
+  readonly #before: (count: number) => void;
   readonly #endReplay: (same: boolean) => void;
+  #replay: readonly LogEntry[];
   #admit: (input: Input) => void = () => {};
   #live: Pace | null = null;
-  #at = 0;
+  #count = 0;
   #step = 0;
+  /** Before which entry of the replay the machine is to stand still, and who waits for that. */
+  #stop: { readonly before: number; readonly reached: () => void } | null = null;
+  #goOn: () => void = () => {};
+  #isOver = false;
+  /** The virtual time at which it stands. */
+  #now = 0n;
 
-  constructor({ replay, live, pause, sink }: InputLogOptions) {
+  constructor({ replay, live, pause, sink, before = () => {} }: InputLogOptions) {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#replay = replay;
     this.#makeLive = live;
     this.#sink = sink;
+    this.#before = before;
     this.#endReplay = resolve;
     this.pause = pause;
     this.replayed = promise;
+  }
+
+  /** How many entries were taken in. */
+  get count(): number {
+    return this.#count;
   }
 
   /** Says who takes an input in, between two turns. */
@@ -89,23 +104,70 @@ export class InputLog implements Pace {
 
   /** An input is being taken in. One of the replay is in the log already. */
   note(input: Input): void {
-    if (this.#live !== null) this.#sink({ ...input, step: this.#step });
+    if (this.#live !== null) this.#write({ ...input, step: this.#step });
   }
 
-  resume(now: bigint): bigint {
+  // A machine that stands still
+
+  /**
+   * Lives on up to just before an entry of the replay that is still to come; resolves when the machine stands
+   * there, false when it never will: its life went another way.
+   */
+  standBefore(entry: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#stop = { before: entry, reached: () => resolve(true) };
+      void this.replayed.then(() => resolve(false));
+      this.#goOn();
+    });
+  }
+
+  /** From where it stands the machine lives a life of its own: what the log had next is not lived again. */
+  branch(): void {
+    this.#replay = this.#replay.slice(0, this.#count);
+    this.#stop = null;
+    this.#follow(this.#now);
+    this.#goOn();
+  }
+
+  /** The machine stands still for ever, at the next turn. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  #standsBefore(entry: LogEntry): boolean {
+    return this.#stop?.before === this.#count && entry.step === this.#step;
+  }
+
+  #stand(now: bigint): Promise<void> {
+    return new Promise((resolve) => {
+      this.#now = now;
+      this.#goOn = resolve;
+      this.#stop?.reached();
+    });
+  }
+
+  // The pace
+
+  async resume(now: bigint): Promise<bigint> {
     const next = this.#next(now);
-    if (next !== null) return next.kind === "time" && next.step === this.#step ? this.#take(next) : now;
-    return this.#passed(now, this.#follow(now).resume(now));
+    if (next === null) return this.#passed(now, await this.#follow(now).resume(now));
+    if (next.kind !== "time" || next.step !== this.#step) return now;
+    if (!this.#standsBefore(next)) return this.#take(next);
+    await this.#stand(now);
+    return this.resume(now);
   }
 
   turn(step: number, now: bigint): Promise<void> | null {
+    if (this.#isOver) return new Promise(() => {});
     this.#step = step;
     const next = this.#next(now);
-    if (next !== null && next.step === step && next.kind !== "time") {
-      this.#at++;
+    if (next === null) return this.#follow(now).turn(step, now);
+    if (next.step === step && next.kind !== "time") {
+      if (this.#standsBefore(next)) return this.#stand(now).then(async () => this.turn(step, now) ?? undefined);
+      this.#before(this.#count++);
       this.#admit(next);
     }
-    return this.#live?.turn(step, now) ?? null;
+    return null;
   }
 
   async idle(now: bigint, until: bigint | null, woken: AbortSignal): Promise<bigint | null> {
@@ -114,6 +176,10 @@ export class InputLog implements Pace {
       const time = await this.#follow(now).idle(now, until, woken);
       return time === null ? null : this.#passed(now, time);
     }
+    if (this.#standsBefore(next)) {
+      await this.#stand(now);
+      return this.idle(now, until, woken);
+    }
     if (next.step === this.#step) return next.kind === "time" ? this.#take(next) : now;
     this.#diverge(now);
     return now;
@@ -121,7 +187,7 @@ export class InputLog implements Pace {
 
   /** The next entry to be replayed; null when all are. */
   #next(now: bigint): LogEntry | null {
-    const next = this.#live === null ? this.#replay[this.#at] : undefined;
+    const next = this.#live === null ? this.#replay[this.#count] : undefined;
     if (next === undefined) return null;
     if (next.step >= this.#step) return next;
     this.#diverge(now);
@@ -129,19 +195,24 @@ export class InputLog implements Pace {
   }
 
   #take({ to }: Passing): bigint {
-    this.#at++;
+    this.#before(this.#count++);
     return BigInt(to);
   }
 
   #passed(now: bigint, time: bigint): bigint {
-    if (time > now) this.#sink({ kind: "time", to: String(time), step: this.#step });
+    if (time > now) this.#write({ kind: "time", to: String(time), step: this.#step });
     return time;
+  }
+
+  #write(entry: LogEntry): void {
+    this.#before(this.#count++);
+    this.#sink(entry);
   }
 
   #follow(now: bigint): Pace {
     if (this.#live === null) {
       this.#live = this.#makeLive(now);
-      this.#endReplay(this.#at === this.#replay.length);
+      this.#endReplay(this.#count === this.#replay.length);
     }
     return this.#live;
   }

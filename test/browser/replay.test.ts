@@ -101,6 +101,24 @@ describe("a recorded session", { skip }, () => {
     assert.match((await page.evaluate(`${terminal}.text`)) as string, /\n1\n/);
   });
 
+  test("is looked at and gone on from before its second command", async () => {
+    const second = Buffer.from(commands[1] ?? "").toString("hex");
+    const event = session.entries.findIndex((entry) => entry.kind === "keys" && entry.hex.startsWith(second));
+    const [names, printed] = (await page.evaluate(`(async () => {
+      const { machine } = ${terminal};
+      const { containers } = await machine.look(${event});
+      let printed = "";
+      await machine.resume(${event}, async (bytes) => { printed += new TextDecoder().decode(bytes); });
+      machine.type(new TextEncoder().encode("tsbox ps -a | tail -n +2 | wc -l; echo another way\\r"));
+      while (!printed.includes("\\r\\nanother way\\r\\n")) await new Promise((resolve) => setTimeout(resolve, 20));
+      return [containers.map(({ name }) => name), printed];
+    })()`)) as [string[], string];
+    assert.deepEqual(names, ["box"]);
+    assert.match(printed, /hostname; ps; echo hi/);
+    assert.doesNotMatch(printed, /tsbox diff box/);
+    assert.match(printed, /\n1\r\nanother way\r\n/);
+  });
+
   const firefoxPath = firefox();
   test("ends in the same state in Firefox", {
     skip: firefoxPath === undefined ? "no Firefox here" : false,

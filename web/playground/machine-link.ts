@@ -10,8 +10,15 @@ export interface MachineLink {
   type(bytes: Uint8Array): void;
   resize(size: ConsoleSize): void;
   addFile(name: string, content: Blob): Promise<void>;
-  look(): Promise<HostView>;
-  list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
+  /** How many events there were. */
+  events(): Promise<number>;
+  /** What is there now, or just before an event. */
+  look(event?: number): Promise<HostView>;
+  list(layers: readonly LayerView[], path: string, top: number, event?: number): Promise<readonly Origin[]>;
+  /** Goes on from just before an event another way; `screen` is given all that was printed until then, and what is from then on. */
+  resume(event: number, screen: Screen): Promise<void>;
+  /** Makes it quick to go on from any event. */
+  prepare(): Promise<void>;
   recorded(): Promise<{ readonly session: RecordedSession; readonly root: string }>;
   replay(session: RecordedSession, files: ReadonlyMap<string, Uint8Array>): Promise<Replayed>;
   /** Forgets the session: the next page begins anew. */
@@ -43,8 +50,11 @@ export async function startMachine(
     type: (bytes) => void machine.type(bytes),
     resize: (changed) => void machine.resize(changed),
     addFile: (name, content) => machine.addFile(name, content),
-    look: () => machine.look(),
-    list: (layers, path, top) => machine.list(layers, path, top),
+    events: () => machine.events(),
+    look: (event) => machine.look(event),
+    list: (layers, path, top, event) => machine.list(layers, path, top, event),
+    resume: (event, screen) => machine.resume(event, proxy(screen)),
+    prepare: () => machine.prepare(),
     recorded: () => machine.recorded(),
     replay: (session, files) => machine.replay(session, files),
     forget: () => machine.forget(),

@@ -4,17 +4,17 @@
  * a reload lives it again.
  */
 import { expose, type ProxyMarked, type Remote } from "comlink";
-import { InputLog } from "../../backends/sim/input-log.ts";
 import { real } from "../../backends/sim/kernel/pace.ts";
 import type { Clock, Hasher } from "../../core/base/ports.ts";
 import { digestOf } from "../../core/image/digest.ts";
 import type { Origin } from "../../core/unionfs/origin.ts";
 import { wasmHasher } from "../../host/codecs.ts";
 import type { ConsoleSize } from "../../host/console.ts";
-import { type SimulatedHost, startHost } from "../../host/host.ts";
+import type { Moment } from "../../host/moment.ts";
 import type { HostView, LayerView } from "../../host/lens.ts";
 import { embeddedImage } from "../../core/image/embedded.ts";
-import type { RecordedSession, Replayed } from "../../host/replay.ts";
+import type { RecordedSession, Replayed, World } from "../../host/replay.ts";
+import { type Beginning, type Branch, type Life, Timeline } from "../../host/timeline.ts";
 import { SavedSession } from "./saved-session.ts";
 
 export interface MachineWorker {
@@ -25,9 +25,15 @@ export interface MachineWorker {
   boot(session: string, size: ConsoleSize, screen: Screen & ProxyMarked): Promise<string>;
   type(bytes: Uint8Array): void;
   resize(size: ConsoleSize): void;
-  /** What is there now; looking changes nothing. */
-  look(): Promise<HostView>;
-  list(layers: readonly LayerView[], path: string, top: number): Promise<readonly Origin[]>;
+  /** How many events there were: what came in, and time that passed. */
+  events(): number;
+  /** What is there now, or just before an event; looking changes nothing. */
+  look(event?: number): Promise<HostView>;
+  list(layers: readonly LayerView[], path: string, top: number, event?: number): Promise<readonly Origin[]>;
+  /** Goes on from just before an event another way: what came after is forgotten, `screen` is given all that was printed. */
+  resume(event: number, screen: Screen & ProxyMarked): Promise<void>;
+  /** Makes it quick to go on from any event. */
+  prepare(): Promise<void>;
   /** Puts a file into root's home directory; one of that name is replaced. */
   addFile(name: string, content: Blob): Promise<void>;
   /** The session until now, and one digest of all that is in the machine where it led. */
@@ -84,53 +90,67 @@ function wasmer(): Promise<unknown> {
   return fetched("wasmer.wasm");
 }
 
-interface Booted {
-  readonly host: SimulatedHost;
+interface Booted extends Branch {
   readonly hasher: Hasher;
   readonly saved: SavedSession;
 }
 
 let booted: Booted | null = null;
 
-async function boot(session: string, size: ConsoleSize, screen: Remote<Screen>): Promise<string> {
-  const [hasher, saved] = await Promise.all([wasmHasher(), SavedSession.open(session, { size, now: clock.now() })]);
-  const { head, entries } = saved;
-  const log = new InputLog({
-    replay: entries,
-    live: (now) => real(pause, clock, now),
-    pause,
-    sink: (entry) => saved.add(entry),
-  });
-  const host = startHost({
-    seed: head.seed,
-    now: BigInt(head.now),
-    log,
-    fileOf: (digest) => saved.file(digest),
-    pause,
-    hasher,
-    embedded,
-    wasmer,
-    size: head,
-    screen: (bytes) => screen(bytes),
-  });
-  booted = { host, hasher, saved };
-  if (entries.length > 0 && !(await log.replayed))
-    saved.trouble("The session was brought back in part only: this page's programs have changed.");
-  host.resize(size);
-  return saved.said;
-}
-
 function machineOf(): Booted {
   if (booted === null) throw new Error("the simulated machine has not booted yet");
   return booted;
+}
+
+async function boot(session: string, size: ConsoleSize, screen: Remote<Screen>): Promise<string> {
+  const [hasher, saved] = await Promise.all([wasmHasher(), SavedSession.open(session, { size, now: clock.now() })]);
+  const { seed, now, rows, columns } = saved.head;
+  const world: World = { pause, hasher, embedded, wasmer, fileOf: (digest) => saved.file(digest) };
+  const elapsed = (): number => performance.now();
+  const beginning: Beginning = { ...world, seed, now: BigInt(now), size: { rows, columns }, elapsed };
+  const entries = [...saved.entries];
+  const branch = Timeline.begin(beginning, lifeOf(saved, screen), entries);
+  booted = { ...branch, hasher, saved };
+  if (entries.length > 0 && !(await branch.log.replayed)) {
+    saved.cut(branch.log.count);
+    saved.trouble("The session was brought back in part only: this page's programs have changed.");
+  }
+  branch.host.resize(size);
+  return saved.said;
+}
+
+function lifeOf(saved: SavedSession, screen: Remote<Screen>): Life {
+  return {
+    live: (now) => real(pause, clock, now),
+    kept: (entry) => saved.add(entry),
+    screen: (bytes) => screen(bytes),
+  };
+}
+
+async function resume(event: number, screen: Remote<Screen>): Promise<void> {
+  const { timeline, saved, log, hasher } = machineOf();
+  timeline.at(event);
+  log.end();
+  saved.cut(event);
+  const branch = await timeline.resume(event, lifeOf(saved, screen));
+  booted = { ...branch, hasher, saved };
+}
+
+function momentOf(event: number | undefined): Moment {
+  const { host, timeline } = machineOf();
+  return event === undefined ? host.capture(null) : timeline.at(event);
 }
 
 const machine: MachineWorker = {
   boot: (session, size, screen) => boot(session, size, screen as unknown as Remote<Screen>),
   type: (bytes) => machineOf().host.type(bytes),
   resize: (size) => booted?.host.resize(size),
-  look: () => machineOf().host.look(),
-  list: (layers, path, top) => machineOf().host.list(layers, path, top),
+  events: () => machineOf().timeline.length,
+  look: async (event) => (await import("../../host/lens.ts")).look(momentOf(event)),
+  list: async (layers, path, top, event) =>
+    (await import("../../host/lens.ts")).originsIn(momentOf(event), layers, path, top),
+  resume: (event, screen) => resume(event, screen as unknown as Remote<Screen>),
+  prepare: () => machineOf().timeline.prepare(),
   addFile: async (name, content) => {
     const { host, hasher, saved } = machineOf();
     const bytes = new Uint8Array(await content.arrayBuffer());

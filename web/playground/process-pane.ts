@@ -3,7 +3,8 @@
  * the namespaces that are not the host's: processes with the same number share one.
  */
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import type { HostView, ProcessView } from "../../host/lens.ts";
+import type { HostView } from "../../host/lens.ts";
+import type { ProcessView } from "../../host/moment.ts";
 import { formatBytes } from "./format.ts";
 import { paneStyles } from "./pane-styles.ts";
 

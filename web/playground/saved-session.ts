@@ -78,6 +78,13 @@ export class SavedSession {
     setTimeout(() => void this.#write(), writeAfterMs);
   }
 
+  /** From here on the session is another one: what came after so many entries is not of it. */
+  cut(count: number): void {
+    this.entries.splice(count);
+    this.#unwritten = [];
+    void this.#store?.replace([...this.entries]).catch((thrown: unknown) => this.#giveUp(thrown));
+  }
+
   /** To be called before the file is named in an entry. */
   async keepFile(digest: string, bytes: Uint8Array): Promise<void> {
     this.#files.set(digest, bytes);

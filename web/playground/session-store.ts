@@ -67,6 +67,14 @@ export class SessionStore<Entry> {
     await this.#write(["batches"], (store) => store("batches").add(entries));
   }
 
+  /** Keeps these entries and no others. */
+  async replace(entries: readonly Entry[]): Promise<void> {
+    await this.#write(["batches"], (store) => {
+      store("batches").clear();
+      store("batches").add(entries);
+    });
+  }
+
   async keepFile(digest: string, bytes: Uint8Array): Promise<void> {
     await this.#write(["files"], (store) => store("files").put(bytes, digest));
   }

@@ -9,7 +9,7 @@ export interface Pace {
   /** Lets the environment's own events in: a macrotask. */
   pause(): Promise<void>;
   /** The kernel wakes from idleness: what time it is. */
-  resume(now: bigint): bigint;
+  resume(now: bigint): bigint | Promise<bigint>;
   /** Before each turn. */
   turn(step: number, now: bigint): Promise<void> | null;
   /**

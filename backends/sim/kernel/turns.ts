@@ -225,7 +225,7 @@ export class Turns implements Waker {
 
   async #loop(): Promise<void> {
     await Promise.resolve(); // whoever woke us ends what it is doing first
-    this.#pass(this.#pace.resume(this.now));
+    this.#pass(await this.#pace.resume(this.now));
     for (;;) {
       this.#called = false;
       await this.#listen();
