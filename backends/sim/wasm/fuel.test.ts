@@ -96,6 +96,8 @@ const { expression, statements } = fc.letrec<{ expression: number[]; statement: 
       fc
         .tuple(tie("expression"), tie("expression"), fc.constantFrom(0x6a, 0x6b, 0x6c, 0x71, 0x72, 0x73, 0x48, 0x4b))
         .map(([one, other, op]) => [...one, ...other, op]),
+      // a loop with a value, which is run once
+      tie("expression").map((value) => [0x03, 0x7f, ...value, 0x0b]),
       // memory.grow by 0 … 1 pages
       tie("expression").map((value) => [...value, ...constant(1), 0x71, 0x40, 0]),
       // select
@@ -127,15 +129,19 @@ const { expression, statements } = fc.letrec<{ expression: number[]; statement: 
       fc
         .tuple(fc.nat(loopsDeep - 1), fc.integer({ min: 1, max: 20 }), tie("statements"))
         .map(([depth, passes, body]) => countedLoop(6 + depth, passes, body)),
+      // a loop that goes round from its middle, and is left in its middle, by a switch, or by a return
+      fc.tuple(tie("expression"), tie("statements")).map(([value, body]) => leftLoop(value, body)),
       // return
       fc
         .tuple(tie("expression"), tie("expression"))
         .map(([when, value]) => [...when, 0x04, 0x40, ...value, 0x0f, 0x0b]),
       // a call of itself with a smaller x
       tie("expression").map((y) => [
+        ...rationed(0xa4, 60),
         ...local(0),
         ...constant(0),
         0x4a,
+        0x71,
         0x04,
         0x40,
         ...local(0),
@@ -158,6 +164,25 @@ const { expression, statements } = fc.letrec<{ expression: number[]; statement: 
 function countedLoop(counter: number, passes: number, body: readonly number[]): number[] {
   const next = [...local(counter), ...constant(1), 0x6b, 0x22, counter];
   return [...constant(passes), ...setLocal(counter), 0x03, 0x40, ...body, ...next, ...constant(0), 0x4a, 0x0d, 0, 0x0b];
+}
+
+/** True so many times in all calls together, counted in memory: a program's run time is bounded. */
+function rationed(at: number, most: number): number[] {
+  const [address, load, store] = [
+    [0x41, at, 0x1f],
+    [0x28, 2, 0],
+    [0x36, 2, 0],
+  ];
+  const counted = [...address, ...address, ...load, ...constant(1), 0x6a, ...store];
+  return [...counted, ...address, ...load, ...constant(most), 0x4c];
+}
+
+function leftLoop(value: readonly number[], body: readonly number[]): number[] {
+  const ends = [...rationed(0xa0, 60), 0x45, 0x0d, 1];
+  const switched = [0x02, 0x40, ...value, ...constant(7), 0x71, 0x0e, 3, 0, 1, 2, 0, 0x0b];
+  const returned = [...value, ...constant(1000), 0x46, 0x04, 0x40, ...value, 0x0f, 0x0b];
+  const loop = [0x03, 0x40, ...ends, ...switched, ...returned, ...body, 0x0c, 0, 0x0b];
+  return [0x02, 0x40, ...loop, 0x0b];
 }
 
 const program = fc.tuple(statements, expression).map(([body, result]) => [...body, ...result]);
@@ -193,7 +218,31 @@ describe("adding fuel", () => {
         );
         assert.ok(Buffer.from(before.memory.buffer).equals(after.memory), "the memory is the same");
       }),
-      { seed: 1 },
+      { seed: 1, numRuns: 400 },
+    );
+  });
+
+  test("counts nothing for the leaves of a recursion, which are counted where they are called", async () => {
+    const leaf = [...local(0), ...constant(0), 0x4c, 0x04, 0x40, ...local(1), 0x0f, 0x0b];
+    const call = [...local(0), ...constant(1), 0x6b, ...local(1), 0x10, 0];
+    const running = await Running.start(calculator(0, [...leaf, ...call]), 1000);
+    running.f(0, 1);
+    assert.equal(running.counted, 0);
+    running.f(100, 1);
+    assert.ok(running.counted >= 300, `${running.counted}`);
+  });
+
+  test("counts the same of a program that ends, however often it has to ask", async () => {
+    const given = fc.tuple(program, fc.integer({ min: -8, max: 8 }), fc.integer());
+    await fc.assert(
+      fc.asyncProperty(given, async ([body, x, y]) => {
+        const bytes = calculator(variables + loopsDeep, body);
+        const [often, seldom] = [await Running.start(bytes, 20), await Running.start(bytes, 1_000_000)];
+        if (typeof outcomeOf(() => often.f(x, y)) === "string") return;
+        seldom.f(x, y);
+        assert.equal(often.counted, seldom.counted);
+      }),
+      { seed: 3 },
     );
   });
 

@@ -8,10 +8,11 @@
  * of the host stand in the added table, as imports would shift every function's number:
  *
  *     small function    no loop, and short with all that it calls: left as it is, counted where it is called
- *     other function    at its entry   fuel -= its instructions;  below zero: tick
+ *     other function    at its entry, or behind its prelude   fuel -= its instructions;  below zero: tick
  *     with loops        counts in a local: at each pass of a loop  spent += the loop's instructions;  more
- *                       than 10,000: fuel -= spent, and once more at its end. When it calls small functions
- *                       only, it works on a copy of the fuel:  left -= …;  below zero: tick
+ *                       than there is fuel: fuel -= spent, and once more at its end. When it calls small
+ *                       functions only, it works on a copy of the fuel:  left -= …;  below zero: tick
+ *     tight loop        written several times in a row, so that it asks less often (refuel.ts)
  *     memory.grow       a call of the host, which asks the cgroup first
  *     memory.copy, .fill …   count one instruction for each 32 bytes
  *
@@ -21,7 +22,8 @@
  * The bytes must be valid (WebAssembly.validate): otherwise they could name what is added.
  */
 import { header, Reader, signed, text, unsigned, Writer } from "./binary.ts";
-import { Costs, readBody } from "./function-body.ts";
+import { Costs } from "./costs.ts";
+import { readBody } from "./function-body.ts";
 import { flushBody, type Names, refuelled } from "./refuel.ts";
 import { Unrunnable } from "./web-assembly.ts";
 

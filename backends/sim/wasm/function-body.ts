@@ -1,7 +1,10 @@
 /**
  * The body of a function as rewriting sees it: *regions* (the function itself, and each of its
  * loops without the loops in it) with the instructions that are counted together, and the places
- * where something is added or replaced. `Costs` says which functions are small and what a region costs.
+ * where something is added or replaced.
+ *
+ * A function that may return before its first call or loop has a *prelude*: that much is counted where it is called, and it
+ * counts for itself only when it goes on. The leaves of a recursion are run as fast as without fuel then.
  *
  * A region is counted as a whole, so its instructions count by how likely they are run: half in the
  * arms of an `if`, half behind a branch to a block's end, in equal parts behind the labels of a switch, not at
@@ -18,6 +21,35 @@ export interface Region {
   /** How many there are, also those that count nothing. */
   length: number;
   readonly calls: Call[];
+  /** It calls what cannot be known. */
+  callsUnknown: boolean;
+  /** null for what is no loop, or one that is not so. */
+  tight: TightLoop | null;
+}
+
+/** A loop with no loop and no call in it, nor anything else that asks: it may be written several times in a row. */
+export interface TightLoop {
+  /** The type of its result, a byte. */
+  readonly blockType: number;
+  /** Of its instructions, without the loop's own opcode and end. */
+  readonly start: number;
+  readonly end: number;
+  readonly exits: readonly Exit[];
+}
+
+/** What leaves a loop: a label at an offset of the module, or a `return`, to be written as a branch to the label. */
+export interface Exit {
+  readonly at: number;
+  readonly length: number;
+  readonly label: number;
+  readonly isReturn: boolean;
+}
+
+/** The instructions up to `end`, where no block is open. */
+export interface Prelude {
+  readonly end: number;
+  readonly instructions: number;
+  readonly length: number;
 }
 
 /** A direct call. */
@@ -30,7 +62,7 @@ interface Call {
 export interface Place {
   readonly at: number;
   readonly length: number;
-  readonly kind: "loop" | "return" | "tail" | "grow" | "bulk";
+  readonly kind: "loop" | "tight" | "return" | "tail" | "grow" | "bulk";
   /** The loop's region. */
   readonly region: Region | null;
   /** How many blocks are open. */
@@ -48,16 +80,22 @@ export interface Body {
   readonly end: number;
   readonly regions: readonly [Region, ...Region[]];
   readonly places: readonly Place[];
-  /** It calls what cannot be known. */
-  readonly callsUnknown: boolean;
+  readonly prelude: Prelude | null;
 }
 
 const localsMax = 50_000;
 const nestingMax = 10_000;
 /** What it costs to go round, whatever is done there. */
 const passItself = 2;
+/** A call of who knows what counts as a small function of this size, as that might not count itself. */
+const unknownCall = 32;
 /** How many blocks a branch may pass over before it counts as one out of a loop. */
 const branchesFollowed = 64;
+
+/** What a tight loop may have. */
+const tightMax = 128;
+/** A prelude is counted at each call, however far it gets. */
+const preludeMax = 64;
 
 /** An open block. */
 interface Frame {
@@ -72,9 +110,27 @@ interface Reading {
   readonly places: Place[];
   /** Innermost last. */
   readonly open: Frame[];
+  /** The innermost loop, as long as nothing forbids it to be tight. */
+  candidate: Candidate | null;
+  prelude: Prelude | null;
+  /** Whether the prelude has come to its end; whether it has a return. */
+  isUnderWay: boolean;
+  mayReturnEarly: boolean;
   /** Of the instruction that is read now. */
   likelihood: number;
-  callsUnknown: boolean;
+}
+
+/** A loop that may turn out to be tight. */
+interface Candidate {
+  readonly region: Region;
+  /** Of its opcode. */
+  readonly at: number;
+  readonly start: number;
+  /** How many blocks are open outside of it. */
+  readonly depth: number;
+  /** How many places there were before. */
+  readonly places: number;
+  readonly exits: Exit[];
 }
 
 export function readBody(reader: Reader): Body {
@@ -88,18 +144,36 @@ export function readBody(reader: Reader): Body {
   if (locals > localsMax) throw new Unrunnable(`a function of it has more than ${localsMax} variables`);
   const declared = reader.bytes.subarray(from, reader.at);
   const start = reader.at;
-  const { regions, places, callsUnknown } = readInstructions(reader);
+  const { regions, places, prelude, mayReturnEarly } = readInstructions(reader);
   if (reader.at !== reader.end) throw new Unrunnable("a function of it has instructions behind its end");
-  const { bytes } = reader;
-  return { bytes, declarations, declared, locals, start, end: reader.end - 1, regions, places, callsUnknown };
+  const instructions = { bytes: reader.bytes, start, end: reader.end - 1, regions, places };
+  return { ...instructions, declarations, declared, locals, prelude: mayReturnEarly ? prelude : null };
 }
 
 function readInstructions(reader: Reader): Reading {
-  const region: Region = { instructions: 0, length: 0, calls: [] };
+  const region: Region = { instructions: 0, length: 0, calls: [], callsUnknown: false, tight: null };
   const open = [{ region, isLoop: false, likelihood: 1 }];
-  const reading: Reading = { regions: [region], places: [], open, likelihood: 1, callsUnknown: false };
-  for (let frame = open.at(-1); frame !== undefined; frame = open.at(-1)) readInstruction(reader, reading, frame);
+  const reading: Reading = {
+    regions: [region],
+    places: [],
+    open,
+    candidate: null,
+    prelude: null,
+    isUnderWay: false,
+    mayReturnEarly: false,
+    likelihood: 1,
+  };
+  for (let frame = open.at(-1); frame !== undefined; frame = open.at(-1)) {
+    readInstruction(reader, reading, frame);
+    if (!reading.isUnderWay && open.length === 1) notePrelude(reading, region, reader.at);
+  }
   return reading;
+}
+
+/** So far a function may come without counting; further on it may have to. */
+function notePrelude(reading: Reading, { instructions, length }: Region, end: number): void {
+  if (length > preludeMax) reading.isUnderWay = true;
+  else reading.prelude = { end, instructions, length };
 }
 
 function readInstruction(reader: Reader, reading: Reading, frame: Frame): void {
@@ -122,45 +196,65 @@ function readInstruction(reader: Reader, reading: Reading, frame: Frame): void {
       reading.likelihood = frame.likelihood / 2;
       return;
     case "loop":
-      return openLoop(reader, reading);
+      return openLoop(reader, reading, at);
     case "end":
-      reading.open.pop();
-      reading.likelihood = frame.likelihood;
-      return;
+      return close(reader, reading, frame);
     case "branch":
-      return branch(reading, reader.number());
+      return branch(reading, readLabel(reader, reading));
+    case "goto":
+      readLabel(reader, reading);
+      reading.likelihood = 0;
+      return;
     case "switch":
-      return switchTo(reading, readLabels(reader));
-    case "call":
-      region.calls.push({ callee: reader.number(), likelihood: reading.likelihood });
-      return;
-    case "indirect":
-      reading.callsUnknown = true;
-      region.instructions += unknownCall * reading.likelihood;
-      region.length += unknownCall;
-      return;
+      return switchTo(reading, readLabels(reader, reading));
     case "jump":
       reading.likelihood = 0;
       return;
-    case "tail":
-      reading.callsUnknown = true;
-      reading.places.push(place(kind, at, 0, reading));
-      reading.likelihood = 0;
-      return;
     case "return":
-      reading.places.push(place(kind, at, reader.at - at, reading));
+      return leave(reading, place(kind, at, reader.at - at, reading));
+    case "call":
+    case "indirect":
+      return call(kind, reader, reading, region);
+    case "tail":
+      region.callsUnknown = true;
+      mayAsk(reading, place(kind, at, 0, reading));
       reading.likelihood = 0;
       return;
     case "grow":
-      reading.callsUnknown = true;
-      reading.places.push(place(kind, at, reader.at - at, reading));
-      return;
+      region.callsUnknown = true;
+      return mayAsk(reading, place(kind, at, reader.at - at, reading));
     case "bulk":
-      reading.places.push(place(kind, at, 0, reading));
-      return;
+      return mayAsk(reading, place(kind, at, 0, reading));
     default:
       return kind satisfies never;
   }
+}
+
+function call(kind: "call" | "indirect", reader: Reader, reading: Reading, region: Region): void {
+  const { likelihood } = reading;
+  mayAsk(reading, null);
+  if (kind === "call") {
+    region.calls.push({ callee: reader.number(), likelihood });
+    return;
+  }
+  region.callsUnknown = true;
+  region.instructions += unknownCall * likelihood;
+  region.length += unknownCall;
+}
+
+/** Something asks, or may: no loop around it is tight, and the prelude is over. */
+function mayAsk(reading: Reading, place: Place | null): void {
+  reading.candidate = null;
+  reading.isUnderWay = true;
+  if (place !== null) reading.places.push(place);
+}
+
+function leave(reading: Reading, place: Place): void {
+  const { at, length, depth } = place;
+  if (!reading.isUnderWay) reading.mayReturnEarly = true;
+  reading.candidate?.exits.push({ at, length, label: depth, isReturn: true });
+  reading.places.push(place);
+  reading.likelihood = 0;
 }
 
 function place(kind: Place["kind"], at: number, length: number, { open }: Reading): Place {
@@ -172,12 +266,37 @@ function openFrame({ open }: Reading, frame: Frame): void {
   open.push(frame);
 }
 
-function openLoop(reader: Reader, reading: Reading): void {
-  const region: Region = { instructions: passItself, length: 0, calls: [] };
+function openLoop(reader: Reader, reading: Reading, at: number): void {
+  const region: Region = { instructions: passItself, length: 0, calls: [], callsUnknown: false, tight: null };
+  const depth = reading.open.length;
+  mayAsk(reading, null);
+  if (isResultType(reader.bytes[at + 1]))
+    reading.candidate = { region, at, start: reader.at, depth, places: reading.places.length, exits: [] };
   openFrame(reading, { region, isLoop: true, likelihood: reading.likelihood });
   reading.likelihood = 1;
   reading.regions.push(region);
-  reading.places.push({ kind: "loop", at: reader.at, length: 0, region, depth: reading.open.length - 1 });
+  reading.places.push({ kind: "loop", at: reader.at, length: 0, region, depth });
+}
+
+/** Of blocks without parameters; others have the number of a type. */
+function isResultType(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x40 && byte < 0x80;
+}
+
+function close(reader: Reader, reading: Reading, { isLoop, likelihood }: Frame): void {
+  const { open, candidate } = reading;
+  open.pop();
+  reading.likelihood = likelihood;
+  if (!isLoop || candidate?.depth !== open.length) return;
+  reading.candidate = null;
+  if (candidate.region.length <= tightMax) writeAsTight(reading, candidate, reader);
+}
+
+/** One place instead of those within. */
+function writeAsTight({ places }: Reading, candidate: Candidate, { bytes, at: behind }: Reader): void {
+  const { region, at, start, depth, exits } = candidate;
+  region.tight = { blockType: bytes[at + 1] ?? 0, start, end: behind - 1, exits };
+  places.splice(candidate.places, Infinity, { kind: "tight", at, length: behind - at, region, depth });
 }
 
 /** A branch to the end of a block that is not outside a loop: what is passed over is half as likely. */
@@ -190,10 +309,21 @@ function branch(reading: Reading, label: number): void {
   for (const frame of open.slice(target + 1)) frame.likelihood /= 2;
 }
 
-function readLabels(reader: Reader): number[] {
+function readLabels(reader: Reader, reading: Reading): number[] {
   const labels: number[] = [];
-  for (let count = reader.number(); count >= 0; count--) labels.push(reader.number());
+  for (let count = reader.number(); count >= 0; count--) labels.push(readLabel(reader, reading));
   return labels;
+}
+
+function readLabel(reader: Reader, reading: Reading): number {
+  const { at } = reader;
+  const label = reader.number();
+  const { candidate, open } = reading;
+  const target = open.length - 1 - label;
+  if (target <= 0) reading.isUnderWay = true;
+  if (candidate !== null && target < candidate.depth)
+    candidate.exits.push({ at, length: reader.at - at, label, isReturn: false });
+  return label;
 }
 
 /** Behind each label it is as likely as their number says, but behind the outermost, where the ways meet again. */
@@ -207,99 +337,4 @@ function switchTo(reading: Reading, labels: readonly number[]): void {
     frame.likelihood = Math.min(frame.likelihood, likelihood / distinct.length);
   }
   reading.likelihood = 0;
-}
-
-/** What a region costs: as it is likely, and at worst. */
-interface Cost {
-  readonly likely: number;
-  readonly worst: number;
-}
-
-/** A call of who knows what counts as a small function of this size, as that might not count itself. */
-const unknownCall = 32;
-const likelyMax = 256;
-const worstMax = 1024;
-/** A program made to take unlikely ways is counted short, but at most by this factor: an interpreter's loop is long. */
-const unlikeliness = 2048;
-const nestedCallsMax = 64;
-
-/**
- * What regions cost, with the small functions they call. Small is what has no loop and is short with all that it
- * calls, where what counts for itself is nothing to its callers. Every circle of calls has one that counts.
- */
-export class Costs {
-  readonly #bodies: readonly Body[];
-  readonly #imported: number;
-  /** The cost of a small function; null: it counts for itself; undefined: not looked at yet. */
-  readonly #small: (Cost | null | undefined)[];
-  /** Whether a function is small and calls only such. */
-  readonly #quiet: (boolean | undefined)[];
-  /** Functions that are looked at now, and those that were come back to. */
-  readonly #open = new Set<number>();
-  readonly #recursive = new Set<number>();
-
-  /** `imported`: how many functions the module imports; they come first in the numbering. */
-  constructor(bodies: readonly Body[], imported: number) {
-    this.#bodies = bodies;
-    this.#imported = imported;
-    this.#small = Array.from({ length: bodies.length });
-    this.#quiet = Array.from({ length: bodies.length });
-  }
-
-  isSmall(index: number): boolean {
-    return this.#smallCost(index) !== null;
-  }
-
-  /** Whether nothing else counts while it runs. */
-  isLeaf({ regions, callsUnknown }: Body): boolean {
-    return !callsUnknown && regions.every((region) => this.#callsQuiet(region));
-  }
-
-  of(region: Region): number {
-    const { likely, worst } = this.#withCalls(region);
-    return Math.max(1, Math.ceil(likely), Math.ceil(worst / unlikeliness));
-  }
-
-  #withCalls({ calls, instructions, length }: Region): Cost {
-    let [likely, worst] = [instructions, length];
-    for (const { callee, likelihood } of calls) {
-      const called = this.#smallCost(callee - this.#imported);
-      likely += likelihood * (called?.likely ?? 0);
-      worst += called?.worst ?? 0;
-    }
-    return { likely, worst };
-  }
-
-  #callsQuiet({ calls }: Region): boolean {
-    return calls.every(({ callee }) => this.#isQuiet(callee - this.#imported));
-  }
-
-  #isQuiet(index: number): boolean {
-    const [region] = this.#bodies[index]?.regions ?? [];
-    if (region === undefined || !this.isSmall(index)) return false;
-    return (this.#quiet[index] ??= this.#callsQuiet(region));
-  }
-
-  /** A function that we come back to, or that is called too deep, counts for itself. */
-  #smallCost(index: number): Cost | null {
-    const known = this.#small[index];
-    const body = this.#bodies[index];
-    if (body === undefined) return null;
-    if (known !== undefined) return known;
-    if (this.#open.has(index) || this.#open.size > nestedCallsMax) {
-      this.#recursive.add(index);
-      return null;
-    }
-    this.#open.add(index);
-    const cost = mayBeSmall(body) ? this.#withCalls(body.regions[0]) : null;
-    this.#open.delete(index);
-    const isSmall = cost !== null && cost.likely <= likelyMax && cost.worst <= worstMax && !this.#recursive.has(index);
-    this.#small[index] = isSmall ? cost : null;
-    return isSmall ? cost : null;
-  }
-}
-
-function mayBeSmall({ regions: [region, ...loops], places, callsUnknown }: Body): boolean {
-  const isShort = loops.length === 0 && region.length <= worstMax;
-  return isShort && !callsUnknown && !places.some(({ kind }) => kind === "bulk");
 }

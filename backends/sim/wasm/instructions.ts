@@ -16,6 +16,8 @@ export type Kind =
   | "end"
   /** A conditional branch; the label is left to be read. */
   | "branch"
+  /** An unconditional one; the label is left to be read. */
+  | "goto"
   /** Goes on at one of many labels, which are left to be read: a vector, and one more. */
   | "switch"
   /** What follows is not reached from here. */
@@ -40,7 +42,7 @@ const known: Readonly<Record<number, readonly [operands: string, kind: Kind]>> =
   0x04: ["s", "if"],
   0x05: ["", "else"],
   0x0b: ["", "end"],
-  0x0c: ["u", "jump"], // br
+  0x0c: ["", "goto"], // br
   0x0d: ["", "branch"], // br_if
   0x0e: ["", "switch"], // br_table
   0x0f: ["", "return"],

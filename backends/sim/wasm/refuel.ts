@@ -2,9 +2,13 @@
  * A function's body with its counting added (fuel.ts says how). What is added leaves the operands on
  * the stack as they are. A function with loops is wrapped in a block, so that however it ends (a
  * branch out of everything, a `return` made into one) it comes by the place where it tells what it spent.
+ *
+ * A tight loop is written several times in a row, each one leading to the next and the last one back: each pass counts,
+ * only the first of a round looks whether there is fuel left. Where that is done is outside of the loop: engines make more of one without calls.
  */
 import { signed, unsigned, Writer } from "./binary.ts";
-import type { Body, Costs, Place } from "./function-body.ts";
+import type { Costs } from "./costs.ts";
+import type { Body, Exit, Place, TightLoop } from "./function-body.ts";
 
 /** The numbers of what was added to the module, as bytes. */
 export interface Names {
@@ -26,16 +30,20 @@ export interface Surroundings {
   readonly names: Names;
 }
 
-const spentMax = 10_000;
+/** So many instructions of a tight loop are written in a row, or one pass of it. */
+const roundMax = 48;
+const passesMax = 4;
 /** What costs more asks for itself. */
 const askedMin = 256;
 /** 32 bytes copied cost as much as an instruction. */
 const bytesShift = 5;
 const op = {
   block: 0x02,
+  loop: 0x03,
   if: 0x04,
   end: 0x0b,
   br: 0x0c,
+  brIf: 0x0d,
   call: 0x10,
   callIndirect: 0x11,
   get: 0x20,
@@ -45,7 +53,7 @@ const op = {
   globalSet: 0x24,
   constant: 0x41,
   lessSigned: 0x48,
-  greaterUnsigned: 0x4b,
+  greaterSigned: 0x4a,
   add: 0x6a,
   subtract: 0x6b,
   shiftRight: 0x76,
@@ -55,7 +63,7 @@ const i32 = 0x7f;
 
 /** The body's bytes, without their size in front. */
 export function refuelled(body: Body, around: Surroundings): Uint8Array {
-  const counts = body.places.some(({ kind }) => kind === "loop" || kind === "bulk");
+  const counts = body.places.some(({ kind }) => kind === "loop" || kind === "tight" || kind === "bulk");
   const isSmall = !counts && around.costs.isSmall(around.index);
   const local = unsigned(around.parameters + body.locals);
   const writer = new Writer((body.end - body.start) * 2 + 64);
@@ -65,8 +73,8 @@ export function refuelled(body: Body, around: Surroundings): Uint8Array {
   if (isChanged) writer.put([...unsigned(counts ? 2 : 1), i32]);
   if (counts) putCounting(writer, body, around, local);
   else {
-    if (isChanged) writer.put(entryOf(around.costs.of(body.regions[0]), local, around.names));
-    putInstructions(writer, body, (place) => (place.kind === "grow" ? growth(around.names) : null));
+    const entry = isChanged ? entryOf(around.costs.ofEntry(body), local, around.names) : [];
+    putInstructions(writer, body, entry, (place) => (place.kind === "grow" ? growth(around.names) : null));
   }
   writer.put([op.end]);
   return writer.taken();
@@ -100,8 +108,11 @@ function growth({ grow }: Names): number[] {
 interface Account {
   /** Begins it with the cost of what is outside loops. */
   begin(cost: number): number[];
-  /** A pass of a loop. */
-  pass(cost: number): number[];
+  /** Counts a pass of a loop. */
+  count(cost: number): number[];
+  /** The same, and leaves on the stack whether it has to ask. */
+  countAndLook(cost: number): number[];
+  ask(): number[];
   /** Adds the number on top of the stack, which is taken. */
   add(): number[];
   /** Before a call that does not come back, and at the end. */
@@ -110,15 +121,19 @@ interface Account {
 
 function putCounting(writer: Writer, body: Body, around: Surroundings, local: readonly number[]): void {
   const { names, costs, blockType } = around;
-  const account = costs.isLeaf(body) ? takenFrom(local, names) : addedUp(local, names);
+  const account = costs.isLeaf(body) ? takenFrom(local, names) : addedUp(local, names, costs.callsInLoopsOnly(body));
   const scratch = unsigned(around.parameters + body.locals + 1);
-  writer.put([...account.begin(costs.of(body.regions[0])), op.block, ...blockType]);
-  putInstructions(writer, body, (place) => {
+  const beginning = body.prelude?.end ?? body.start;
+  writer.put([op.block, ...blockType]);
+  putInstructions(writer, body, account.begin(costs.ofEntry(body)), (place) => {
+    const { region } = place;
     switch (place.kind) {
       case "loop":
-        return account.pass(place.region === null ? 0 : costs.of(place.region));
+        return region === null ? null : pass(account, costs.of(region));
+      case "tight":
+        return region?.tight ? tightly(body, region.tight, region.length, account, costs.of(region)) : null;
       case "return":
-        return [op.br, ...unsigned(place.depth)];
+        return place.at < beginning ? null : [op.br, ...unsigned(place.depth)];
       case "tail":
         return account.settle();
       case "grow":
@@ -140,19 +155,18 @@ function putCounting(writer: Writer, body: Body, around: Surroundings, local: re
 function takenFrom(left: readonly number[], { fuel, flush }: Names): Account {
   const subtract = (amount: readonly number[]): number[] => [op.get, ...left, ...amount, op.subtract];
   const save = [op.get, ...left, op.globalSet, ...fuel];
-  const tick = [...save, op.constant, 0, op.call, ...flush, op.globalGet, ...fuel, op.set, ...left];
-  const isEmpty = [op.constant, 0, op.lessSigned];
-  const pass = (cost: number): number[] => [
-    ...subtract([op.constant, ...signed(cost)]),
-    ...[op.tee, ...left, ...isEmpty, op.if, empty, ...tick, op.end],
-  ];
-  return {
+  const account: Account = {
     // A long one asks at once: many of them could burn more than a number holds before anybody does.
     begin: (cost) =>
       cost > askedMin
-        ? [op.globalGet, ...fuel, op.set, ...left, ...pass(cost)]
+        ? [op.globalGet, ...fuel, op.set, ...left, ...pass(account, cost)]
         : [op.globalGet, ...fuel, op.constant, ...signed(cost), op.subtract, op.set, ...left],
-    pass,
+    count: (cost) => [...subtract([op.constant, ...signed(cost)]), op.set, ...left],
+    countAndLook: (cost) => {
+      const isEmpty = [op.constant, 0, op.lessSigned];
+      return [...subtract([op.constant, ...signed(cost)]), op.tee, ...left, ...isEmpty];
+    },
+    ask: () => [...save, op.constant, 0, op.call, ...flush, op.globalGet, ...fuel, op.set, ...left],
     // The amount is on the stack already: left = -(amount - left).
     add: () => [
       op.get,
@@ -166,32 +180,90 @@ function takenFrom(left: readonly number[], { fuel, flush }: Names): Account {
     ],
     settle: () => save,
   };
+  return account;
 }
 
-/** Of a function that calls others, which count too: it adds up what it spends, and takes it off now and then. */
-function addedUp(spent: readonly number[], names: Names): Account {
-  const flush = [op.get, ...spent, op.call, ...names.flush, op.constant, 0, op.set, ...spent];
-  const isMuch = [op.constant, ...signed(spentMax), op.greaterUnsigned];
+/**
+ * Of a function that calls others, which count too: it adds up what it spends, and takes it off now and then. Whoever makes
+ * such calls has to ask: in each pass of a loop, and at the end when it makes them elsewhere too.
+ */
+function addedUp(spent: readonly number[], names: Names, asksInLoopsOnly: boolean): Account {
+  const more = (cost: number): number[] => [op.get, ...spent, op.constant, ...signed(cost), op.add];
+  const take = [op.globalGet, ...names.fuel, op.get, ...spent, op.subtract, op.globalSet, ...names.fuel];
   return {
     begin: (cost) => [op.constant, ...signed(cost), op.set, ...spent],
-    pass: (cost) => [
-      ...[op.get, ...spent, op.constant, ...signed(cost), op.add, op.tee, ...spent],
-      ...[...isMuch, op.if, empty, ...flush, op.end],
-    ],
+    count: (cost) => [...more(cost), op.set, ...spent],
+    countAndLook: (cost) => [...more(cost), op.tee, ...spent, op.globalGet, ...names.fuel, op.greaterSigned],
+    ask: () => [op.get, ...spent, op.call, ...names.flush, op.constant, 0, op.set, ...spent],
     add: () => [op.get, ...spent, op.add, op.set, ...spent],
-    settle: () => takeFrom(names, [op.get, ...spent], spent),
+    settle: () => (asksInLoopsOnly ? take : takeFrom(names, [op.get, ...spent], spent)),
   };
 }
 
-/** The instructions without the last end; null leaves a place as it is. */
-function putInstructions(writer: Writer, body: Body, write: (place: Place) => readonly number[] | null): void {
+function pass(account: Account, cost: number): number[] {
+  return [...account.countAndLook(cost), op.if, empty, ...account.ask(), op.end];
+}
+
+/**
+ * The loop L with its opcode and end, as n passes in a row:
+ *
+ *     block exit: loop round: block ask: loop L
+ *       count, br_if ask; block next: first pass, L being next; br exit; end
+ *       …                 count;      last pass, br exit
+ *     end end; ask, uncount; br round; end end
+ */
+function tightly(body: Body, loop: TightLoop, length: number, account: Account, cost: number): number[] {
+  const passes = Math.min(passesMax, Math.max(1, Math.floor(roundMax / length)));
+  const bytes = [op.block, loop.blockType, op.loop, loop.blockType, op.block, empty, op.loop, empty];
+  for (let done = 0; done < passes; done++) {
+    bytes.push(...(done === 0 ? [...account.countAndLook(cost), op.brIf, 1] : account.count(cost)));
+    const isLast = done === passes - 1;
+    if (!isLast) bytes.push(op.block, empty);
+    const further = isLast ? 3 : 4;
+    bytes.push(...movedInstructions(body, loop, further), op.br, further);
+    if (!isLast) bytes.push(op.end);
+  }
+  // The pass that asked is begun once more.
+  return [...bytes, op.end, op.end, ...account.ask(), ...account.count(-cost), op.br, 0, op.end, op.end];
+}
+
+/** A loop's instructions in so many more blocks. */
+function movedInstructions({ bytes }: Body, { start, end, exits }: TightLoop, further: number): number[] {
+  const moved: number[] = [];
+  let copied = start;
+  for (const exit of exits) {
+    moved.push(...bytes.subarray(copied, exit.at), ...movedExit(exit, further));
+    copied = exit.at + exit.length;
+  }
+  return [...moved, ...bytes.subarray(copied, end)];
+}
+
+function movedExit({ label, isReturn }: Exit, further: number): number[] {
+  return [...(isReturn ? [op.br] : []), ...unsigned(label + further)];
+}
+
+/** The instructions without the last end, and `begin` behind the prelude; null leaves a place as it is. */
+function putInstructions(
+  writer: Writer,
+  body: Body,
+  begin: readonly number[],
+  write: (place: Place) => readonly number[] | null,
+): void {
+  const beginning: Insertion = { at: body.prelude?.end ?? body.start, length: 0, bytes: begin };
+  const written = body.places.map((place): Insertion => ({ at: place.at, length: place.length, bytes: write(place) }));
+  const behind = written.findIndex(({ at }) => at >= beginning.at);
   let copied = body.start;
-  for (const place of body.places) {
-    const bytes = write(place);
+  for (const { at, length, bytes } of written.toSpliced(behind === -1 ? written.length : behind, 0, beginning)) {
     if (bytes === null) continue;
-    writer.put(body.bytes.subarray(copied, place.at));
+    writer.put(body.bytes.subarray(copied, at));
     writer.put(bytes);
-    copied = place.at + place.length;
+    copied = at + length;
   }
   writer.put(body.bytes.subarray(copied, body.end));
+}
+
+interface Insertion {
+  readonly at: number;
+  readonly length: number;
+  readonly bytes: readonly number[] | null;
 }
