@@ -46,7 +46,7 @@ async function dockerPeer(archive: string, name: string): Promise<ImagePeer | nu
 function podmanPeer(directory: string, archive: string, name: string): ImagePeer | null {
   if (!onPath("podman")) return null;
   const root = join(directory, "podman");
-  const global = ["--root", root, "--runroot", join(directory, "podman-run"), "--storage-driver", "overlay"];
+  const global = ["--root", root, "--runroot", join(directory, "pr"), "--storage-driver", "overlay"];
   const hadLock = existsSync(podmanLock);
   const podman = (...args: readonly string[]): number =>
     timeCommand({ program: "podman", args: [...global, "--events-backend", "none", ...args] });

@@ -78,7 +78,7 @@ async function* onLinux(work: string, blob: string, rounds: number): AsyncGenera
   const ours = async (): Promise<number> => {
     const begin = performance.now();
     const checked = new Checked(createReadStream(blob, { highWaterMark: 1 << 18 }), linuxPorts.hasher);
-    const { diffId } = await layers.unpack(checked, { expected: null, before: async () => {} });
+    const { diffId } = await layers.unpack(checked, { expected: null, before: async () => {}, file: null });
     const time = performance.now() - begin;
     await layers.remove(diffId);
     return time;

@@ -14,7 +14,7 @@ export function podmanContender(directory: string, image: string): Peer | null {
   if (!onPath("podman") || !onPath("runc")) return null;
   const storage = join(directory, "podman");
   const global = [
-    ["--root", storage, "--runroot", join(directory, "podman-run"), "--storage-driver", "overlay"],
+    ["--root", storage, "--runroot", join(directory, "pr"), "--storage-driver", "overlay"],
     ["--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none"],
   ].flat();
   const podman = (...args: readonly string[]): number => timeCommand({ program: "podman", args: [...global, ...args] });

@@ -62,7 +62,7 @@ interface Peers {
 
 function peersOf(run: Run, where: { directory: string; docker: string; image: string }): Peers {
   const { directory, image } = where;
-  const storage = ["--root", join(directory, "podman"), "--runroot", join(directory, "podman-run")];
+  const storage = ["--root", join(directory, "podman"), "--runroot", join(directory, "pr")];
   const podman = (...args: readonly string[]): number =>
     run("podman", ...storage, "--storage-driver", "overlay", ...args);
   let copies = 0;

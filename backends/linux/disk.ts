@@ -63,7 +63,7 @@ export class LinuxDisk implements Disk {
   async writeStream(path: HostPath, bytes: ByteStream): Promise<void> {
     const temporary = this.#temporary(path);
     try {
-      await writeAll(temporary, bytes, "wx");
+      await writeAll(temporary, bytes);
       fs.renameSync(temporary, path);
     } catch (thrown) {
       await rm(temporary, { force: true });
@@ -71,9 +71,9 @@ export class LinuxDisk implements Disk {
     }
   }
 
-  async append(path: HostPath, bytes: ByteStream): Promise<void> {
+  async *append(path: HostPath, bytes: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      await writeAll(path, bytes, "a");
+      yield* writtenTo(path, bytes, "a");
     } catch (thrown) {
       throw asErrno(thrown, path);
     }
@@ -195,59 +195,53 @@ async function readChunk(file: FileHandle, from: number, end: number): Promise<U
   return buffer.subarray(0, bytesRead);
 }
 
-async function writeAll(path: string, bytes: ByteStream, flags: "wx" | "a"): Promise<void> {
+async function writeAll(path: string, bytes: ByteStream): Promise<void> {
+  for await (const _ of writtenTo(path, bytes, "wx"));
+}
+
+/** So many bytes are written by one system call. */
+const batchBytes = 1024 * 1024;
+
+/**
+ * The chunks, each once it is in the file. Many small writes would each wait for a thread: chunks are collected, and
+ * while the reader is busy with one batch the next is on its way to the disk.
+ */
+async function* writtenTo(
+  path: string,
+  bytes: ByteStream,
+  flags: "wx" | "a",
+): AsyncGenerator<Uint8Array, void, undefined> {
   const file = await open(path, flags, 0o600);
-  const writer = new WriteBehind(file);
+  const source = bytes[Symbol.asyncIterator]();
+  let coming = nextBatch(file, source);
   try {
-    for await (const chunk of bytes) await writer.write(chunk);
-    await writer.flush();
+    for (let batch = await coming; batch.length > 0; batch = await coming) {
+      coming = nextBatch(file, source);
+      coming.catch(() => {}); // it is thrown when it is its turn
+      for (const chunk of batch) yield chunk;
+    }
     await file.datasync();
   } finally {
-    await writer.settled();
+    await Promise.allSettled([coming]);
     await file.close();
+    await source.return?.();
   }
 }
 
-/** So many bytes are written by one system call, while the next are coming. */
-const batchBytes = 1024 * 1024;
-
-/** Many small writes would each wait for a thread: chunks are collected, and one batch is on its way to the disk. */
-class WriteBehind {
-  readonly #file: FileHandle;
-  #batch: Uint8Array[] = [];
-  #size = 0;
-  #writing: Promise<void> = Promise.resolve();
-
-  constructor(file: FileHandle) {
-    this.#file = file;
+/** Empty at the end. What came before the source failed is written as well. */
+async function nextBatch(file: FileHandle, source: AsyncIterator<Uint8Array>): Promise<readonly Uint8Array[]> {
+  const batch: Uint8Array[] = [];
+  try {
+    for (let size = 0; size < batchBytes; size += batch.at(-1)?.length ?? 0) {
+      const next = await source.next();
+      if (next.done === true) break;
+      batch.push(next.value);
+    }
+  } finally {
+    for (let rest: readonly Uint8Array[] = batch; rest.length > 0; )
+      rest = withoutFirst(rest, (await file.writev(rest)).bytesWritten);
   }
-
-  async write(chunk: Uint8Array): Promise<void> {
-    this.#batch.push(chunk);
-    this.#size += chunk.length;
-    if (this.#size >= batchBytes) await this.flush(false);
-  }
-
-  /** Throws what the last batch failed with. `whole`: waits until this one is written as well. */
-  async flush(whole = true): Promise<void> {
-    await this.#writing;
-    const batch = this.#batch;
-    this.#batch = [];
-    this.#size = 0;
-    this.#writing = this.#write(batch);
-    this.#writing.catch(() => {}); // the next flush throws it
-    if (whole) await this.#writing;
-  }
-
-  /** Nothing of it is at work any more. */
-  async settled(): Promise<void> {
-    await Promise.allSettled([this.#writing]);
-  }
-
-  async #write(batch: readonly Uint8Array[]): Promise<void> {
-    let rest = batch;
-    while (rest.length > 0) rest = withoutFirst(rest, (await this.#file.writev(rest)).bytesWritten);
-  }
+  return batch;
 }
 
 /** A full disk may take a part of what it is given. */

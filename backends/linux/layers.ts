@@ -89,12 +89,12 @@ export class OverlayLayers implements Layers {
   }
 
   /** Throws TsboxError "corrupt" for changes that contradict each other, "failed" when the disk refuses. */
-  async apply(name: LayerName, changes: AsyncIterable<Change>): Promise<void> {
+  async apply(name: LayerName, changes: AsyncIterable<Change>, tar = (): HostPath | null => null): Promise<void> {
     const place = this.#at(`.${process.pid}-${++this.#works}`);
     const hidden: string[] = [];
     try {
       makeDirectory(join(place, "diff"), defaultRootMode);
-      await this.#build(join(place, "diff") as HostPath, noting(changes, hidden));
+      await this.#build(join(place, "diff") as HostPath, noting(changes, hidden), tar);
       if (hidden.length > 0) fs.writeFileSync(join(place, "hidden"), JSON.stringify(hidden));
       fs.renameSync(place, this.#layer(typeof name === "string" ? name : await name()));
     } catch (thrown) {
@@ -104,12 +104,12 @@ export class OverlayLayers implements Layers {
     }
   }
 
-  async #build(root: HostPath, changes: AsyncIterable<Change>): Promise<void> {
+  async #build(root: HostPath, changes: AsyncIterable<Change>, tar: () => HostPath | null): Promise<void> {
     const socket = this.#socket();
     await this.#request({ kind: "tree", root, socket });
     const tree = new TreeSocket(socket);
     try {
-      await tree.apply(changes);
+      await tree.apply(changes, tar);
     } finally {
       await tree.close();
     }

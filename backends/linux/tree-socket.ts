@@ -3,29 +3,28 @@
  * one by one: they are collected to packets, and only the flush, or the first failure, has a reply.
  */
 import { connect, type Socket } from "node:net";
+import type { HostPath } from "../../core/base/brand.ts";
 import { Errno } from "../../core/base/errno.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import type { Change } from "../../core/unionfs/change.ts";
-import {
-  contentMax,
-  decodeTreeReply,
-  encodeTreeContent,
-  encodeTreeFlush,
-  encodeTreeOp,
-  encodeWithin,
-  FrameReader,
-  type TreeReply,
-} from "./wire.ts";
+import { contentMax, decodeTreeReply, FrameReader, TreeFrames, type TreeReply } from "./wire.ts";
 
 /** Sending many small ops one by one would be a system call each; waiting for the helper after few bytes, a turn each. */
 const packetSize = 256 * 1024;
+/** With so much content to be copied out of a tar, the helper is set to work. */
+const copiedSize = 1024 * 1024;
+
+type FileChange = Extract<Change, { kind: "file" }>;
 
 export class TreeSocket {
   readonly #socket: Socket;
   readonly #closed: Promise<void>;
-  #packet: Uint8Array[] = [];
-  #size = 0;
+  readonly #frames = new TreeFrames();
   #reply: TreeReply | null = null;
+  /** The tar that the helper has open. */
+  #source: HostPath | null = null;
+  #held: FileChange | null = null;
+  #copied = 0;
 
   constructor(path: string) {
     const options = { path, writableHighWaterMark: 2 * packetSize };
@@ -41,49 +40,60 @@ export class TreeSocket {
 
   /** What is applied goes beneath this directory of the tree. */
   within(directory: string, keepsKinds: boolean): void {
-    this.#queue(encodeWithin(directory, keepsKinds));
+    this.#frames.within(directory, keepsKinds);
   }
 
-  /** Throws Errno with the path in the layer; TsboxError "corrupt" for content that is not as long as announced. */
-  async apply(changes: AsyncIterable<Change>): Promise<void> {
+  /**
+   * Throws Errno with the path in the layer; TsboxError "corrupt" for content that is not as long as announced.
+   * `tar` is Layers.apply's.
+   */
+  async apply(changes: AsyncIterable<Change>, tar = (): HostPath | null => null): Promise<void> {
     for await (const change of changes) {
-      this.#queue(encodeTreeOp(change));
-      if (change.kind === "file") await this.#content(change);
-      if (this.#size > packetSize) await this.#send();
+      this.#releaseHeld();
+      if (change.kind === "file") await this.#file(change, tar);
+      else this.#frames.op(change);
+      if (this.#frames.length > packetSize || this.#copied > copiedSize) await this.#send();
     }
-    this.#queue(encodeTreeFlush());
+    this.#releaseHeld();
+    this.#frames.flush();
     await this.#send();
     await this.#closed;
     this.#check();
   }
 
-  async #content({ path, size, content }: Extract<Change, { kind: "file" }>): Promise<void> {
+  /** One that lies in the tar is held back until the tar has been read behind it. */
+  async #file(change: FileChange, tar: () => HostPath | null): Promise<void> {
+    const source = change.size === 0 || change.tarOffset === undefined ? null : tar();
+    if (source === null) return this.#content(change);
+    if (source !== this.#source) this.#frames.source(source);
+    this.#source = source;
+    this.#held = change;
+  }
+
+  #releaseHeld(): void {
+    if (this.#held === null) return;
+    this.#frames.op(this.#held);
+    this.#frames.copy(this.#held.tarOffset ?? 0);
+    this.#copied += this.#held.size;
+    this.#held = null;
+  }
+
+  async #content(change: FileChange): Promise<void> {
+    const { path, size, content } = change;
+    this.#frames.op(change);
     let left = size;
     for await (const bytes of content) {
       left -= bytes.length;
       if (left < 0) break;
-      for (let at = 0; at < bytes.length; at += contentMax) {
-        const piece = bytes.subarray(at, at + contentMax);
-        this.#queue(encodeTreeContent(piece.length));
-        this.#queue(piece);
-      }
-      if (this.#size > packetSize) await this.#send();
+      for (let at = 0; at < bytes.length; at += contentMax) this.#frames.content(bytes.subarray(at, at + contentMax));
+      if (this.#frames.length > packetSize) await this.#send();
     }
     if (left !== 0) throw new TsboxError("corrupt", `${path}: its content is not ${size} bytes long, as announced`);
   }
 
-  #queue(frames: Uint8Array): void {
-    this.#packet.push(frames);
-    this.#size += frames.length;
-  }
-
   async #send(): Promise<void> {
-    const packet = this.#packet;
-    this.#packet = [];
-    this.#size = 0;
-    this.#socket.cork();
-    for (const part of packet) this.#socket.write(part);
-    this.#socket.uncork();
+    this.#copied = 0;
+    this.#socket.write(this.#frames.take());
     if (this.#socket.writableNeedDrain) await this.#drained();
     if (this.#socket.destroyed) this.#check();
   }

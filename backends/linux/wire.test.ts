@@ -4,16 +4,19 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { HostPath } from "../../core/base/brand.ts";
 import { concat } from "../../core/base/bytes.ts";
+import type { TreePath } from "../../core/unionfs/change.ts";
 import { everyRequest } from "./native/samples.ts";
 import {
   decodeMonitorFrame,
   decodeReply,
+  decodeTreeFrame,
   decodeTreeReply,
   encodeInput,
   encodeRequest,
-  encodeTreeContent,
   FrameReader,
   maximumFrame,
+  TreeFrames,
+  type TreeOp,
 } from "./wire.ts";
 
 const frame = (...body: number[]): Uint8Array => Uint8Array.of(body.length, 0, 0, 0, ...body);
@@ -72,9 +75,37 @@ test("long content becomes several frames with all its bytes", () => {
 
 test("a file's content stands behind a frame's head that says how long it is", () => {
   const bytes = new Uint8Array(300_000).map((_, index) => index % 251);
-  const [body] = new FrameReader().push(concat([encodeTreeContent(bytes.length), bytes]));
+  const frames = new TreeFrames();
+  frames.content(bytes);
+  const [body] = new FrameReader().push(frames.take());
   assert.ok(body !== undefined);
-  assert.deepEqual([body[0], body.subarray(1)], [10, bytes]);
+  assert.deepEqual([body[0], new Uint8Array(body.subarray(1))], [10, bytes]);
+});
+
+test("a tree's entries are read as they were written", () => {
+  const meta = { mode: 0o4755, uid: 12, gid: 2 ** 32 - 2, mtime: -1_500_000_000n, xattrs: new Map() };
+  const xattrs = new Map([
+    ["user.a", Uint8Array.of(0, 1)],
+    ["security.capability", new Uint8Array()],
+  ]);
+  const path = (text: string): TreePath => text as TreePath;
+  const entries: TreeOp[] = [
+    { kind: "directory", path: path(""), meta: { ...meta, xattrs } },
+    { kind: "file", path: path("d/\xe9"), meta, size: 2 ** 40 },
+    { kind: "symlink", path: path("l"), meta, target: "../x" },
+    { kind: "hardlink", path: path("h"), target: path("l") },
+    { kind: "character", path: path("c"), meta, major: 4095, minor: 2 ** 20 - 1 },
+    { kind: "block", path: path("b"), meta, major: 8, minor: 0 },
+    { kind: "fifo", path: path("p"), meta },
+  ];
+  const frames = new TreeFrames();
+  for (const entry of entries) frames.op(entry);
+  const read = new FrameReader().push(frames.take()).map(decodeTreeFrame);
+  assert.deepEqual(
+    read,
+    entries.map((entry) => ({ kind: "entry", entry })),
+  );
+  assert.deepEqual([frames.length, frames.take().length], [0, 0]);
 });
 
 test("replies are decoded", () => {

@@ -29,7 +29,8 @@
  *   After the exit: output-end to those who asked for output, exited to all, and the socket is gone.
  *
  * 3. A tree's socket: one client builds one file tree; ops are not answered until `flush`, or until one fails.
- *   to it     u8 kind, the fields `encodeTreeOp` shows; a file's size bytes follow in content frames
+ *   to it     u8 kind, the fields `writeTreeOp` shows; a file's size bytes follow in content frames,
+ *             or 17 copy {u64 offset} takes them from the host's file named before by 16 source {str path}
  *   from it   u8 kind: 1 ok, 2 failed {u8 kind of the op, u32 errno, str path}; after failed the helper hangs up
  *   A view's socket is one too, and its root what its process sees at "/". Its client may also say
  *             13 within {str directory, u8 1: a directory is not replaced by anything else, nor anything by one},
@@ -127,7 +128,7 @@ export type TreeReply =
   | { readonly kind: "ok" }
   | { readonly kind: "stat"; readonly stat: TreeStat }
   | { readonly kind: "failed"; readonly op: TreeOpKind; readonly errno: ErrnoName; readonly path: string };
-export type TreeOpKind = Change["kind"] | "content" | "flush";
+export type TreeOpKind = Change["kind"] | "content" | "flush" | "source" | "copy";
 
 /** One byte names an op; the helper's table (native/ops.c) has the same numbers. */
 export const opcodes: Readonly<Record<OpKind, number>> = {
@@ -233,10 +234,12 @@ const characterDevice = 0o020000;
 const blockDevice = 0o060000;
 const none = 0xffffffff;
 
-/** A growing buffer with the wire's primitive forms. Its frames begin with a length filled in at the end. */
+/** A growing buffer with the wire's primitive forms: one frame, or several end to end, each with its length filled in at its end. */
 class Writer {
   #bytes: Buffer<ArrayBuffer>;
   #view: DataView;
+  /** Where the frame begins that is being written. */
+  #start = 0;
   #at = 4;
 
   /** `size`: what it will probably take. */
@@ -311,6 +314,29 @@ class Writer {
   frame(): Uint8Array<ArrayBuffer> {
     this.#view.setUint32(0, this.#at - 4, true);
     return this.#bytes.subarray(0, this.#at);
+  }
+
+  /** Finishes the frame and begins another one behind it. */
+  next(): void {
+    this.#view.setUint32(this.#start, this.#at - this.#start - 4, true);
+    this.#start = this.#at;
+    this.#reserve(4);
+    this.#at += 4;
+  }
+
+  /** How many bytes the finished frames take. */
+  get finished(): number {
+    return this.#start;
+  }
+
+  frames(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#start);
+  }
+
+  /** Forgets all frames. */
+  restart(): void {
+    this.#start = 0;
+    this.#at = 4;
   }
 
   #reserve(count: number): void {
@@ -760,32 +786,97 @@ const treeKinds: Readonly<Record<TreeOpKind, number>> = {
   opaque: 9,
   content: 10,
   flush: 11,
+  source: 16,
+  copy: 17,
 };
 const treeFailed = 12;
 const treeWithin = 13;
 const treeStat = 14;
 const treeRead = 15;
 
-export function encodeTreeOp(op: TreeOp): Uint8Array<ArrayBuffer> {
-  const out = new Writer().u8(treeKinds[op.kind]).str(op.path);
+/** So much fits before a tree's frames need more memory. */
+const treeFramesRoom = 512 * 1024;
+
+/** Frames for a tree's socket, collected end to end in one piece of memory. */
+export class TreeFrames {
+  #out = new Writer(treeFramesRoom);
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#out.finished;
+  }
+
+  /** A file's `size` bytes are to follow: as content, or by a copy. */
+  op(op: TreeOp): void {
+    writeTreeOp(this.#out.u8(treeKinds[op.kind]).str(op.path), op);
+    this.#out.next();
+  }
+
+  /** The next bytes of the file just begun, at most `contentMax`. They are copied. */
+  content(bytes: Uint8Array): void {
+    this.#out.u8(treeKinds.content).raw(bytes).next();
+  }
+
+  /** Opens the file on the host that the copies behind it take their bytes from. */
+  source(path: HostPath): void {
+    this.#out.u8(treeKinds.source).str(path).next();
+  }
+
+  /** Fills the file just begun with the source's bytes from `offset` on. */
+  copy(offset: number): void {
+    this.#out.u8(treeKinds.copy).u64(BigInt(offset)).next();
+  }
+
+  /** What follows is put beneath this directory. */
+  within(directory: string, keepsKinds: boolean): void {
+    this.#out
+      .u8(treeWithin)
+      .str(directory)
+      .u8(keepsKinds ? 1 : 0)
+      .next();
+  }
+
+  /** Asks for the reply: everything is in place, directories' times included. */
+  flush(): void {
+    this.#out.u8(treeKinds.flush).next();
+  }
+
+  /** What has been collected; the caller's to keep. */
+  take(): Uint8Array {
+    const frames = this.#out.frames();
+    if (frames.length <= treeFramesRoom / 4) {
+      this.#out.restart();
+      return new Uint8Array(frames);
+    }
+    this.#out = new Writer(treeFramesRoom);
+    return frames;
+  }
+}
+
+function writeTreeOp(out: Writer, op: TreeOp): void {
   switch (op.kind) {
     case "directory":
     case "fifo":
-      return writeMeta(out, op.meta).frame();
+      writeMeta(out, op.meta);
+      return;
     case "file":
-      return writeMeta(out, op.meta).u64(BigInt(op.size)).frame();
+      writeMeta(out, op.meta).u64(BigInt(op.size));
+      return;
     case "symlink":
-      return writeMeta(out, op.meta).str(op.target).frame();
+      writeMeta(out, op.meta).str(op.target);
+      return;
     case "hardlink":
-      return out.str(op.target).frame();
+      out.str(op.target);
+      return;
     case "character":
     case "block":
-      return writeMeta(out, op.meta).u32(op.major).u32(op.minor).frame();
+      writeMeta(out, op.meta).u32(op.major).u32(op.minor);
+      return;
     case "whiteout":
     case "opaque":
-      return out.frame();
+      return;
     default:
-      return unreachable(op);
+      unreachable(op);
   }
 }
 
@@ -794,37 +885,15 @@ function writeMeta(out: Writer, meta: Meta): Writer {
   const nanoseconds = BigInt.asUintN(64, ((meta.mtime % billion) + billion) % billion);
   out.u32(meta.mode).u32(meta.uid).u32(meta.gid);
   out.u64(BigInt.asUintN(64, (meta.mtime - nanoseconds) / billion)).u32(Number(nanoseconds));
+  if (meta.xattrs.size === 0) return out.u32(0);
   return out.list([...meta.xattrs], ([name, value]) => out.str(name).blob(value));
 }
 
 const billion = 1_000_000_000n;
 
-/** What stands before so many next bytes of the file just begun, at most `contentMax`. */
-export function encodeTreeContent(length: number): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(5);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, length + 1, true);
-  view.setUint8(4, treeKinds.content);
-  return out;
-}
-
-/** Asks for the reply: everything is in place, directories' times included. */
-export function encodeTreeFlush(): Uint8Array<ArrayBuffer> {
-  return new Writer().u8(treeKinds.flush).frame();
-}
-
 const treeNames = new Map<number, TreeOpKind>(
   Object.entries(treeKinds).map(([name, code]) => [code, name as TreeOpKind]),
 );
-
-/** What follows is put beneath this directory. */
-export function encodeWithin(directory: string, keepsKinds: boolean): Uint8Array<ArrayBuffer> {
-  return new Writer()
-    .u8(treeWithin)
-    .str(directory)
-    .u8(keepsKinds ? 1 : 0)
-    .frame();
-}
 
 export function encodeStat(path: string): Uint8Array<ArrayBuffer> {
   return new Writer().u8(treeStat).str(path).frame();
@@ -878,7 +947,8 @@ export function decodeTreeFrame(frame: Uint8Array): TreeFrame {
   const kind = treeNames.get(code);
   if (kind === "flush") return { kind: "end" };
   if (kind === "content") return { kind: "content", bytes: reader.rest() };
-  if (kind === undefined) throw new TsboxError("corrupt", `frame of unknown kind ${code} from the helper`);
+  if (kind === undefined || kind === "source" || kind === "copy")
+    throw new TsboxError("corrupt", `frame of unknown kind ${code} from the helper`);
   return { kind: "entry", entry: readTreeOp(reader, kind, reader.str() as TreePath) };
 }
 

@@ -44,8 +44,11 @@ export class SimDisk implements Disk {
     this.#files.replace(path, await collected(bytes), 0o600);
   }
 
-  async append(path: HostPath, bytes: ByteStream): Promise<void> {
-    for await (const chunk of bytes) this.#files.append(path, chunk.slice());
+  async *append(path: HostPath, bytes: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of bytes) {
+      this.#files.append(path, chunk.slice());
+      yield chunk;
+    }
   }
 
   async rename(from: HostPath, to: HostPath): Promise<void> {

@@ -17,7 +17,6 @@ import { blobsOf, type StoredImage } from "../image/layout.ts";
 import { type Manifest, parseManifest } from "../image/manifest.ts";
 import type { ImageTable } from "../image/store.ts";
 import { summarise } from "../image/summary.ts";
-import { tee } from "../image/tee.ts";
 import type { ImageLayers, Unpacked } from "./image-layers.ts";
 import { type Leases, type Thing, thing } from "./leases.ts";
 import type { Disk } from "./machine.ts";
@@ -139,27 +138,27 @@ export class Intake {
     expected: DiffId | "any" | null,
   ): Promise<{ blob: Checked; unpacked: Unpacked | null; problem: TsboxError | null }> {
     const { disk, ports } = this.#parts;
-    const gate = new Gate(bytes);
-    const [fresh, copy] = tee(gate);
-    const whole = begun === 0 ? copy : joined(disk.stream(path, 0, begun), copy);
-    const blob = new Checked(unclosed(whole[Symbol.asyncIterator]()), ports.hasher);
-    const [written, outcome] = await Promise.allSettled([
-      gate.stopping(disk.append(path, fresh)),
-      gate.stopping(this.#unpackAll(blob, expected).finally(() => void copy.return())),
-    ]);
-    if (written.status === "rejected") throw written.reason;
-    if (outcome.status === "rejected") throw outcome.reason;
-    return { blob, ...outcome.value };
+    const fresh = disk.append(path, bytes);
+    const source = new Source(begun === 0 ? fresh : joined(disk.stream(path, 0, begun), fresh));
+    const blob = new Checked(source.unclosed, ports.hasher);
+    try {
+      const outcome = await this.#unpackAll(blob, path, expected);
+      source.throwFailure();
+      return { blob, ...outcome };
+    } finally {
+      await source.close();
+    }
   }
 
   async #unpackAll(
     blob: Checked,
+    file: HostPath,
     expected: DiffId | "any" | null,
   ): Promise<{ unpacked: Unpacked | null; problem: TsboxError | null }> {
     let unpacked: Unpacked | null = null;
     let problem: TsboxError | null = null;
     try {
-      if (expected !== null) unpacked = await this.#unpack(blob, expected === "any" ? null : expected);
+      if (expected !== null) unpacked = await this.#unpack(blob, file, expected === "any" ? null : expected);
     } catch (thrown) {
       if (!isContentProblem(thrown)) throw thrown;
       problem = thrown;
@@ -168,13 +167,13 @@ export class Intake {
     return { unpacked, problem };
   }
 
-  #unpack(blob: Checked, expected: DiffId | null): Promise<Unpacked> {
+  #unpack(blob: Checked, file: HostPath, expected: DiffId | null): Promise<Unpacked> {
     if (expected !== null) this.#hold(thing("layer", expected));
     const before = (diffId: DiffId): Promise<void> => {
       this.#hold(thing("layer", diffId));
       return this.#parts.leases.disown([thing("layer", diffId)], this.#keepSeconds);
     };
-    return this.#parts.layers.unpack(blob, { expected, before });
+    return this.#parts.layers.unpack(blob, { file, expected, before });
   }
 
   async #adopt(digest: Digest, path: HostPath, unpacked: Unpacked | null): Promise<void> {
@@ -234,7 +233,8 @@ export class Intake {
     const unpacked = this.#unpacked.get(blob);
     if (unpacked?.diffId === diffId) return unpacked.size;
     if (!(await this.has(blob))) throw corrupt(`layer ${diffId} is not here (blob ${blob})`);
-    return (await this.#unpack(new Checked(table.layout.blobs.stream(blob), ports.hasher), diffId)).size;
+    const { blobs } = table.layout;
+    return (await this.#unpack(new Checked(blobs.stream(blob), ports.hasher), blobs.path(blob), diffId)).size;
   }
 
   /** What no image needs goes, or is kept for so long as the intake was opened for. */
@@ -266,29 +266,32 @@ export class Intake {
   }
 }
 
-/** A stream that ends with the first failure among those that read it. */
-class Gate implements AsyncIterable<Uint8Array> {
-  readonly #bytes: ByteStream;
+/** A stream that several read one after the other: whoever stops early leaves the rest to the next. */
+class Source {
+  readonly #bytes: AsyncIterator<Uint8Array>;
   #failure: { readonly thrown: unknown } | null = null;
+  readonly unclosed: ByteStream = { [Symbol.asyncIterator]: () => ({ next: () => this.#next() }) };
 
   constructor(bytes: ByteStream) {
-    this.#bytes = bytes;
+    this.#bytes = bytes[Symbol.asyncIterator]();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of this.#bytes) {
-      if (this.#failure !== null) throw this.#failure.thrown;
-      yield chunk;
-    }
-  }
-
-  async stopping<T>(reader: Promise<T>): Promise<T> {
+  async #next(): Promise<IteratorResult<Uint8Array>> {
     try {
-      return await reader;
+      return await this.#bytes.next();
     } catch (thrown) {
       this.#failure ??= { thrown };
-      throw this.#failure.thrown;
+      throw thrown;
     }
+  }
+
+  /** Throws what the stream failed with, whatever its readers made of it. */
+  throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.thrown;
+  }
+
+  async close(): Promise<void> {
+    await this.#bytes.return?.();
   }
 }
 
@@ -298,11 +301,6 @@ export function ingestOf(disk: Disk): HostPath {
 
 function isContentProblem(thrown: unknown): thrown is TsboxError {
   return thrown instanceof TsboxError && (thrown.code === "corrupt" || thrown.code === "unsupported");
-}
-
-/** Whoever stops reading it early leaves the rest to the next reader. */
-function unclosed(iterator: AsyncIterator<Uint8Array>): ByteStream {
-  return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) };
 }
 
 async function drained(stream: ByteStream): Promise<void> {

@@ -2,6 +2,7 @@
  * Layers on their way from a tar to a tree: decompressed, hashed, read and unpacked in one pass, as
  * the bytes come. The tree gets its name, the diff id, when the last byte has proved it.
  */
+import type { HostPath } from "../base/brand.ts";
 import { type ByteStream, encodeText } from "../base/bytes.ts";
 import { TsboxError } from "../base/error.ts";
 import type { Hasher, Inflate } from "../base/ports.ts";
@@ -19,6 +20,8 @@ export interface Unpacked {
 }
 
 export interface UnpackOptions {
+  /** Where the blob lies on the disk, as far as it has been read; null: nowhere. */
+  readonly file: HostPath | null;
   /** What the layer must be; null: whatever it turns out to be. */
   readonly expected: DiffId | null;
   /** Told of the diff id before the tree gets its name. */
@@ -55,7 +58,7 @@ export class ImageLayers {
    * Unpacks a layer's tar as it came, compressed or not, or only checks it when the layer is there already.
    * Throws TsboxError "corrupt" naming the layer; then nothing of it is left.
    */
-  async unpack(blob: Checked, { expected, before }: UnpackOptions): Promise<Unpacked> {
+  async unpack(blob: Checked, { file, expected, before }: UnpackOptions): Promise<Unpacked> {
     const what = expected === null ? "a layer" : `layer ${expected}`;
     const tar = this.#tarOf(blob, what);
     const counter = { bytes: 0 };
@@ -68,16 +71,23 @@ export class ImageLayers {
     };
     if (expected !== null) await before(expected);
     if (expected !== null && (await this.has(expected))) for await (const _ of changes);
-    else await this.#layers.apply(expected ?? name, changes);
+    else await this.#layers.apply(expected ?? name, changes, () => (tar.isBlob() ? file : null));
     return { diffId: tar.digest(), size: counter.bytes };
   }
 
   /** The uncompressed bytes and, once they are read, their digest: the blob's own when it was not compressed. */
-  #tarOf(blob: Checked, what: string): { readonly bytes: ByteStream; readonly digest: () => DiffId } {
+  #tarOf(blob: Checked, what: string): Tar {
     const tar = new Checked(decompressed(blob, this.#ports.inflate, what), this.#ports.hasher, () => !isPlain());
     const isPlain = (): boolean => compressionOf(blob.head, what) === null;
-    return { bytes: tar, digest: () => (isPlain() ? blob : tar).digest() as DiffId };
+    return { bytes: tar, digest: () => (isPlain() ? blob : tar).digest() as DiffId, isBlob: isPlain };
   }
+}
+
+interface Tar {
+  readonly bytes: ByteStream;
+  readonly digest: () => DiffId;
+  /** Whether it is the blob as it came. */
+  readonly isBlob: () => boolean;
 }
 
 /** The changes, and then an error unless they came of the tar that was promised. */

@@ -370,8 +370,8 @@ test("a full disk is one clear error, and leaves nothing", async () => {
   const { machine, images, stuff } = await house();
   const { disk } = machine;
   const append = disk.append.bind(disk);
-  disk.append = async (path, bytes) => {
-    await append(path, bytes);
+  disk.append = async function* (path, bytes) {
+    yield* append(path, bytes);
     throw new Errno("ENOSPC", path);
   };
   const big = await named("big", await layerOf(entry("big", "x".repeat(100_000))));

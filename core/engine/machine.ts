@@ -139,8 +139,11 @@ export interface Disk {
   writeAtomically(path: HostPath, bytes: Uint8Array, mode?: number): Promise<void>;
   /** Writes a stream to a new file; on failure the file is not there. */
   writeStream(path: HostPath, bytes: ByteStream): Promise<void>;
-  /** Adds a stream to a file, made when it is not there; on failure what was written until then stays. */
-  append(path: HostPath, bytes: ByteStream): Promise<void>;
+  /**
+   * Adds a stream to a file, made when it is not there, and hands each piece on when it is in the file; at the end all is
+   * on the disk. What was written before a failure, or before its reader left, stays.
+   */
+  append(path: HostPath, bytes: ByteStream): ByteStream;
   rename(from: HostPath, to: HostPath): Promise<void>;
   makeDirectory(path: HostPath, mode?: number): Promise<void>;
   /** The names in a directory; [] when it does not exist. */
@@ -198,9 +201,11 @@ export interface Layers {
   /**
    * Makes a layer of its changes. All or nothing: a failure, also of the iterable itself, leaves
    * no trace. Changes cannot reach outside the layer's tree, whatever they say. A layer whose digest
-   * is only known once its changes are read is asked for its name then.
+   * is only known once its changes are read is asked for its name then. `tar`: the file that holds the layer's plain tar
+   * as far as its changes have been read, null for none; asked when the first file of the layer has been read. A
+   * machine may take contents from there.
    */
-  apply(layer: LayerName, changes: AsyncIterable<Change>): Promise<void>;
+  apply(layer: LayerName, changes: AsyncIterable<Change>, tar?: () => HostPath | null): Promise<void>;
   remove(layer: DiffId): Promise<void>;
   list(): Promise<DiffId[]>;
   /** Makes the read-write layer of a container over `lowers`, bottom first. */

@@ -15,7 +15,7 @@ async function told(changes: AsyncIterable<Change>): Promise<Told[]> {
   for await (const change of changes) {
     if (change.kind !== "file") all.push(change);
     else {
-      const { content, ...rest } = change;
+      const { content, tarOffset: _, ...rest } = change;
       all.push({ ...rest, text: decodeBytes(await readAll(content, 1 << 20)) });
     }
   }

@@ -87,7 +87,7 @@ function entryOf(entry: TarEntry, path: TreePath, refuse: Refuse): EntryOrWhiteo
     case "directory":
       return { kind: "directory", path, meta };
     case "file":
-      return { kind: "file", path: notRoot(path, refuse), meta, size: entry.size, content: entry.content };
+      return fileOf(entry, notRoot(path, refuse), meta);
     case "symlink":
       if (entry.linkName === "") throw refuse("is a symlink to nothing");
       return { kind: "symlink", path: notRoot(path, refuse), meta, target: entry.linkName };
@@ -97,6 +97,10 @@ function entryOf(entry: TarEntry, path: TreePath, refuse: Refuse): EntryOrWhiteo
     case "block":
       return deviceOf(entry, entry.kind, notRoot(path, refuse), meta, refuse);
   }
+}
+
+function fileOf({ size, content, contentOffset }: TarEntry, path: TreePath, meta: Meta): EntryOrWhiteout {
+  return { kind: "file", path, meta, size, content, tarOffset: contentOffset };
 }
 
 /** Without "", "." and ".."; what would be above the root is refused. */

@@ -38,6 +38,8 @@ export interface TarHeader {
 export interface TarEntry extends TarHeader {
   /** Where its header begins in the archive, in bytes. */
   readonly offset: number;
+  /** Where its content begins. */
+  readonly contentOffset: number;
   /** To be read before the next entry is asked for; what is left unread is skipped. Its chunks are valid until the next. */
   readonly content: ByteStream;
 }
@@ -175,7 +177,7 @@ class TarReader {
         yield part;
       }
     };
-    yield { ...pick(header, kind), size, offset, content: content() };
+    yield { ...pick(header, kind), size, offset, contentOffset: source.offset, content: content() };
     if (!(await source.skip(left))) throw fail(`truncated: it promises ${size} bytes and the archive ends before`);
     await source.skip(paddingOf(size));
   }

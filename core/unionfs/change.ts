@@ -29,6 +29,8 @@ export type Change =
       readonly meta: Meta;
       readonly size: number;
       readonly content: ByteStream;
+      /** Where the content begins in the layer's tar, if it comes from one. */
+      readonly tarOffset?: number;
     }
   | { readonly kind: "symlink"; readonly path: TreePath; readonly meta: Meta; readonly target: string }
   | { readonly kind: "hardlink"; readonly path: TreePath; readonly target: TreePath }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { type Daemon, dockerdMissing, startDockerd } from "../docker-cli/dockerd.ts";
 import { startTsboxd } from "../docker-cli/tsboxd.ts";
 import { busyboxTar, imagesMissing } from "./make.ts";
@@ -56,7 +57,7 @@ async function exported(start: () => Promise<Daemon>, root: string, tar: string)
 }
 
 async function inScratch(work: (root: string) => Promise<void>): Promise<void> {
-  const root = mkdtempSync("/dev/shm/tsbox-export-");
+  const root = scratch("export");
   try {
     await work(root);
   } finally {
@@ -80,7 +81,7 @@ test("a container is exported as podman exports it", { skip: noPodman }, async (
   const lock = "/dev/shm/libpod_lock";
   const hadLock = existsSync(lock);
   await inScratch(async (root) => {
-    const storage = ["--root", join(root, "p"), "--runroot", join(root, "p-run"), "--storage-driver", "vfs"];
+    const storage = ["--root", join(root, "p"), "--runroot", join(root, "pr"), "--storage-driver", "vfs"];
     const podman = (...args: string[]): string =>
       execFileSync("podman", [...storage, "--events-backend", "none", ...args], {
         encoding: "utf8",

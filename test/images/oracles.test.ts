@@ -122,7 +122,7 @@ test("dockerd loads what we saved, runs it, and we load what dockerd saved", {
 test("podman loads what we saved, and we load what podman saved in either format", { skip: noPodman }, async () => {
   const hadLock = existsSync(podmanLock);
   await inSite(async ({ root, images, archive, own }) => {
-    const storage = ["--root", join(root, "podman"), "--runroot", join(root, "podman-run"), "--storage-driver", "vfs"];
+    const storage = ["--root", join(root, "podman"), "--runroot", join(root, "pr"), "--storage-driver", "vfs"];
     const podman = (...args: string[]): string => run("podman", ...storage, "--events-backend", "none", ...args);
     podman("load", "-q", "-i", archive);
     const single = join(root, "single.tar");

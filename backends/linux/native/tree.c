@@ -28,7 +28,7 @@ struct directory_time {
   char *path;
 };
 
-static int root = -1, client = -1;
+static int root = -1, client = -1, source = -1;
 static bool keeps_kinds;  // a directory is not replaced by something else, nor anything else by a directory
 static const char *failed_path;
 
@@ -232,6 +232,41 @@ static int add_content(const uint8_t *bytes, size_t length) {
   return file_left == 0 ? finish_file() : 0;
 }
 
+static int open_source(const char *path) {
+  close_keep(source);
+  return (source = open(path, O_RDONLY | O_CLOEXEC)) < 0 ? -1 : 0;
+}
+
+// Through our own memory, where the kernel cannot copy from the one file system to the other.
+static ssize_t copy_through(off_t *from) {
+  static uint8_t piece[256 * 1024];
+  size_t wanted = file_left < sizeof piece ? (size_t)file_left : sizeof piece;
+  ssize_t got = pread(source, piece, wanted, *from), written = got > 0 ? write(file, piece, (size_t)got) : got;
+  if (written > 0) *from += written;
+  return written;
+}
+
+static ssize_t copy_some(off_t *from) {
+  static bool cannot;
+  if (cannot) return copy_through(from);
+  ssize_t copied = copy_file_range(source, from, file, NULL, (size_t)file_left, 0);
+  cannot = copied < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP);
+  return cannot ? copy_through(from) : copied;
+}
+
+static int add_copy(uint64_t offset) {
+  off_t from = (off_t)offset;
+  failed_path = file_path;
+  if (file < 0 || source < 0) return errno = EINVAL, -1;
+  while (file_left > 0) {
+    ssize_t copied = copy_some(&from);
+    if (copied < 0 && errno == EINTR) continue;
+    if (copied <= 0) return errno = copied < 0 ? errno : EIO, -1;
+    file_left -= (uint64_t)copied;
+  }
+  return finish_file();
+}
+
 static int add_node(const char *path, const struct meta *meta, mode_t type, dev_t device) {
   const char *name;
   int parent = parent_of(path, &name);
@@ -347,6 +382,7 @@ static int go_within(const char *path, bool keep) {
 
 static int handle(uint8_t kind, struct reader *in) {
   if (kind == TREE_CONTENT) return add_content(in->at, (size_t)(in->end - in->at));
+  if (kind == TREE_COPY) return add_copy(read_u64(in));
   if (kind == TREE_FLUSH) return flush_times() < 0 ? -1 : (answer(1, NULL), 0);
   const char *path = read_str(in);
   failed_path = path;
@@ -355,6 +391,7 @@ static int handle(uint8_t kind, struct reader *in) {
   if (kind == TREE_WITHIN) return go_within(path, keep);
   if (kind == TREE_STAT) return view_stat(root, path, client);
   if (kind == TREE_READ) return view_read(root, path, client), 0;
+  if (kind == TREE_SOURCE) return open_source(path);
   return add_entry(kind, path, in);
 }
 

@@ -16,15 +16,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { HostPath } from "../../../core/base/brand.ts";
 import type { Meta, TreePath } from "../../../core/unionfs/change.ts";
-import {
-  decodeTreeReply,
-  encodeTreeContent,
-  encodeTreeFlush,
-  encodeTreeOp,
-  FrameReader,
-  type TreeOp,
-  type TreeReply,
-} from "../wire.ts";
+import { decodeTreeReply, FrameReader, TreeFrames, type TreeOp, type TreeReply } from "../wire.ts";
 import { Helper, makeWorkshop, missing, removeWorkshop } from "./harness.ts";
 
 const reason = missing();
@@ -64,11 +56,13 @@ describe("a tree", { skip: reason ?? false }, () => {
     const { promise, resolve } = Promise.withResolvers<TreeReply>();
     const frames = new FrameReader();
     client.on("data", (chunk: Uint8Array) => frames.push(chunk).forEach((frame) => resolve(decodeTreeReply(frame))));
+    const told = new TreeFrames();
     for (const op of ops) {
-      if (typeof op !== "string") client.write(encodeTreeOp(op));
-      else client.write(Buffer.concat([encodeTreeContent(Buffer.byteLength(op)), Buffer.from(op)]));
+      if (typeof op !== "string") told.op(op);
+      else told.content(Buffer.from(op));
     }
-    client.write(encodeTreeFlush());
+    told.flush();
+    client.write(told.take());
     const reply = await promise;
     client.destroy();
     return { root, reply };

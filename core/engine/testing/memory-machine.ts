@@ -486,11 +486,12 @@ class MemoryDisk implements Disk {
     await this.writeAtomically(path, await readAll(bytes, 64 * 1024 * 1024));
   }
 
-  async append(path: HostPath, bytes: ByteStream): Promise<void> {
+  async *append(path: HostPath, bytes: ByteStream): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of bytes) {
       await this.#machine.change();
       if (this.#files.get(parentOf(path))?.kind !== "directory") throw new Errno("ENOENT", path);
       this.#machine.world.append(path, chunk.slice());
+      yield chunk;
     }
   }
 
