@@ -21,15 +21,17 @@ const placesMax = 128;
 /** A leaf's places go by bits that branches come to last. */
 const placeShift = hashBits - 7;
 
-/** A place is free when its name is "". */
+/** By place: a name's hash, or `free`; the name; what it stands for. A name is looked at only where the hash is its. */
 class Leaf {
   readonly owner: Owner;
+  hashes: number[];
   names: string[];
   inodes: number[];
   count: number;
 
-  constructor(owner: Owner, names: string[], inodes: number[], count: number) {
+  constructor(owner: Owner, hashes: number[], names: string[], inodes: number[], count: number) {
     this.owner = owner;
+    this.hashes = hashes;
     this.names = names;
     this.inodes = inodes;
     this.count = count;
@@ -48,12 +50,15 @@ class Branch {
 
 type Trie = Leaf | Branch;
 
-const noLeaf = new Leaf(nobody, [""], [0], 0);
+const free = -1;
+const noLeaf = new Leaf(nobody, [free], [""], [0], 0);
 
 /** To be sliced: so V8 makes arrays without holes, of just that size. */
+const freeHashes: number[] = [];
 const freeNames: string[] = [];
 const freeInodes: number[] = [];
 for (let place = 0; place < placesMax; place++) {
+  freeHashes.push(free);
   freeNames.push("");
   freeInodes.push(0);
 }
@@ -96,7 +101,7 @@ export function getName(map: NameMap, name: string): number {
   const hashed = hashOf(name);
   let node = map.trie;
   for (let shift = 0; node instanceof Branch; shift += bits) node = childOf(node, hashed >>> shift);
-  return node.inodes[placeOf(node.names, hashed, name)] as number;
+  return node.inodes[placeOf(node, hashed, name)] as number;
 }
 
 /** The map in which `name` stands for `inode`, which is never 0: this one, changed, if it is the owner's. Throws Errno ENOSPC. */
@@ -138,11 +143,11 @@ function childOf(branch: Branch, hashed: number): Trie {
 }
 
 /** Where a name is, or the free place where it would be. */
-function placeOf(names: readonly string[], hashed: number, name: string): number {
-  const mask = names.length - 1;
+function placeOf({ hashes, names }: Leaf, hashed: number, name: string): number {
+  const mask = hashes.length - 1;
   for (let place = (hashed >>> placeShift) & mask; ; place = (place + 1) & mask) {
-    const there = names[place];
-    if (there === name || there === "") return place;
+    const there = hashes[place];
+    if (there === free || (there === hashed && names[place] === name)) return place;
   }
 }
 
@@ -155,53 +160,58 @@ function put(map: NameMap, trie: Trie, shift: number, hashed: number, name: stri
 }
 
 function putInLeaf(map: NameMap, leaf: Leaf, shift: number, hashed: number, name: string, inode: number): Trie {
-  const place = placeOf(leaf.names, hashed, name);
-  const isNew = leaf.names[place] === "";
+  const place = placeOf(leaf, hashed, name);
+  const isNew = leaf.hashes[place] === free;
   if (isNew && leaf.count === namesMax) {
     if (shift >= hashBits) throw new Errno("ENOSPC", name);
     return put(map, split(leaf, map.owner, shift), shift, hashed, name, inode);
   }
   const own = leaf.owner === map.owner ? leaf : copyOf(leaf, map.owner);
-  if (isNew) {
-    map.size++;
-    own.count++;
-    if (own.count * 4 > own.names.length * 3) return grownWith(own, name, inode);
+  if (!isNew) {
+    own.inodes[place] = inode;
+    return own;
   }
-  own.names[place] = name;
-  own.inodes[place] = inode;
+  map.size++;
+  own.count++;
+  if (own.count * 4 <= own.hashes.length * 3) fillPlace(own, place, hashed, name, inode);
+  else growWith(own, hashed, name, inode);
   return own;
 }
 
-function copyOf({ names, inodes, count }: Leaf, owner: Owner): Leaf {
-  return new Leaf(owner, names.slice(), inodes.slice(), count);
+function fillPlace(leaf: Leaf, place: number, hashed: number, name: string, inode: number): void {
+  leaf.hashes[place] = hashed;
+  leaf.names[place] = name;
+  leaf.inodes[place] = inode;
 }
 
-function grownWith(leaf: Leaf, name: string, inode: number): Leaf {
-  const { names, inodes } = leaf;
-  const places = Math.max(placesMin, names.length * 2);
+function copyOf({ hashes, names, inodes, count }: Leaf, owner: Owner): Leaf {
+  return new Leaf(owner, hashes.slice(), names.slice(), inodes.slice(), count);
+}
+
+function growWith(leaf: Leaf, hashed: number, name: string, inode: number): void {
+  const { hashes, names, inodes } = leaf;
+  const places = Math.max(placesMin, hashes.length * 2);
+  leaf.hashes = freeHashes.slice(0, places);
   leaf.names = freeNames.slice(0, places);
   leaf.inodes = freeInodes.slice(0, places);
-  for (let place = 0; place < names.length; place++)
-    if (names[place] !== "") enter(leaf, names[place] as string, inodes[place] as number);
-  enter(leaf, name, inode);
-  return leaf;
+  for (let place = 0; place < hashes.length; place++)
+    if (hashes[place] !== free) enter(leaf, hashes[place] as number, names[place] as string, inodes[place] as number);
+  enter(leaf, hashed, name, inode);
 }
 
-function enter({ names, inodes }: Leaf, name: string, inode: number): void {
-  const place = placeOf(names, hash(name), name);
-  names[place] = name;
-  inodes[place] = inode;
+function enter(leaf: Leaf, hashed: number, name: string, inode: number): void {
+  fillPlace(leaf, placeOf(leaf, hashed, name), hashed, name, inode);
 }
 
-function split(leaf: Leaf, owner: Owner, shift: number): Branch {
+function split({ hashes, names, inodes }: Leaf, owner: Owner, shift: number): Branch {
   const children: Trie[] = Array.from({ length: ways }, () => noLeaf);
   const map = new NameMap(owner, 0, noLeaf);
-  for (let place = 0; place < leaf.names.length; place++) {
-    const name = leaf.names[place] as string;
-    if (name === "") continue;
-    const hashed = hash(name);
+  for (let place = 0; place < hashes.length; place++) {
+    const hashed = hashes[place] as number;
+    if (hashed === free) continue;
     const way = (hashed >>> shift) & (ways - 1);
-    children[way] = put(map, children[way] as Trie, shift + bits, hashed, name, leaf.inodes[place] as number);
+    const [name, inode] = [names[place] as string, inodes[place] as number];
+    children[way] = put(map, children[way] as Trie, shift + bits, hashed, name, inode);
   }
   return new Branch(owner, children);
 }
@@ -220,30 +230,30 @@ function removeFromLeaf(leaf: Leaf, owner: Owner, hashed: number, name: string):
   if (leaf.count === 1) return noLeaf;
   const own = leaf.owner === owner ? leaf : copyOf(leaf, owner);
   own.count--;
-  closeGap(own, placeOf(own.names, hashed, name));
+  closeGap(own, placeOf(own, hashed, name));
   return own;
 }
 
 /** Moves up what stands behind a place that becomes free, as far as the invariant asks for it. */
-function closeGap({ names, inodes }: Leaf, from: number): void {
-  const mask = names.length - 1;
+function closeGap(leaf: Leaf, from: number): void {
+  const { hashes, names, inodes } = leaf;
+  const mask = hashes.length - 1;
   let gap = from;
-  for (let place = (gap + 1) & mask; names[place] !== ""; place = (place + 1) & mask) {
-    const home = (hash(names[place] as string) >>> placeShift) & mask;
+  for (let place = (gap + 1) & mask; hashes[place] !== free; place = (place + 1) & mask) {
+    const hashed = hashes[place] as number;
+    const home = (hashed >>> placeShift) & mask;
     if (((place - home) & mask) < ((place - gap) & mask)) continue;
-    names[gap] = names[place] as string;
-    inodes[gap] = inodes[place] as number;
+    fillPlace(leaf, gap, hashed, names[place] as string, inodes[place] as number);
     gap = place;
   }
-  names[gap] = "";
-  inodes[gap] = 0;
+  fillPlace(leaf, gap, free, "", 0);
 }
 
 function eachNameOf(trie: Trie, visit: (name: string, inode: number) => void): void {
   if (trie instanceof Branch) for (const child of trie.children) eachNameOf(child, visit);
   else
-    for (let place = 0; place < trie.names.length; place++)
-      if (trie.names[place] !== "") visit(trie.names[place] as string, trie.inodes[place] as number);
+    for (let place = 0; place < trie.hashes.length; place++)
+      if (trie.hashes[place] !== free) visit(trie.names[place] as string, trie.inodes[place] as number);
 }
 
 function compare(
@@ -261,10 +271,10 @@ function compare(
 
 function compareLeaves(mine: Leaf, others: Leaf, visit: (name: string, mine: number, others: number) => void): void {
   eachNameOf(mine, (name, inode) => {
-    const other = others.inodes[placeOf(others.names, hash(name), name)] as number;
+    const other = others.inodes[placeOf(others, hash(name), name)] as number;
     if (other !== inode) visit(name, inode, other);
   });
   eachNameOf(others, (name, inode) => {
-    if (mine.inodes[placeOf(mine.names, hash(name), name)] === 0) visit(name, 0, inode);
+    if (mine.inodes[placeOf(mine, hash(name), name)] === 0) visit(name, 0, inode);
   });
 }

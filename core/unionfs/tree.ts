@@ -79,6 +79,15 @@ export class Tree implements FileSystem {
     return this.#accounts.usage;
   }
 
+  /** Greater than every inode there is or ever was. */
+  get next(): number {
+    return this.#next;
+  }
+
+  has(inode: Inode): boolean {
+    return this.#nodes.get(inode) !== undefined;
+  }
+
   /** To be read only; it changes with the tree. */
   node(inode: Inode): Readonly<Node> {
     return this.#node(inode);

@@ -1,0 +1,404 @@
+/**
+ * What each inode of a union is, and what the names in its directories lead to.
+ *
+ * Most inodes are one inode of one tree, which their number tells (overlay-numbers.ts). An Entry is
+ * kept for the others: those with several parts, those that were copied up, which keep the number
+ * they had below, and those that are not where their tree has them: with a redirect on the way to
+ * them, or one of several names.
+ *
+ * Invariants: an upper inode whose number in the union is not its own has an alias, and so has every
+ * part below a directory. What a name leads to below never changes, so it may be remembered for ever.
+ */
+import { Errno } from "../base/errno.ts";
+import type { Inode } from "./file-system.ts";
+import { type Branch, isWhiteoutDevice } from "./marks.ts";
+import { getName, type NameMap, noNames, setName } from "./name-map.ts";
+import type { Node } from "./node.ts";
+import { type Found, isBelow, type Layers, type Lower, lookUp, namesBelow, type Parts } from "./overlay-lookup.ts";
+import { Numbers } from "./overlay-numbers.ts";
+import { Owner } from "./owner.ts";
+import { SparseArray } from "./sparse-array.ts";
+import type { Tree } from "./tree.ts";
+
+/** Where one inode of the union really is. */
+export interface Entry extends Found {
+  /** A file's origin below, whose number it keeps. */
+  readonly origin: Lower | null;
+  /** The rest is of what is only below. */
+  readonly parent: Inode;
+  readonly name: string;
+  /** It has no name any more. */
+  readonly gone: boolean;
+  /** A directory whose lower parts are seen nowhere else: what is in them has its own number. */
+  readonly isHome: boolean;
+  /** Which of many lower parts have which name; undefined until somebody asks. */
+  below?: Parts["below"];
+}
+
+/** The number in the union of an inode of one of its trees. */
+interface Alias {
+  readonly inode: Inode;
+}
+
+/** Names below a directory, and what they lead to when that is not told by its number. */
+interface Known {
+  readonly names: NameMap;
+}
+
+export interface InodesSnapshot {
+  readonly entries: SparseArray<Entry>;
+  readonly upperAliases: SparseArray<Alias>;
+  readonly lowerAliases: SparseArray<Alias>;
+  readonly known: SparseArray<Known>;
+  readonly others: number;
+}
+
+export const rootInode = 1 as Inode;
+/** With more lower parts than this, a directory gets a list of who has which name. */
+const partsMax = 4;
+const noParts: readonly Lower[] = [];
+
+export class Inodes {
+  readonly upper: Tree;
+  readonly #layers: Layers;
+  readonly #numbers: Numbers;
+  #owner = new Owner();
+  #entries = SparseArray.empty<Entry>();
+  #upperAliases = SparseArray.empty<Alias>();
+  /** By the number that the part would have. */
+  #lowerAliases = SparseArray.empty<Alias>();
+  #known = SparseArray.empty<Known>();
+  #others = 0;
+
+  constructor(upper: Branch, layers: Layers) {
+    this.upper = upper.tree;
+    this.#layers = layers;
+    this.#numbers = new Numbers(upper.tree, layers.lowers);
+    const lowers = layers.lowers.map(({ root }, layer) => ({ layer, inode: root })); // whatever marks a root has: it is always merged
+    const found = { upper: upper.root, lowers, redirect: null, metacopy: false };
+    this.#keep(rootInode, { ...found, origin: null, parent: rootInode, name: "", gone: false, isHome: true });
+    this.#nameParts(rootInode, lowers);
+  }
+
+  snapshot(): InodesSnapshot {
+    this.#owner = new Owner();
+    return {
+      entries: this.#entries.copy(),
+      upperAliases: this.#upperAliases.copy(),
+      lowerAliases: this.#lowerAliases.copy(),
+      known: this.#known.copy(),
+      others: this.#others,
+    };
+  }
+
+  restore(snapshot: InodesSnapshot): void {
+    this.#owner = new Owner();
+    this.#entries = snapshot.entries.copy();
+    this.#upperAliases = snapshot.upperAliases.copy();
+    this.#lowerAliases = snapshot.lowerAliases.copy();
+    this.#known = snapshot.known.copy();
+    this.#others = snapshot.others;
+  }
+
+  // What an inode is
+
+  /** What is shown of it: its topmost part. Throws Errno ENOENT. */
+  node(inode: Inode): Readonly<Node> {
+    const entry = this.#entries.get(inode);
+    if (entry === undefined) return this.#numbers.node(inode);
+    return entry.upper === 0 ? this.#lowerNode(entry.lowers[0] as Lower) : this.upper.node(entry.upper);
+  }
+
+  /** The tree and the inode in it that are shown. */
+  top(inode: Inode): { tree: Tree; inode: Inode } {
+    const { upper, lowers } = this.entry(inode);
+    const lower = lowers[0] as Lower;
+    return upper === 0 ? { tree: this.lower(lower), inode: lower.inode } : { tree: this.upper, inode: upper };
+  }
+
+  /** What has a file's bytes: its last part when those above have none. */
+  dataNode(inode: Inode): Readonly<Node> {
+    const entry = this.#entries.get(inode);
+    return entry?.metacopy === true ? this.#lowerNode(entry.lowers.at(-1) as Lower) : this.node(inode);
+  }
+
+  /** Null: it is one inode of one tree and has its name there. */
+  kept(inode: Inode): Entry | null {
+    return this.#entries.get(inode) ?? null;
+  }
+
+  entry(inode: Inode): Entry {
+    return this.#entries.get(inode) ?? this.#told(inode);
+  }
+
+  /** The inode of the upper tree, 0 when it is only below. */
+  upperOf(inode: Inode): Inode | 0 {
+    const entry = this.#entries.get(inode);
+    return entry === undefined ? this.#numbers.upperOf(inode) : entry.upper;
+  }
+
+  /** The directory, if names can still be made in it. Throws Errno ENOTDIR, ENOENT. */
+  alive(directory: Inode): Inode {
+    if (this.node(directory).kind !== "directory") throw new Errno("ENOTDIR");
+    if (this.isGone(directory)) throw new Errno("ENOENT");
+    return directory;
+  }
+
+  /** It has no name any more. */
+  isGone(inode: Inode): boolean {
+    const upper = this.upperOf(inode);
+    return upper === 0 ? this.#entries.get(inode)?.gone === true : this.upper.node(upper).links === 0;
+  }
+
+  /** The directory that it is in. */
+  parent(inode: Inode): Inode {
+    const upper = this.upperOf(inode);
+    if (inode === rootInode || upper === 0) return this.entry(inode).parent;
+    return this.ofUpper(this.upper.node(upper).parent);
+  }
+
+  name(inode: Inode): string {
+    const upper = this.upperOf(inode);
+    return upper === 0 ? this.entry(inode).name : this.upper.node(upper).name;
+  }
+
+  lower({ layer }: Lower): Tree {
+    return (this.#layers.lowers[layer] as Branch).tree;
+  }
+
+  #lowerNode(lower: Lower): Readonly<Node> {
+    return this.lower(lower).node(lower.inode);
+  }
+
+  /** The directory of each tree that is shown as this one, the topmost first. */
+  *partsOf(directory: Inode): Generator<{ tree: Tree; inode: Inode; layer: number | null }> {
+    const { upper, lowers } = this.entry(directory);
+    if (upper !== 0) yield { tree: this.upper, inode: upper, layer: null };
+    for (const lower of lowers) yield { tree: this.lower(lower), ...lower };
+  }
+
+  /** The entry of an inode whose number tells what it is. */
+  #told(inode: Inode): Entry {
+    const upper = this.#numbers.upperOf(inode);
+    const { parent, name } = this.#numbers.node(inode);
+    const lowers = upper === 0 ? [this.#lowerOf(inode)] : noParts;
+    const above = upper === 0 ? this.#parentBelow(inode, parent) : this.ofUpper(parent);
+    const found = { upper, lowers, metacopy: false, redirect: null };
+    return { ...found, origin: null, parent: above, name, gone: false, isHome: true };
+  }
+
+  #lowerOf(inode: Inode): Lower {
+    const [tree, own] = [this.#numbers.tree(inode), this.#numbers.inode(inode)];
+    const layers = this.#layers.lowers;
+    for (let at = own; ; at = tree.node(at).parent) {
+      const layer = layers.findIndex((branch) => branch.tree === tree && branch.root === at);
+      if (layer >= 0) return { layer, inode: own };
+      if (at === tree.root) throw new Errno("ENOENT");
+    }
+  }
+
+  #parentBelow(inode: Inode, parent: Inode): Inode {
+    const number = this.#numbers.beside(inode, parent) as Inode;
+    return this.#lowerAliases.get(number)?.inode ?? number;
+  }
+
+  /** The union's number of an inode of the upper tree. */
+  ofUpper(upper: Inode): Inode {
+    return this.#upperAliases.get(upper)?.inode ?? this.#numbers.ofUpper(upper);
+  }
+
+  // What a name leads to
+
+  /** 0 when the directory shows no such name. Throws Errno ENOTDIR, and what `lookUp` throws. */
+  find(directory: Inode, name: string): Inode | 0 {
+    const entry = this.#entries.get(directory);
+    const upper = entry === undefined ? this.#numbers.upperOf(directory) : entry.upper;
+    if (upper !== 0) {
+      const found = this.upper.find(upper, name);
+      if (found !== 0) return this.#shown(directory, entry, name, found);
+      if (entry === undefined || entry.lowers.length === 0) return 0;
+    }
+    return this.#known.get(directory) === undefined
+      ? this.#findBelow(directory, entry, name)
+      : this.#knownBelow(directory, name) || this.#findBelow(directory, entry, name);
+  }
+
+  #knownBelow(directory: Inode, name: string): Inode | 0 {
+    const known = this.#known.get(directory);
+    if (known === undefined || this.isGone(directory)) return 0;
+    return getName(known.names, name) as Inode | 0;
+  }
+
+  /** What an inode of the upper layer is in the union: a whiteout is nothing, a directory may have more parts. */
+  #shown(directory: Inode, entry: Entry | undefined, name: string, upper: Inode): Inode | 0 {
+    const alias = this.#upperAliases.get(upper);
+    if (alias !== undefined) return alias.inode;
+    const node = this.upper.node(upper);
+    if (isWhiteoutDevice(node)) return 0;
+    const isWhole = node.kind !== "directory" || entry === undefined || entry.lowers.length === 0;
+    if (isWhole && isPlain(node)) return this.#numbers.ofUpper(upper);
+    return this.#search(directory, name);
+  }
+
+  #findBelow(directory: Inode, entry: Entry | undefined, name: string): Inode | 0 {
+    if (entry === undefined) return this.#findInOne(directory, name);
+    if (this.isGone(directory)) return 0;
+    const parts = this.#partsWith(entry, name);
+    for (const { layer, inode } of parts) {
+      const { tree } = this.#layers.lowers[layer] as Branch;
+      const found = tree.find(inode, name);
+      if (found === 0) continue;
+      const isItself = entry.isHome && isPlainFile(tree.node(found), inode, name);
+      const number = isItself ? this.#numbers.ofLower(layer, found) : 0;
+      return number === 0 ? this.#search(directory, name) : number;
+    }
+    return 0;
+  }
+
+  /** In a directory that is one directory of a lower tree. */
+  #findInOne(directory: Inode, name: string): Inode | 0 {
+    const tree = this.#numbers.tree(directory);
+    const inode = this.#numbers.inode(directory);
+    const found = tree.find(inode, name);
+    if (found === 0) return 0;
+    const node = tree.node(found);
+    const isOne = isPlainFile(node, inode, name) || (node.kind === "directory" && isPlain(node));
+    const number = isOne ? this.#numbers.beside(directory, found) : 0;
+    return number === 0 ? this.#search(directory, name) : number;
+  }
+
+  #search(directory: Inode, name: string): Inode | 0 {
+    const found = lookUp(this.#layers, this.parts(directory), name);
+    if (found === null) return 0;
+    return found.upper === 0
+      ? this.#rememberBelow(directory, name, found)
+      : this.#rememberUpper(directory, name, found);
+  }
+
+  /** A directory's parts, to be searched. */
+  parts(directory: Inode): Parts {
+    const entry = this.entry(directory);
+    return { upper: entry.upper, lowers: entry.lowers, below: this.#belowOf(entry) };
+  }
+
+  #partsWith(entry: Entry, name: string): readonly Lower[] {
+    const below = this.#belowOf(entry);
+    return below === null ? entry.lowers : (below.get(name) ?? noParts);
+  }
+
+  #belowOf(entry: Entry): Parts["below"] {
+    if (entry.lowers.length <= partsMax) return null;
+    return (entry.below ??= namesBelow(this.#layers, entry.lowers));
+  }
+
+  #rememberUpper(directory: Inode, name: string, found: Found): Inode {
+    const inode = this.#numbers.ofUpper(found.upper as Inode);
+    this.#upperAliases.set(this.#owner, found.upper, { inode });
+    if (found.lowers.length > 0) this.#keepFound(inode, directory, name, found);
+    return inode;
+  }
+
+  #rememberBelow(directory: Inode, name: string, found: Found): Inode {
+    const own = this.#ownNumber(directory, name, found);
+    const inode = own === 0 ? this.#numbers.other(this.#others++) : own;
+    if (own === 0 || found.lowers.length > 1) this.#keepFound(inode, directory, name, found);
+    const names = setName(this.#known.get(directory)?.names ?? noNames, this.#owner, name, inode);
+    this.#known.set(this.#owner, directory, { names });
+    return inode;
+  }
+
+  /** The number of its topmost part, if it has that and the part is here only; else 0. */
+  #ownNumber(directory: Inode, name: string, { lowers, metacopy }: Found): Inode | 0 {
+    const [first] = lowers as [Lower];
+    const { kind, links } = this.#lowerNode(first);
+    const isOwn = kind === "directory" || (links === 1 && !metacopy);
+    return isOwn && this.#isHome(directory, name, lowers) ? this.#numbers.ofLower(first.layer, first.inode) : 0;
+  }
+
+  /** Whether the parts are in those of the directory above, and nowhere else. */
+  #isHome(directory: Inode, name: string, lowers: readonly Lower[]): boolean {
+    const above = this.entry(directory);
+    return above.isHome && lowers.every((lower) => this.#isHere(above, name, lower));
+  }
+
+  #isHere(above: Entry, name: string, { layer, inode }: Lower): boolean {
+    const node = this.#lowerNode({ layer, inode });
+    const number = this.#numbers.ofLower(layer, inode);
+    const isTaken = number === 0 || this.#lowerAliases.get(number) !== undefined;
+    const isIn = (part: Lower): boolean => part.layer === layer && part.inode === node.parent;
+    return !isTaken && node.name === name && above.lowers.some(isIn);
+  }
+
+  #keepFound(inode: Inode, directory: Inode, name: string, found: Found): void {
+    const isHome = this.#kindOf(found) === "directory" && this.#isHome(directory, name, found.lowers);
+    this.#keep(inode, { ...found, origin: null, parent: directory, name, gone: false, isHome });
+    if (isHome) this.#nameParts(inode, found.lowers);
+  }
+
+  #kindOf({ upper, lowers }: Found): Node["kind"] {
+    return upper === 0 ? this.#lowerNode(lowers[0] as Lower).kind : this.upper.node(upper).kind;
+  }
+
+  #keep(inode: Inode, entry: Entry): void {
+    this.#entries.set(this.#owner, inode, entry);
+    if (entry.upper !== 0) this.#upperAliases.set(this.#owner, entry.upper, { inode });
+  }
+
+  #nameParts(inode: Inode, lowers: readonly Lower[]): void {
+    for (const { layer, inode: part } of lowers) {
+      const number = this.#numbers.ofLower(layer, part);
+      if (number !== 0) this.#lowerAliases.set(this.#owner, number, { inode });
+    }
+  }
+
+  /** Whether the name would show from below if the upper tree did not have it. */
+  isBelow(directory: Inode, name: string): boolean {
+    const isUpperOnly = this.#entries.get(directory) === undefined && this.#numbers.upperOf(directory) !== 0;
+    return !isUpperOnly && isBelow(this.#layers, this.parts(directory), name);
+  }
+
+  // Changing
+
+  /** Says something else of an inode: it was copied up, marked, or lost its name. */
+  change(inode: Inode, change: Partial<Entry>): void {
+    this.#keep(inode, { ...this.entry(inode), ...change });
+  }
+
+  /** It has lost a name: if that is all it had, it is gone. What is in the upper tree counts its names there. */
+  lose(inode: Inode): void {
+    if (this.upperOf(inode) === 0) this.change(inode, { gone: true });
+  }
+
+  /** An inode without a name of which nobody knows any more. */
+  forget(inode: Inode): void {
+    const upper = this.upperOf(inode);
+    if (!this.#isThere(inode, upper) || !this.isGone(inode)) return;
+    if (upper !== 0) {
+      this.upper.forget(upper);
+      this.#upperAliases.set(this.#owner, upper, undefined);
+    }
+    this.#entries.set(this.#owner, inode, undefined);
+    this.#known.set(this.#owner, inode, undefined);
+  }
+
+  #isThere(inode: Inode, upper: Inode | 0): boolean {
+    return upper === 0 ? this.#entries.get(inode) !== undefined : this.upper.has(upper);
+  }
+}
+
+/** Whether it shows more than one part. */
+export function isMerge(entry: Entry | null): boolean {
+  if (entry === null || entry.metacopy) return false;
+  return entry.upper === 0 ? entry.lowers.length > 1 : entry.lowers.length > 0;
+}
+
+/** Nothing is hidden or looked for below because of it. */
+function isPlain(node: Readonly<Node>): boolean {
+  return node.xattrs.size === 0 && !isWhiteoutDevice(node);
+}
+
+/** It has one name, and this is the one that its node says: of several the last, which may have been taken away. */
+function isPlainFile(node: Readonly<Node>, directory: Inode, name: string): boolean {
+  const isIts = node.links === 1 && node.parent === directory && node.name === name;
+  return isIts && node.kind !== "directory" && isPlain(node);
+}
