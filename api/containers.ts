@@ -7,11 +7,19 @@ import type { Answer } from "./http.ts";
 import { readBody } from "./body.ts";
 import { emptyReply, jsonReply, streamReply } from "./reply.ts";
 import type { Call, Context, Route } from "./route.ts";
+import { stats } from "./stats.ts";
 import { started, untilAborted } from "./stream.ts";
 import { encodeText } from "../core/base/bytes.ts";
 import { changesToWire } from "./wire/changes.ts";
 import { containerInspect } from "./wire/container-inspect.ts";
-import { configFromWire, createSchema, createWarnings, hostConfigFromWire } from "./wire/create-request.ts";
+import {
+  configFromWire,
+  createSchema,
+  createWarnings,
+  hostConfigFromWire,
+  updateFromWire,
+  updateSchema,
+} from "./wire/create-request.ts";
 
 export function containerRoutes(context: Context): Route[] {
   const { engine, system } = context;
@@ -31,6 +39,8 @@ export function containerRoutes(context: Context): Route[] {
     done("POST", "/containers/:id/kill", (call) => containers.kill(id(call), call.query.text("signal") || "SIGKILL")),
     done("POST", "/containers/:id/pause", (call) => containers.pause(id(call))),
     done("POST", "/containers/:id/unpause", (call) => containers.unpause(id(call))),
+    { method: "POST", path: "/containers/:id/update", handler: (call) => update(context, call) },
+    { method: "GET", path: "/containers/:id/stats", handler: (call) => stats(context, call) },
     { method: "GET", path: "/containers/:id/top", handler: (call) => top(context, call) },
     done("POST", "/containers/:id/rename", (call) => containers.rename(id(call), newName(call))),
     done("DELETE", "/containers/:id", (call) =>
@@ -83,6 +93,11 @@ async function create({ engine }: Context, call: Call): Promise<Answer> {
     hostConfig: hostConfigFromWire(body.HostConfig),
   });
   return jsonReply(201, { Id: id, Warnings: [...createWarnings(body), ...warnings] });
+}
+
+async function update({ engine }: Context, call: Call): Promise<Answer> {
+  await engine.containers.update(call.parameter("id"), updateFromWire(await readBody(call.request, updateSchema)));
+  return jsonReply(200, { Warnings: [] });
 }
 
 async function top({ engine }: Context, call: Call): Promise<Answer> {

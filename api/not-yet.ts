@@ -7,8 +7,6 @@ import { jsonReply } from "./reply.ts";
 import type { Route } from "./route.ts";
 
 const unsupported: readonly [method: Route["method"], path: string, what: string][] = [
-  ["GET", "/containers/:id/stats", "container statistics"],
-  ["POST", "/containers/:id/update", "updating a container's limits"],
   ["POST", "/containers/prune", "pruning containers"],
   ["POST", "/commit", "committing a container"],
   ["POST", "/build", "building images"],

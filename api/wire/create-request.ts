@@ -7,6 +7,7 @@ import * as v from "valibot";
 import type { ContainerPath, HostPath } from "../../core/base/brand.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import type { Config, HostConfig, Resources, RestartPolicy } from "../../core/container/config.ts";
+import type { UpdateRequest } from "../../core/engine/engine.ts";
 import { invalid } from "../errors.ts";
 import { parseBind } from "./bind.ts";
 import { mountFromWire, mountSchema, tmpfsFromWire } from "./mount.ts";
@@ -28,6 +29,20 @@ import {
 const ulimitSchema = v.object({ Name: text, Soft: integer, Hard: integer });
 const deviceSchema = v.object({ PathOnHost: text, PathInContainer: text, CgroupPermissions: text });
 const list = <S extends v.GenericSchema>(item: S) => v.nullish(v.array(item), []);
+
+const resourceFields = {
+  Memory: integer,
+  MemorySwap: integer,
+  MemoryReservation: integer,
+  NanoCpus: integer,
+  CpuShares: integer,
+  CpuPeriod: integer,
+  CpuQuota: integer,
+  CpusetCpus: text,
+  CpusetMems: text,
+  PidsLimit: integer,
+  BlkioWeight: integer,
+};
 
 const hostConfigSchema = part({
   Binds: texts,
@@ -70,17 +85,13 @@ const hostConfigSchema = part({
   Ulimits: list(ulimitSchema),
   UTSMode: text,
   UsernsMode: text,
-  Memory: integer,
-  MemorySwap: integer,
-  MemoryReservation: integer,
-  NanoCpus: integer,
-  CpuShares: integer,
-  CpuPeriod: integer,
-  CpuQuota: integer,
-  CpusetCpus: text,
-  CpusetMems: text,
-  PidsLimit: integer,
-  BlkioWeight: integer,
+  ...resourceFields,
+});
+
+/** The body of POST /containers/{id}/update. */
+export const updateSchema = v.object({
+  ...resourceFields,
+  RestartPolicy: part({ Name: text, MaximumRetryCount: integer }),
 });
 
 export const createSchema = v.object({
@@ -190,7 +201,16 @@ function securityOptions(host: HostBody): readonly string[] {
     : [...host.SecurityOpt, "systempaths=unconfined"];
 }
 
-function resourcesFromWire(host: HostBody): Resources {
+/** A restart policy without a name is none that was asked for. Throws TsboxError "invalid". */
+export function updateFromWire(body: v.InferOutput<typeof updateSchema>): UpdateRequest {
+  const { RestartPolicy: policy } = body;
+  return {
+    resources: resourcesFromWire(body),
+    restartPolicy: policy.Name === "" && policy.MaximumRetryCount === 0 ? null : restartPolicyFromWire(policy),
+  };
+}
+
+function resourcesFromWire(host: Pick<HostBody, keyof typeof resourceFields>): Resources {
   return {
     memoryBytes: host.Memory,
     memorySwapBytes: host.MemorySwap,

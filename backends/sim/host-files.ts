@@ -12,6 +12,8 @@ export interface Spot {
   readonly inode: Inode;
 }
 
+const syntheticMax = 1 << 20;
+
 export class HostFiles {
   readonly #kernel: Kernel;
 
@@ -59,7 +61,8 @@ export class HostFiles {
     const { fileSystem, inode } = this.at(path);
     const { kind, size } = fileSystem.stat(inode);
     if (kind === "directory") throw new Errno("EISDIR", path);
-    return fileSystem.read(inode, offset, length ?? size);
+    // Files of the kernel's have no size before they are read.
+    return fileSystem.read(inode, offset, length ?? (size === 0 ? syntheticMax : size));
   }
 
   /** A new file of these bytes takes the name: whoever has the old one open keeps it. */

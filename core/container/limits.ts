@@ -26,6 +26,30 @@ export function checkLimits(
   );
 }
 
+function refuseConflict(condition: boolean, message: string): void {
+  if (condition) throw new TsboxError("conflict", message);
+}
+
+/** Limits as changed: what is 0 or "" stays (moby: container/container_unix.go UpdateContainer). */
+export function mergedLimits(old: Resources, asked: Resources): Resources {
+  const { memoryBytes, memorySwapBytes } = asked;
+  refuseConflict(asked.nanoCpus > 0 && old.cpuQuotaMicros > 0, conflicting("NanoCPUs", "CPU Quota"));
+  refuseConflict(asked.nanoCpus > 0 && old.cpuPeriodMicros > 0, conflicting("NanoCPUs", "CPU Period"));
+  refuseConflict(asked.cpuQuotaMicros > 0 && old.nanoCpus > 0, conflicting("CPU Quota", "NanoCPUs"));
+  refuseConflict(asked.cpuPeriodMicros > 0 && old.nanoCpus > 0, conflicting("CPU Period", "NanoCPUs"));
+  const swap = old.memorySwapBytes === 0 ? 2 * old.memoryBytes : old.memorySwapBytes;
+  refuseConflict(
+    memoryBytes > 0 && memoryBytes > swap && memorySwapBytes === 0,
+    "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
+  );
+  const merged = Object.entries(asked).filter(([, value]) => value !== 0 && value !== "");
+  return { ...old, memorySwapBytes: swap, ...Object.fromEntries(merged) };
+}
+
+function conflicting(asked: string, set: string): string {
+  return `Conflicting options: ${asked} cannot be updated as ${set} has already been set`;
+}
+
 function checkMemory({ memoryBytes, memorySwapBytes, memoryReservationBytes }: Resources): void {
   refuse(memoryBytes !== 0 && memoryBytes < leastMemory, "Minimum memory limit allowed is 6MB");
   refuse(

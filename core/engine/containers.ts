@@ -19,6 +19,8 @@ import { restart } from "./restart.ts";
 import { start } from "./start.ts";
 import { kill, stop } from "./stop.ts";
 import { top } from "./top.ts";
+import { update } from "./update.ts";
+import { usage } from "./usage.ts";
 import { wait } from "./wait.ts";
 
 export function containersOf(context: Context): Containers {
@@ -31,6 +33,8 @@ export function containersOf(context: Context): Containers {
     kill: async (ref, signal) => kill(context, find(ref), signal),
     pause: async (ref) => pause(context, find(ref)),
     unpause: async (ref) => unpause(context, find(ref)),
+    update: async (ref, request) => update(context, find(ref), request),
+    usage: async (ref) => usage(context, find(ref)),
     top: async (ref, options) => top(context, find(ref), options),
     remove: async (ref, options) => remove(context, find(ref), options),
     rename: async (ref, name) => rename(context, find(ref), name),

@@ -5,8 +5,9 @@
  */
 import type { ByteStream } from "../base/bytes.ts";
 import type { ContainerId, ExecId } from "../base/brand.ts";
-import type { Config, HostConfig } from "../container/config.ts";
+import type { Config, HostConfig, Resources, RestartPolicy } from "../container/config.ts";
 import type { ProcessTable } from "../container/processes.ts";
+import type { Usage } from "../container/usage.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import type { Plan } from "../runtime/plan.ts";
 import type { HostTraits } from "../runtime/traits.ts";
@@ -97,6 +98,13 @@ export interface CreateRequest {
   readonly hostConfig: HostConfig;
 }
 
+export interface UpdateRequest {
+  /** 0 and "": as it is. */
+  readonly resources: Resources;
+  /** null: as it is. */
+  readonly restartPolicy: RestartPolicy | null;
+}
+
 export type WaitCondition = "not-running" | "next-exit" | "removed";
 
 export interface Containers {
@@ -107,6 +115,10 @@ export interface Containers {
   stop(ref: string, options: { timeoutSeconds: number | null; signal: string | null }): Promise<void>;
   restart(ref: string, options: { timeoutSeconds: number | null; signal: string | null }): Promise<void>;
   kill(ref: string, signal: string): Promise<void>;
+  /** Changes limits, also of a running container, and the restart policy. */
+  update(ref: string, request: UpdateRequest): Promise<void>;
+  /** What it uses, of processor, memory, processes and disks: null when it does not run. */
+  usage(ref: string): Promise<Usage | null>;
   /** Throws conflict when it does not run, or is paused already. */
   pause(ref: string): Promise<void>;
   /** Throws conflict when it is not paused. */

@@ -1,6 +1,10 @@
 /** Pausing: the freezer stops all processes of a container's control group; they do not notice. */
+import type { HostPath } from "../base/brand.ts";
+import { decodeBytes } from "../base/bytes.ts";
+import { TsboxError } from "../base/error.ts";
 import { after, allow } from "../container/state.ts";
-import { freezeSteps } from "../runtime/cgroups.ts";
+import { frozenMark, freezeSteps } from "../runtime/cgroups.ts";
+import type { Plan } from "../runtime/plan.ts";
 import { type Context, emit } from "./context.ts";
 import type { Live } from "./live.ts";
 
@@ -24,8 +28,28 @@ function change(context: Context, live: Live, event: "pause" | "unpause"): Promi
 }
 
 async function freeze(context: Context, { record }: Live, frozen: boolean): Promise<void> {
-  if (record.plan !== null)
-    await context.machine.carryOut({ steps: freezeSteps(record.plan, context.machine.traits, frozen) });
+  const { machine } = context;
+  if (record.plan === null) return;
+  await machine.carryOut({ steps: freezeSteps(record.plan, machine.traits, frozen) });
+  if (!frozen || (await comesToRest(context, record.plan))) return;
+  await machine.carryOut({ steps: freezeSteps(record.plan, machine.traits, false) });
+  throw new TsboxError(
+    "failed",
+    `cannot pause container ${record.name}: a process of it does not come to rest: it waits for the kernel`,
+  );
+}
+
+/** Freezing takes as long as its slowest process takes to come out of the kernel. */
+const patienceMs = 10_000;
+
+async function comesToRest({ machine, ports }: Context, plan: Plan): Promise<boolean> {
+  const mark = frozenMark(plan, machine.traits);
+  for (let waitedMs = 0, ms = 1; mark !== null && waitedMs < patienceMs; waitedMs += ms, ms = Math.min(2 * ms, 100)) {
+    const text = decodeBytes(await machine.disk.read(mark.file as HostPath));
+    if (text.split("\n").includes(mark.line)) return true;
+    await ports.clock.sleep(ms);
+  }
+  return mark === null;
 }
 
 /**

@@ -9,6 +9,8 @@
 import type { ContainerId } from "../base/brand.ts";
 import { TsboxError } from "../base/error.ts";
 import type { Cgroup, HostOp, Plan } from "./plan.ts";
+import type { Resources } from "./resources.ts";
+import { limitsFor } from "./spec-for.ts";
 import type { LinuxResources, LinuxSpec, SpecDeviceRule } from "./spec.ts";
 import type { CgroupController, CgroupHierarchy, HostTraits } from "./traits.ts";
 
@@ -47,6 +49,46 @@ export function cgroupsFor(linux: LinuxSpec, container: ContainerId, traits: Hos
 export function joinedCgroups({ steps }: Plan): Cgroup[] {
   const child = steps.flatMap((step) => (step.op === "spawn" ? step.child : []));
   return child.flatMap((op) => (op.op === "cgroup.join" ? [op.cgroup] : []));
+}
+
+/** What lifts a limit, where leaving it out would leave it as it is. */
+const unlimited: Readonly<Record<string, string>> = { "pids.max": "max", "memory.memsw.limit_in_bytes": "-1" };
+
+/** Changes the limits of a container that runs. */
+export function limitSteps(
+  plan: Plan,
+  traits: HostTraits,
+  { before, after }: { readonly before: Resources; readonly after: Resources },
+): HostOp[] {
+  const wanted: LinuxResources = { ...limitsFor(after), devices: [] };
+  refuseMissingControllers(wanted, traits);
+  return joinedCgroups(plan).flatMap((cgroup) => {
+    const hierarchy = traits.cgroups.find(({ mount }) => mount === cgroup.mount);
+    if (hierarchy === undefined) return [];
+    const old = valuesOf(settingsFor(hierarchy, { ...limitsFor(before), devices: [] }));
+    const fresh = valuesOf(settingsFor(hierarchy, wanted));
+    const lifted = [...old.keys()].filter((file) => !fresh.has(file) && unlimited[file] !== undefined);
+    const steps = [
+      ...[...fresh].filter(([file, value]) => old.get(file) !== value).map(([file, value]) => set(cgroup, file, value)),
+      ...lifted.map((file) => set(cgroup, file, unlimited[file] ?? "")),
+    ];
+    // The limit of memory and swap together stays above that of memory on the way.
+    return after.memoryBytes > before.memoryBytes && before.memoryBytes > 0 ? steps.toReversed() : steps;
+  });
+}
+
+function valuesOf(settings: readonly Setting[]): Map<string, string> {
+  return new Map(settings.map(({ file, value }) => [file, value]));
+}
+
+/** Where it can be read that all processes of a container stand still, and what stands there then. */
+export function frozenMark(plan: Plan, traits: HostTraits): { readonly file: string; readonly line: string } | null {
+  const [step] = freezeSteps(plan, traits, true);
+  if (step?.op !== "cgroup.set") return null;
+  const directory = `${step.cgroup.mount}/${step.cgroup.path}`;
+  return step.file === "freezer.state"
+    ? { file: `${directory}/freezer.state`, line: "FROZEN" }
+    : { file: `${directory}/cgroup.events`, line: "frozen 1" };
 }
 
 /** Stops a container's processes, or lets them go on. Throws TsboxError "unsupported" where there is no freezer. */

@@ -96,6 +96,65 @@ export const life: readonly Line[] = [
     "docker export still | tar tf - | grep -E '^(etc/(group|mine)|vol)' | sort",
   ),
   line("so has one of what runs", "docker export web | tar tf - | grep -E '^(d/|proc/[0-9]|vol|sys/k)' | sort"),
+  // Limits
+  line(
+    "a container with limits",
+    `docker run -d --name lim -m 32m --cpus 0.5 --pids-limit 50 --label a=b busybox sh -c '${forever}'`,
+  ),
+  line(
+    "its limits can be changed while it runs",
+    "docker update -m 48m --memory-swap 96m --cpus 0.25 --pids-limit 20 lim",
+  ),
+  line(
+    "the kernel holds it to them",
+    "docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}' lim",
+  ),
+  line(
+    "and says so within",
+    "docker exec lim sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes memory.max pids/pids.max pids.max; cat cpu/cpu.cfs_quota_us cpu,cpuacct/cpu.cfs_quota_us cpu.max | head -1 | cut -d \" \" -f 1' 2>/dev/null",
+  ),
+  line("more memory than memory and swap", "docker update -m 1g lim"),
+  line("less", "docker update -m 16m lim && docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}' lim"),
+  line(
+    "no limit of processes any more",
+    "docker update --pids-limit -1 lim && docker exec lim sh -c 'cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; true'",
+  ),
+  line("too little", "docker update -m 1m lim"),
+  line(
+    "more processors than there are",
+    "docker update --cpus 512 lim 2>&1 | sed 's/only [0-9]* CPUs/only <n> CPUs/; s/to [0-9.]*,/to <n>,/'",
+  ),
+  line("a quota where there are processors", "docker update --cpu-quota 5000 lim"),
+  line(
+    "its restart policy",
+    "docker update --restart on-failure:3 lim && docker inspect -f '{{.HostConfig.RestartPolicy}}' lim",
+  ),
+  line("no such policy", "docker update --restart sometimes lim"),
+  line(
+    "a policy for what is to be removed",
+    "docker run -d --rm --name gone busybox sleep 100; docker update --restart always gone; docker rm -f gone",
+  ),
+  line(
+    "one that does not run",
+    "docker create --name later -m 32m busybox true && docker update -m 40m later && docker inspect -f '{{.HostConfig.Memory}}' later && docker start -a later; docker rm later",
+  ),
+  line("nothing to be changed", "docker update lim"),
+  line("no such container to change", "docker update -m 64m nosuch"),
+  line(
+    "what it uses",
+    "docker stats --no-stream --format '{{.Name}}' lim; docker stats --no-stream --format '{{.MemUsage}}' lim | sed 's/.* //; s/[0-9.]*MiB/MiB/'",
+  ),
+  line(
+    "what of it comes over the wire",
+    `"$NODE" -e 'require("http").get({ socketPath: process.env.DOCKER_HOST.slice(7), path: "/containers/lim/stats?stream=0" }, (r) => r.pipe(process.stdout))' | tr ',{}' '\n\n\n' | grep -oE '"(read|preread|pids_stats|current|cpu_usage|total_usage|usage_in_usermode|usage_in_kernelmode|system_cpu_usage|online_cpus|throttling_data|periods|memory_stats|usage|limit|name|id)":' | sort | uniq -c`,
+  ),
+  line(
+    "of one that does not run",
+    "docker create --name idle busybox true >/dev/null; docker stats --no-stream --format '{{.Name}} {{.CPUPerc}} {{.MemUsage}} {{.PIDs}}' idle; docker rm idle",
+  ),
+  line("of nothing there", "docker stats --no-stream nosuch"),
+  line("what is paused stands still at once", "docker pause lim && docker exec -i lim true; docker unpause lim"),
+  line("limits away", "docker rm -f lim"),
   line("all away", "docker rm -f web still hard reads"),
 ];
 
@@ -110,7 +169,13 @@ export function performLine({ name, script }: Line, host: string, directory: str
     encoding: "utf8",
     input: "",
     timeout: 60_000,
-    env: { ...process.env, DOCKER_HOST: host, DOCKER_CONFIG: "/nonexistent", DOCKER_CLI_HINTS: "false" },
+    env: {
+      ...process.env,
+      NODE: process.execPath,
+      DOCKER_HOST: host,
+      DOCKER_CONFIG: "/nonexistent",
+      DOCKER_CLI_HINTS: "false",
+    },
   });
   // A client that has failed may or may not get to say that its own archive is of no use any more.
   const said = stderr.replace(/^time="\S+" level=error msg="Can't (add file|close tar).*\n/gm, "");
