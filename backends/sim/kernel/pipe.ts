@@ -146,6 +146,47 @@ export class WriteEnd implements Channel {
   }
 }
 
+/** A fifo opened for both (fifo(7)): what is written is there to be read, and there is always somebody for either end. */
+export class BothEnds implements Channel {
+  readonly isWatched = true;
+  readonly #read: ReadEnd;
+  readonly #write: WriteEnd;
+
+  constructor(pipe: Pipe, stat: Stat) {
+    this.#read = new ReadEnd(pipe, stat);
+    this.#write = new WriteEnd(pipe, stat);
+  }
+
+  read(length: number): Uint8Array | WouldBlock {
+    return this.#read.read(length);
+  }
+
+  write(bytes: Uint8Array): number | WouldBlock {
+    return this.#write.write(bytes);
+  }
+
+  readable(): boolean {
+    return this.#read.readable();
+  }
+
+  writable(): boolean {
+    return this.#write.writable();
+  }
+
+  stat(): Stat {
+    return this.#read.stat();
+  }
+
+  inspect(): Pipe {
+    return this.#read.inspect();
+  }
+
+  close(): void {
+    this.#read.close();
+    this.#write.close();
+  }
+}
+
 /** What fstat(2) says of a pipe. */
 export function pipeStat(inode: number, now: bigint): Stat {
   return {

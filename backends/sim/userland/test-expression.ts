@@ -136,7 +136,7 @@ class Reader {
   whole(): boolean {
     const result = this.#or();
     const rest = this.#args[this.#at];
-    if (rest !== undefined) throw new TestProblem("operator", rest);
+    if (rest !== undefined) throw new TestProblem("operator", this.#args[this.#at - 1] ?? "");
     return result;
   }
 

@@ -14,7 +14,7 @@ import { meantBy } from "../ids.ts";
 import type { Location } from "../mounts.ts";
 import { type Channel, FileChannel, OpenFile, type WouldBlock, wouldBlock } from "../open-file.ts";
 import { isCapableOver, isInGroup, permitRemoval } from "../permission.ts";
-import { ReadEnd, WriteEnd } from "../pipe.ts";
+import { BothEnds, ReadEnd, WriteEnd } from "../pipe.ts";
 import type { Fd, FileSystemStat, OpenOptions } from "../sys.ts";
 import { statFileSystemOf } from "../file-systems.ts";
 import { locate, openFileAt, pathOf, type Place } from "../walk.ts";
@@ -84,8 +84,9 @@ export class FileCalls extends DescriptorCalls {
     const pipe = this.kernel.fifo(this.fileSystem({ mount, inode }), inode);
     const reads = options.access !== "write";
     if (options.access === "write" && options.nonBlocking === true && pipe.readers === 0) throw new Errno("ENXIO");
+    if (options.access === "both") return new BothEnds(pipe, stat);
     const channel = reads ? new ReadEnd(pipe, stat) : new WriteEnd(pipe, stat);
-    if (options.access === "both" || options.nonBlocking === true) return channel;
+    if (options.nonBlocking === true) return channel;
     const seen = reads ? pipe.writersEver : pipe.readersEver;
     const isMet = (): boolean =>
       reads ? pipe.writers > 0 || pipe.writersEver > seen : pipe.readers > 0 || pipe.readersEver > seen;

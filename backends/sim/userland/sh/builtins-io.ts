@@ -354,10 +354,13 @@ function logical(base: string, path: string): string {
     if (part === "..") parts.pop();
     else if (part !== "" && part !== ".") parts.push(part);
   }
-  return `/${parts.join("/")}`;
+  // What two slashes mean is not POSIX's to say: they stay.
+  return `${/^\/\/(?!\/)/.test(path) ? "//" : "/"}${parts.join("/")}`;
 }
 
 function* pwd({ shell }: Interpreter, args: readonly string[]): Run<number> {
+  const wrong = args.find((arg) => /^-./.test(arg) && !/^-[LP]+$/.test(arg));
+  if (wrong !== undefined) throw new ShellError(`Illegal option ${wrong.slice(0, 2)}`);
   const physical = args.findLast((arg) => arg === "-L" || arg === "-P") === "-P";
   yield* shell.print(
     1,

@@ -52,7 +52,7 @@ function* bg(interpreter: Interpreter, args: readonly string[]): Run<number> {
 
 function controlled(shell: Shell, name: string | undefined): Job {
   const job = jobOf(shell, name);
-  if (job.group === null) throw new ShellError(`job ${name ?? "%%"} not created under job control`);
+  if (job.group === null) throw new ShellError(`job ${name ?? "(null)"} not created under job control`);
   return job;
 }
 
@@ -69,7 +69,7 @@ function* wait(interpreter: Interpreter, args: readonly string[]): Run<number> {
       const interrupted = yield* waitOnce(interpreter);
       if (interrupted !== null) return interrupted;
     }
-    for (const job of shell.jobs.all()) if (stateOf(job) === "done") shell.jobs.remove(job);
+    shell.jobs.letGo(shell.jobs.all(), shell.monitors);
     return 0;
   }
   let status = 0;
@@ -86,7 +86,7 @@ function* wait(interpreter: Interpreter, args: readonly string[]): Run<number> {
     const member = job.members.find(({ pid }) => String(pid) === name);
     status = member?.status == null ? statusOf(job, false) : codeOf(member.status);
     job.told = true;
-    if (stateOf(job) === "done") shell.jobs.remove(job);
+    shell.jobs.letGo([job], shell.monitors);
   }
   return status;
 }

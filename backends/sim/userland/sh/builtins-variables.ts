@@ -1,4 +1,5 @@
 /** Builtins on variables, parameters, options, aliases: export, readonly, local, set, unset, shift, getopts, alias. */
+import { isTerminal } from "../applet.ts";
 import type { Builtin } from "./builtin.ts";
 import { numberOf } from "./builtins-control.ts";
 import type { Interpreter } from "./interpret.ts";
@@ -66,6 +67,7 @@ function* set({ shell }: Interpreter, args: readonly string[]): Run<number> {
     yield* shell.print(1, lines.join(""));
     return 0;
   }
+  const monitored = shell.monitors;
   let at = 0;
   for (; at < args.length; at++) {
     const arg = args[at] ?? "";
@@ -78,9 +80,18 @@ function* set({ shell }: Interpreter, args: readonly string[]): Run<number> {
     if (/^[-+]o$/.test(arg) && name === undefined) yield* listOptions(shell, arg === "+o");
     at += setOptions(shell, arg, name);
   }
+  if (shell.monitors && !monitored) yield* controlJobs(shell);
   if (args[at] === "-") at++;
   if (at < args.length) shell.positional = args.slice(at);
   return 0;
+}
+
+/** Job control needs a terminal whose foreground it can set. */
+function* controlJobs(shell: Shell): Run<void> {
+  shell.terminal ??= [2, 1, 0].find((fd) => isTerminal(shell.sys, fd)) ?? null;
+  if (shell.terminal !== null) return;
+  shell.options.delete("m");
+  yield* shell.complain("can't access tty; job control turned off");
 }
 
 /** Letters in a cluster, "o" with a name after it. Gives how many arguments more it took. */

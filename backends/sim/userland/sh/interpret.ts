@@ -279,6 +279,7 @@ export class Interpreter {
     shell.line = node.line;
     if (shell.owes()) yield* shell.pay();
     if (shell.traps.waiting) yield* this.signals();
+    if (shell.skip !== null) return shell.status;
     const aliased = this.#aliased(node);
     if (aliased !== null) return yield* this.run(aliased, flags);
     this.#substituted = 0;
@@ -288,7 +289,7 @@ export class Interpreter {
     const status = yield* this.#dispatch(node, words, flags);
     shell.status = status;
     if (shell.traps.waiting) yield* this.signals();
-    return this.#check(status, flags);
+    return this.#check(shell.skip === null ? status : shell.status, flags);
   }
 
   /** Of `export a=$b` and its like the values are not split. */
@@ -457,7 +458,7 @@ export class Interpreter {
   }
 
   *#runProgram(words: readonly string[], node: Simple): Run<number> {
-    const job = this.shell.jobs.add(node.source);
+    const job = this.shell.jobs.add(node.source, this.shell.monitors);
     this.#fork(job, true, (child) => child.#become(words, { ...node, redirections: [] }));
     return yield* this.#foreground(job);
   }
@@ -550,7 +551,7 @@ export class Interpreter {
   }
 
   *#pipeline(stages: readonly Node[], source: string): Run<number> {
-    const job = this.shell.jobs.add(source);
+    const job = this.shell.jobs.add(source, this.shell.monitors);
     this.#start(job, stages, true);
     return yield* this.#foreground(job);
   }
@@ -589,7 +590,7 @@ export class Interpreter {
 
   #background(node: Node, source: string): number {
     const { shell } = this;
-    const job = shell.jobs.add(source);
+    const job = shell.jobs.add(source, shell.monitors);
     const stages = node.kind === "pipeline" && !node.negated ? node.stages : [node];
     this.#start(job, stages, false);
     shell.lastBackground = job.members.at(-1)?.pid ?? null;
@@ -598,7 +599,7 @@ export class Interpreter {
 
   *#subshell(node: Extract<Node, { kind: "subshell" }>, flags: number): Run<number> {
     if ((flags & exiting) !== 0 && this.shell.traps.list().length === 0) return yield* this.run(node.body, exiting);
-    const job = this.shell.jobs.add(node.source);
+    const job = this.shell.jobs.add(node.source, this.shell.monitors);
     this.#fork(job, true, (child) => child.run(node.body, exiting | (flags & tested)));
     return this.#check(yield* this.#foreground(job), flags);
   }
@@ -606,7 +607,7 @@ export class Interpreter {
   *#substitute(source: string, line: number): Run<string> {
     const { sys } = this.shell;
     const pipe = sys.pipe();
-    const job = this.shell.jobs.add(source);
+    const job = this.shell.jobs.add(source, this.shell.monitors);
     const pid = this.#fork(null, false, function* (child) {
       child.shell.sys.close(pipe.read);
       move(child.shell.sys, pipe.write, 1);
@@ -711,7 +712,8 @@ export class Interpreter {
       const { status, skip } = shell;
       shell.skip = null;
       yield* this.source(next.action, 1, 0);
-      shell.status = status;
+      // A `return` in it gives its own.
+      if (shell.skip === null) shell.status = status;
       shell.skip ??= skip;
     }
   }

@@ -16,7 +16,10 @@ export interface Job {
   readonly members: Member[];
   /** Its process group under job control, else null. */
   group: Pid | null;
+  /** Its command under job control, else "". */
   readonly text: string;
+  /** Somebody has waited for its end: without job control it is kept until there is another one. */
+  waited: boolean;
   /** Its present state was shown to the user. */
   told: boolean;
 }
@@ -30,9 +33,20 @@ export class Jobs {
   /** The current job last. */
   #jobs: Job[] = [];
 
-  add(text: string): Job {
-    const number = Math.max(0, ...this.#jobs.map((job) => job.number)) + 1;
-    const job = { number, members: [], group: null, text, told: true };
+  add(text: string, isControlled: boolean): Job {
+    const used = isControlled ? null : this.#jobs.find((job) => job.waited && stateOf(job) === "done");
+    if (used) this.remove(used);
+    const numbers = new Set(this.#jobs.map((job) => job.number));
+    let number = 1;
+    while (numbers.has(number)) number++;
+    const job = {
+      number,
+      members: [],
+      group: null,
+      text: isControlled ? text : "",
+      told: true,
+      waited: false,
+    };
     this.#jobs.push(job);
     return job;
   }
@@ -51,8 +65,17 @@ export class Jobs {
     this.#jobs = [];
   }
 
+  /** The current one first. */
   all(): Job[] {
-    return this.#jobs.toSorted((a, b) => a.number - b.number);
+    return this.#jobs.toReversed();
+  }
+
+  /** They have been waited for. */
+  letGo(jobs: readonly Job[], isControlled: boolean): void {
+    for (const job of jobs.filter((each) => stateOf(each) === "done")) {
+      if (isControlled) this.remove(job);
+      else job.waited = true;
+    }
   }
 
   /** Notes what the kernel says of a process; gives its job. */

@@ -121,6 +121,8 @@ function* scriptText(shell: Shell, path: string): Run<string> {
     const { name } = shell;
     shell.name = "sh";
     const words = errnoText(thrown.errno);
+    // dash opens it, and takes the failure to read it for its end.
+    if (shell.dialect === "dash" && thrown.errno === "EISDIR") return "";
     if (shell.dialect !== "dash") {
       shell.input = "stream";
       throw new ShellError(`can't open '${name}': ${words}`, shell.dialect === "bash" ? 127 : 2);
