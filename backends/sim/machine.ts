@@ -14,7 +14,7 @@ import type { HostTraits } from "../../core/runtime/traits.ts";
 import type { View } from "../../core/runtime/view.ts";
 import { SimDisk } from "./disk.ts";
 import { HostFiles } from "./host-files.ts";
-import { cgroupAt } from "./kernel/cgroup.ts";
+import { cgroupAt } from "./kernel/cgroup/group.ts";
 import type { Kernel } from "./kernel/kernel.ts";
 import type { Process } from "./kernel/process.ts";
 import { TreeLayers } from "./layers.ts";
@@ -121,8 +121,8 @@ export class SimMachine implements Machine {
   async oomKills(plan: Plan): Promise<number> {
     const child = plan.steps.flatMap((step) => (step.op === "spawn" ? step.child : []));
     const join = child.find((op) => op.op === "cgroup.join");
-    const group = join?.op === "cgroup.join" ? cgroupAt(this.#stage.kernel.cgroups, join.cgroup.path) : null;
-    return group?.oomKills ?? 0;
+    const group = join?.op === "cgroup.join" ? cgroupAt(this.#stage.kernel.cgroups.root, join.cgroup.path) : null;
+    return group?.states.memory?.events.oom_kill ?? 0;
   }
 
   async close(): Promise<void> {}

@@ -2,7 +2,7 @@
 import type { HostPath } from "../../core/base/brand.ts";
 import { type Capability, capabilityNumbers } from "../../core/runtime/capabilities.ts";
 import type { HostTraits } from "../../core/runtime/traits.ts";
-import { memoryTotalBytes } from "./kernel/cgroup.ts";
+import { memoryTotalBytes } from "./kernel/cgroup/group.ts";
 import { release } from "./kernel/procfs.ts";
 
 export const simTraits: HostTraits = {

@@ -65,7 +65,7 @@ async function openWorld(): Promise<World> {
 /** What the kernel holds, a line a thing. */
 function holdings(kernel: Kernel): string[] {
   const { mounts } = kernel.init.namespaces.mount.table;
-  const cgroups = [...(kernel.cgroups.children.get("conformance")?.children.keys() ?? [])];
+  const cgroups = [...(kernel.cgroups.root.children.get("conformance")?.children.keys() ?? [])];
   return [
     ...[...kernel.processes.values()].map(({ pid, name }) => `process ${pid} ${name}`),
     ...[...mounts.values()].map(({ id, type }) => `mount ${id} ${type}`),

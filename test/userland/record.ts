@@ -3,6 +3,9 @@
  * mount and network namespace of its own. Needs root, dash and busybox-static (Debian's).
  *
  *   node test/userland/record.ts [TOOL…]
+ *
+ * Cases of control groups run in a group of their own in each hierarchy, the root of their cgroup namespace; the host
+ * needs version 1's hierarchies mounted one by one, and version 2's beside them with hugetlb.
  */
 import { spawnSync } from "node:child_process";
 import {
@@ -11,6 +14,9 @@ import {
   cpSync,
   lutimesSync,
   mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -18,7 +24,17 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { scratch, sweep } from "../../backends/linux/testing/scratch.ts";
-import { linesOf, type Recorded, recordedDirectory, textOf, tools } from "./cases.ts";
+import {
+  hasCgroups,
+  hierarchies,
+  legacyHierarchies,
+  linesOf,
+  ownGroup,
+  type Recorded,
+  recordedDirectory,
+  textOf,
+  tools,
+} from "./cases.ts";
 import { environment, files, home } from "./fixture.ts";
 
 const modified = 1_600_000_000;
@@ -29,12 +45,25 @@ const timeoutMs = 10_000;
  * as a child, so that process 1 is none of its own.
  */
 const enter = [
-  'set -e; mount --bind "$0" "$0"; mount -t tmpfs none "$0/dev"',
+  'set -e; mount --bind "$0" "$0"',
+  'mount -t tmpfs none "$0/dev"',
   'for d in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "$0/dev/${d%:*}" c 1 ${d#*:}; done',
   'mount -t tmpfs -o mode=1777 none "$0/tmp"; mount -t proc proc "$0/proc"; hostname tsbox; mkdir "$0/.old"; cd "$0"',
   "pivot_root . .old; exec 3>&2 2>/dev/null",
   '/bin/busybox umount -l /.old; /bin/busybox rmdir /.old; set +e; (exec /bin/cdsh "$1" 2>&3 3>&-); exit $?',
-];
+] as const;
+
+/** Before that: the case's own groups, and their hierarchies at /cg. */
+const enterGroups = [
+  `set -e; mkdir "$0/cg"; for h in ${hierarchies.join(" ")}; do echo 0 > /sys/fs/cgroup/$h/${ownGroup}/cgroup.procs; done`,
+  'exec unshare -C sh -c "$2" "$0" "$1"',
+] as const;
+const mountGroups = [
+  `for h in ${legacyHierarchies.join(" ")}; do mkdir "$0/cg/$h"; mount -t cgroup -o $h none "$0/cg/$h"; done`,
+  'mkdir "$0/cg/unified"; mount -t cgroup2 none "$0/cg/unified"',
+  // busybox's knows no cgroup namespaces.
+  'rm "$0/bin/unshare"; cp /usr/bin/unshare "$0/bin/unshare"',
+] as const;
 
 sweep();
 const work = scratch("userland");
@@ -47,7 +76,8 @@ try {
 }
 
 function record(tool: string, base: string): void {
-  const cases = linesOf(tool).map((line): Recorded => runReally(line, base));
+  const run = hasCgroups(tool) ? inGroups : runReally;
+  const cases = linesOf(tool).map((line): Recorded => run(line, base));
   const recording = { oracle: versions(), cases };
   writeFileSync(join(recordedDirectory, `${tool}.json`), `${JSON.stringify(recording, null, 1)}\n`);
   process.stderr.write(`${tool}: ${cases.length}\n`);
@@ -59,15 +89,64 @@ function versions(): string[] {
   return [busybox, dash, "recorded by test/userland/record.ts"];
 }
 
-function runReally(line: string, base: string): Recorded {
+/** Within groups that are made for the case, and gone after it. */
+function inGroups(line: string, base: string): Recorded {
+  const control = "/sys/fs/cgroup/unified/cgroup.subtree_control";
+  const wasHandedDown = readFileSync(control, "utf8").includes("hugetlb");
+  if (!wasHandedDown) writeFileSync(control, "+hugetlb");
+  const groups = hierarchies.map((name) => `/sys/fs/cgroup/${name}/${ownGroup}`);
+  try {
+    for (const group of groups) mkdirSync(group);
+    for (const file of ["cpuset.cpus", "cpuset.mems"])
+      writeFileSync(`/sys/fs/cgroup/cpuset/${ownGroup}/${file}`, readFileSync(`/sys/fs/cgroup/cpuset/${file}`));
+    return runReally(line, base, enterGroups, [enter[0], ...mountGroups, ...enter.slice(1)]);
+  } finally {
+    for (const group of groups) removeGroups(group);
+    if (!wasHandedDown) writeFileSync(control, "-hugetlb");
+  }
+}
+
+function removeGroups(group: string): void {
+  for (const entry of readdirSync(group, { withFileTypes: true }))
+    if (entry.isDirectory()) removeGroups(join(group, entry.name));
+  for (let times = 0; ; times++) {
+    try {
+      rmdirSync(group);
+      return;
+    } catch (thrown) {
+      // The last process of the case is still on its way out.
+      if (times === 50) throw thrown;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  }
+}
+
+function runReally(
+  line: string,
+  base: string,
+  script: readonly string[] = enter,
+  inner: readonly string[] = [],
+): Recorded {
   const root = join(work, "root");
   cpSync(base, root, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
   writeFiles(root);
-  const script = enter.join("; ");
   const result = spawnSync(
     // A session of its own: "kill 0" reaches the whole process group, outside the namespaces too.
     "setsid",
-    ["-w", "unshare", "-fpmnui", "--propagation", "private", "--kill-child", "sh", "-c", script, root, line],
+    [
+      "-w",
+      "unshare",
+      "-fpmnui",
+      "--propagation",
+      "private",
+      "--kill-child",
+      "sh",
+      "-c",
+      script.join("; "),
+      root,
+      line,
+      inner.join("; "),
+    ],
     {
       env: Object.fromEntries([
         ...environment.map((entry) => entry.split("=")),

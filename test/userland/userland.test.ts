@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { linesOf, type Recorded, recordingOf, textOf, tools } from "./cases.ts";
+import { hasCgroups, linesOf, type Recorded, recordingOf, textOf, tools } from "./cases.ts";
 import { differences, withoutUsage } from "./differences.ts";
 import { runInSimulator } from "./world.ts";
 
-async function replay(line: string): Promise<Recorded> {
-  const { stdout, stderr, code } = await runInSimulator(line);
+async function replay(tool: string, line: string): Promise<Recorded> {
+  const { stdout, stderr, code } = await runInSimulator(line, { inGroups: hasCgroups(tool) });
   return { line, stdout: textOf(stdout), stderr: withoutUsage(textOf(stderr)), code };
 }
 
@@ -18,7 +18,7 @@ for (const tool of tools()) {
       known.add(expected.line);
       test(expected.line.replaceAll("\n", "⏎"), async () => {
         const wanted = { ...expected, stderr: withoutUsage(expected.stderr) };
-        const got = await replay(expected.line);
+        const got = await replay(tool, expected.line);
         if (expected.line in differences)
           assert.notDeepEqual(got, wanted, "it is listed as different, but is not any more");
         else assert.deepEqual(got, wanted);

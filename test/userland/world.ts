@@ -11,6 +11,7 @@ import { TerminalChannel } from "../../backends/sim/kernel/terminal.ts";
 import { seededRandom } from "../../backends/sim/random.ts";
 import { programNames, standIn } from "../../backends/sim/userland/programs.ts";
 import { Errno } from "../../core/base/errno.ts";
+import { hierarchies, ownGroup } from "./cases.ts";
 import { environment, files, type FixtureFile, home } from "./fixture.ts";
 
 export interface Outcome {
@@ -22,15 +23,14 @@ export interface Outcome {
 const elf = "\x7fELF stand-in for BusyBox v1.35.0\n";
 const bootTime = 1_700_000_000_000_000_000n;
 
-/** Runs `sh -c line` there and gives what came of it. */
-export async function runInSimulator(
-  line: string,
-  argv: readonly string[] = ["/bin/sh", "-c", line],
-): Promise<Outcome> {
+/** Runs `sh -c line` there and gives what came of it; with control groups as the oracle's cases have them. */
+export async function runInSimulator(line: string, options: { readonly inGroups?: boolean } = {}): Promise<Outcome> {
   const kernel = boot();
   let outcome: Outcome | null = null;
   kernel.launch("test", async (sys) => {
-    outcome = await runThere(sys, argv);
+    await furnish(sys);
+    if (options.inGroups === true) await enterGroups(sys);
+    outcome = await runThere(sys, ["/bin/sh", "-c", line]);
     return 0;
   });
   await kernel.turns.run();
@@ -48,7 +48,6 @@ function boot(): Kernel {
 }
 
 async function runThere(sys: Sys, argv: readonly string[]): Promise<Outcome> {
-  await furnish(sys);
   const nothing = await sys.open("/dev/null", { access: "read" });
   const out = await sys.open("/tmp/.stdout", { access: "both", create: true });
   const err = await sys.open("/tmp/.stderr", { access: "both", create: true });
@@ -66,6 +65,28 @@ async function runThere(sys: Sys, argv: readonly string[]): Promise<Outcome> {
     stderr: await all(sys, err),
     code: status === null ? -1 : status.kind === "exited" ? status.value : 128 + status.value,
   };
+}
+
+/** A group of one's own in each hierarchy, and at /cg what one sees of them from a cgroup namespace. */
+async function enterGroups(sys: Sys): Promise<void> {
+  const write = async (path: string, text: string): Promise<void> => put(sys, { path, text });
+  await write("/sys/fs/cgroup/cgroup.subtree_control", "-cpu -cpuset -io -memory -pids");
+  sys.makeDirectory("/cg", 0o755);
+  for (const name of hierarchies) {
+    sys.makeDirectory(`/cg/${name}`, 0o755);
+    mountHierarchy(sys, name);
+    sys.makeDirectory(`/cg/${name}/${ownGroup}`, 0o755);
+  }
+  for (const file of ["cpuset.cpus", "cpuset.mems"]) await write(`/cg/cpuset/${ownGroup}/${file}`, "0");
+  for (const name of hierarchies) await write(`/cg/${name}/${ownGroup}/cgroup.procs`, "0");
+  for (const name of hierarchies) sys.unmount(`/cg/${name}`);
+  sys.unshare(["cgroup", "mount"]);
+  for (const name of hierarchies) mountHierarchy(sys, name);
+}
+
+function mountHierarchy(sys: Sys, name: string): void {
+  if (name === "unified") sys.mount("cgroup2", "none", `/cg/${name}`, [], "");
+  else sys.mount("cgroup", "none", `/cg/${name}`, [], name);
 }
 
 async function all(sys: Sys, fd: number): Promise<Uint8Array> {

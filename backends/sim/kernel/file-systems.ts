@@ -4,9 +4,10 @@ import { Errno } from "../../../core/base/errno.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
 import type { Limits } from "../../../core/unionfs/usage.ts";
-import { memoryTotalBytes } from "./cgroup.ts";
+import { Cgroupfs, checkUnifiedOptions, legacyOptions } from "./cgroup/cgroupfs.ts";
+import { memoryTotalBytes } from "./cgroup/group.ts";
+import { namespaceRoot } from "./cgroup/proc.ts";
 import { Devpts } from "./devpts.ts";
-import { cgroupfs } from "./cgroupfs.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Process } from "./process.ts";
 import type { Mount } from "./mounts.ts";
@@ -32,7 +33,10 @@ function ofType(kernel: Kernel, process: Process, type: string, options: string)
     case "sysfs":
       return new Synthetic(sysfs(process), () => kernel.turns.now);
     case "cgroup2":
-      return cgroupfs(kernel, process.namespaces.cgroup.root);
+      checkUnifiedOptions(options);
+      return new Cgroupfs(kernel, namespaceRoot(process, kernel.cgroups.unified));
+    case "cgroup":
+      return legacyCgroupfs(kernel, process, options);
     case "tmpfs":
     case "devtmpfs":
     case "mqueue":
@@ -45,6 +49,13 @@ function ofType(kernel: Kernel, process: Process, type: string, options: string)
     default:
       throw new Errno("ENODEV", type);
   }
+}
+
+function legacyCgroupfs(kernel: Kernel, process: Process, options: string): Cgroupfs {
+  const isFirst = process.namespaces.cgroup === kernel.init.namespaces.cgroup;
+  kernel.sweepCgroups();
+  const hierarchy = kernel.cgroups.mountLegacy(legacyOptions(options), isFirst);
+  return new Cgroupfs(kernel, namespaceRoot(process, hierarchy));
 }
 
 /** What statfs(2) says: a tmpfs has the size it was mounted with, half the memory by default. */

@@ -13,23 +13,16 @@ import { capabilityNumbers } from "../../../core/runtime/capabilities.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
 import { Changes } from "./changes.ts";
-import {
-  chargeMemory,
-  checkPids,
-  enterCgroup,
-  leaveCgroup,
-  lineage,
-  memoryTotalBytes,
-  moveMemory,
-  newCgroup,
-  uncharge,
-  type CgroupNode,
-} from "./cgroup.ts";
+import { Cgroups } from "./cgroup/cgroups.ts";
+import { isFrozen, isFrozenHard } from "./cgroup/freezer.ts";
+import { Cgroupfs } from "./cgroup/cgroupfs.ts";
+import { type Cgroup, groupOf, type Hierarchy, memoryTotalBytes } from "./cgroup/group.ts";
+import { countEvent, countsFor, type MemoryState } from "./cgroup/memory.ts";
 import { OpenInodes } from "./open-inodes.ts";
 import type { Pace } from "./pace.ts";
 import { Network, type NetworkClock } from "../net/network.ts";
 import { UnixNames } from "../net/unix-socket.ts";
-import { newTable, rootOf, type NewMount } from "./mounts.ts";
+import { newTable, rootOf, type Mount, type NewMount } from "./mounts.ts";
 import { networkNamespace } from "./namespaces.ts";
 import { Pipe } from "./pipe.ts";
 import {
@@ -88,7 +81,7 @@ export class Kernel {
   readonly tree: Tree;
   readonly options: KernelOptions;
   readonly processes = new Map<Pid, Process>();
-  readonly cgroups: CgroupNode = newCgroup("", null);
+  readonly cgroups: Cgroups = new Cgroups(() => this.processes.values());
   readonly openInodes = new OpenInodes();
   readonly network: Network;
   readonly init: Process;
@@ -212,12 +205,12 @@ export class Kernel {
 
   /** A child of `parent` that begins with `body`. EAGAIN at a pids limit, ENOMEM in a pid namespace whose init has ended. */
   fork(parent: Process, body: (sys: Sys) => Promise<number>, pids: PidNamespace = parent.childPids): Process {
-    checkPids(parent.cgroup);
+    this.cgroups.checkFork(parent);
     if (pids.init !== null && !isAlive(pids.init)) throw new Errno("ENOMEM");
     const child = this.#child(parent, pids);
     this.processes.set(child.pid, child);
     parent.children.add(child);
-    enterCgroup(child.cgroup);
+    this.cgroups.enter(child);
     this.start(child, body);
     return child;
   }
@@ -253,8 +246,7 @@ export class Kernel {
     process.exit = exit;
     process.changes.tell();
     this.#closeAll(process);
-    uncharge(process);
-    leaveCgroup(process.cgroup);
+    this.cgroups.leave(process);
     if (process.namespaces.pid.init === process) this.#endNamespace(process.namespaces.pid, process);
     this.#orphan(process);
     this.#leaveNetwork(process);
@@ -281,8 +273,13 @@ export class Kernel {
     if (this.#isIgnored(target, number, action)) return;
     if (number !== SIGKILL && typeof action === "function") this.#pend(target, number);
     else if (signalsThatStop.has(number)) this.#stop(target, number);
-    else if (target === this.turns.current) this.#pend(target, number);
+    else if (target === this.turns.current || this.#isDeaf(target, number)) this.#pend(target, number);
     else this.end(target, { code: 128 + number, signal: number });
+  }
+
+  /** A stopped process dies of SIGKILL only, one in a freezer of version 1 of nothing, until it goes on. */
+  #isDeaf(target: Process, number: number): boolean {
+    return isFrozenHard(target) || (target.state === "stopped" && number !== SIGKILL);
   }
 
   #pend(target: Process, number: number): void {
@@ -292,28 +289,60 @@ export class Kernel {
 
   /** Takes memory for a process, or gives it back; over a limit somebody in the limited group is killed. */
   takeMemory(process: Process, bytes: number): void {
+    if (bytes < 0) return this.cgroups.giveBack(process, -bytes);
     for (;;) {
-      const full = chargeMemory(process.cgroup, bytes);
-      if (full === null) break;
-      full.oomKills++;
-      const victim = this.#victim(full) ?? process;
-      this.end(victim, { code: 128 + SIGKILL, signal: SIGKILL });
-      if (victim === process) return;
+      const full = this.cgroups.charge(process, bytes);
+      if (full === null) return;
+      full.failures++;
+      countEvent(full, "max");
+      this.#killFor(full, process);
+      if (!isAlive(process)) return;
     }
-    process.memoryBytes += bytes;
+  }
+
+  /** A limit was set below what is in use, or lifted. */
+  relieve(state: MemoryState): void {
+    while (state.max !== null && state.bytes > state.max && this.#victim(state) !== null) this.#killFor(state, null);
+  }
+
+  /** The out-of-memory killer: one process of the group, or all where memory.oom.group says so. */
+  #killFor(full: MemoryState, asker: Process | null): void {
+    countEvent(full, "oom");
+    const victim = this.#victim(full) ?? asker;
+    if (victim === null) return;
+    const together = this.#endsWith(victim, full);
+    if (together.length > 1) countEvent(full, "oom_group_kill");
+    for (const each of together.length > 0 ? together : [victim]) {
+      countEvent(each.accounts.memory, "oom_kill");
+      this.end(each, { code: 128 + SIGKILL, signal: SIGKILL });
+    }
+  }
+
+  /** Who is killed with a victim: all in the outermost group below the limit that is killed as one. */
+  #endsWith({ accounts }: Process, full: MemoryState): Process[] {
+    let group: MemoryState | null = null;
+    for (let at: MemoryState | null = accounts.memory; at !== null; at = at.parent) {
+      if (at.killsGroup) group = at;
+      if (at === full) break;
+    }
+    const whole = group;
+    return whole === null ? [] : this.#candidates(whole);
   }
 
   /** Who holds the most, as the out-of-memory killer reckons: a thousandth of memory a point of oom_score_adj. */
-  #victim(group: CgroupNode): Process | null {
+  #victim(full: MemoryState): Process | null {
     const score = (process: Process): number => process.memoryBytes + (process.oomScore * memoryTotalBytes) / 1000;
-    const candidates = [...this.processes.values()].filter(
+    return this.#candidates(full).reduce<Process | null>((a, b) => (a === null || score(b) > score(a) ? b : a), null);
+  }
+
+  #candidates(full: MemoryState): Process[] {
+    return [...this.processes.values()].filter(
       (process) =>
         isAlive(process) &&
-        lineage(process.cgroup).includes(group) &&
+        countsFor(process.accounts.memory, full) &&
         process.oomScore > oomNever &&
         process !== this.init,
     );
-    return candidates.reduce<Process | null>((a, b) => (a === null || score(b) > score(a) ? b : a), null);
   }
 
   signalGroup(group: Pid, number: number): void {
@@ -321,17 +350,27 @@ export class Kernel {
   }
 
   /** Kills what runs in a cgroup and below. */
-  killCgroup(group: CgroupNode): void {
-    for (const process of [...this.processes.values()]) if (process.cgroup === group) this.signal(process, SIGKILL);
+  killCgroup(group: Cgroup): void {
+    for (const process of [...this.processes.values()])
+      if (groupOf(process, group.hierarchy) === group) this.signal(process, SIGKILL);
     for (const child of group.children.values()) this.killCgroup(child);
   }
 
-  moveToCgroup(process: Process, group: CgroupNode): void {
-    if (process.cgroup === group) return;
-    leaveCgroup(process.cgroup);
-    enterCgroup(group);
-    moveMemory(process.cgroup, group, process.memoryBytes);
-    process.cgroup = group;
+  /** Freezes a cgroup, or lets it go on: what came for its processes meanwhile comes now. */
+  freeze(group: Cgroup, on: boolean): void {
+    group.frozen = on;
+    for (const process of this.processes.values()) {
+      if (!on) this.turns.nudge(process);
+      else if (isFrozen(process)) this.turns.preempt(process);
+    }
+  }
+
+  /** A hierarchy of version 1 that is mounted nowhere and has no groups goes. */
+  sweepCgroups(): void {
+    const { legacy } = this.cgroups;
+    if (legacy.length === 0) return;
+    const shown = new Set([...this.mountNamespaces()].flatMap(({ table }) => [...table.mounts.values()].map(shownBy)));
+    for (const hierarchy of [...legacy]) if (!shown.has(hierarchy)) this.cgroups.unmountLegacy(hierarchy);
   }
 
   /** The process with a number in somebody's pid namespace. */
@@ -345,6 +384,7 @@ export class Kernel {
     process.parent?.children.delete(process);
     process.parent?.changes.tell();
     this.processes.delete(process.pid);
+    this.cgroups.reaped(process);
     this.#leaders.set(process.pid, process);
     for (const pid of this.#leaders.keys()) if (!this.#isNamed(pid)) this.#leaders.delete(pid);
   }
@@ -471,6 +511,9 @@ export class Kernel {
       exit: null,
       cpuNanos: 0n,
       memoryBytes: 0,
+      charges: new Map(),
+      legacyCgroups: new Map(parent.legacyCgroups),
+      competing: { runtime: parent.accounts.cpu.floor, ended: 0 },
       startedAt: this.turns.now,
       endings: [],
       changes: new Changes(),
@@ -505,7 +548,7 @@ export class Kernel {
     const init = this.#firstProcess(pid, numbers, namespaces);
     namespaces.pid.init = init;
     this.processes.set(pid, init);
-    enterCgroup(init.cgroup);
+    this.cgroups.enter(init);
     return init;
   }
 
@@ -527,7 +570,7 @@ export class Kernel {
       ipc: plain(),
       pid: { ...plain(), parent: null, next: 1, init: null },
       network: networkNamespace(this, this.newNumber(), user),
-      cgroup: { ...plain(), root: this.cgroups },
+      cgroup: { ...plain(), roots: new Map() },
       user,
       time: plain(),
     };
@@ -567,7 +610,10 @@ export class Kernel {
       capabilities,
       noNewPrivileges: false,
       refusedCalls: null,
-      cgroup: this.cgroups,
+      cgroup: this.cgroups.root,
+      legacyCgroups: new Map(),
+      accounts: this.cgroups.rootAccounts(),
+      competing: { runtime: 0, ended: 0 },
       fds: new Map(),
       closeOnExec: new Set(),
       limits: new Map([["nofile", { soft: 1024, hard: 4096 }]]),
@@ -578,9 +624,15 @@ export class Kernel {
       exit: null,
       cpuNanos: 0n,
       memoryBytes: 0,
+      charges: new Map(),
       startedAt: this.turns.now,
       endings: [],
       changes: new Changes(),
     };
   }
+}
+
+/** The cgroup hierarchy that a mount shows. */
+function shownBy({ fileSystem }: Mount): Hierarchy | null {
+  return fileSystem instanceof Cgroupfs ? fileSystem.group.hierarchy : null;
 }

@@ -8,6 +8,7 @@ import { Errno } from "../../../core/base/errno.ts";
 import { capabilityNumbers, type Capability } from "../../../core/runtime/capabilities.ts";
 import { Stack } from "../net/stack.ts";
 import { UnixNames } from "../net/unix-socket.ts";
+import { groupsOf } from "./cgroup/group.ts";
 import type { Kernel } from "./kernel.ts";
 import { copiedTable } from "./propagation.ts";
 import { rootOf } from "./mounts.ts";
@@ -41,7 +42,7 @@ function unshareOne(kernel: Kernel, process: Process, namespace: Namespace): voi
       own.network = networkNamespace(kernel, number, owner);
       return;
     case "cgroup":
-      own.cgroup = { number, owner, root: process.cgroup };
+      own.cgroup = { number, owner, roots: new Map(groupsOf(process).map((group) => [group.hierarchy, group])) };
       return;
     case "user":
       own.user = childUserNamespace(kernel, process);

@@ -10,7 +10,9 @@ import type { Capability } from "../../../core/runtime/capabilities.ts";
 import type { Stack } from "../net/stack.ts";
 import type { UnixNames } from "../net/unix-socket.ts";
 import type { Changes } from "./changes.ts";
-import type { CgroupNode } from "./cgroup.ts";
+import type { Competitor } from "./cgroup/cpu.ts";
+import type { Accounts, Cgroup, Hierarchy } from "./cgroup/group.ts";
+import type { MemoryState } from "./cgroup/memory.ts";
 import type { Location, MountTable } from "./mounts.ts";
 import type { OpenFile } from "./open-file.ts";
 import type { Fd, Pid, SignalAction, WaitStatus } from "./sys.ts";
@@ -57,7 +59,8 @@ export interface UserNamespace {
 }
 
 export interface CgroupNamespace extends PlainNamespace {
-  readonly root: CgroupNode;
+  /** The group its maker was in, of each hierarchy; its own root where there is none. */
+  readonly roots: ReadonlyMap<Hierarchy, Cgroup>;
 }
 
 export interface Namespaces {
@@ -113,7 +116,12 @@ export interface Process {
   noNewPrivileges: boolean;
   /** 0 off, 2 filter, as /proc/<pid>/status shows it; the names that are refused. */
   refusedCalls: ReadonlySet<string> | null;
-  cgroup: CgroupNode;
+  /** Its group in version 2's hierarchy, and in each of version 1 that is mounted. */
+  cgroup: Cgroup;
+  readonly legacyCgroups: Map<Hierarchy, Cgroup>;
+  /** What its groups are charged by: follows from them. */
+  accounts: Accounts;
+  readonly competing: Competitor;
   readonly fds: Map<Fd, OpenFile>;
   readonly closeOnExec: Set<Fd>;
   readonly limits: Map<string, { soft: number; hard: number }>;
@@ -127,6 +135,8 @@ export interface Process {
   cpuNanos: bigint;
   /** Bytes of memory it is charged for. */
   memoryBytes: number;
+  /** Where they were taken. */
+  readonly charges: Map<MemoryState, number>;
   startedAt: bigint;
   readonly endings: (() => void)[];
   /** Its state, its program, its children or the news of them. */

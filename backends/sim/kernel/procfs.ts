@@ -6,7 +6,9 @@ import { arpText, devText, routeText, tcpText, udpText } from "../net/proc-net.t
 import type { Stack } from "../net/stack.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import { capabilityNumbers, type Capability } from "../../../core/runtime/capabilities.ts";
-import { cgroupPath, memoryTotalBytes } from "./cgroup.ts";
+import { isFrozen, isFrozenHard } from "./cgroup/freezer.ts";
+import { cgroupLines, cgroupTable } from "./cgroup/proc.ts";
+import { memoryTotalBytes } from "./cgroup/group.ts";
 import type { Kernel } from "./kernel.ts";
 import { idMapFiles } from "./id-map-files.ts";
 import { listMounts, type Mount } from "./mounts.ts";
@@ -37,7 +39,7 @@ const nanosPerSecond = 1_000_000_000n;
 export const release = "6.12.0-tsbox";
 
 export function procfs(kernel: Kernel, pids: PidNamespace): Synthetic {
-  return new Synthetic(top(kernel, pids), () => kernel.turns.now, "ENOENT");
+  return new Synthetic(top(kernel, pids), () => kernel.turns.now, "proc");
 }
 
 function top(kernel: Kernel, pids: PidNamespace): SyntheticDirectory {
@@ -66,10 +68,12 @@ function general(kernel: Kernel, pids: PidNamespace): SyntheticDirectory {
     "thread-self": symlink(() => `${self()}/task/${self()}`),
     mounts: symlink(() => "self/mounts"),
     net: symlink(() => "self/net"),
+    cgroups: text(() => cgroupTable(kernel.cgroups)),
     cmdline: text(() => "tsbox.simulated\n"),
     cpuinfo: text(() => "processor\t: 0\nvendor_id\t: tsbox\nmodel name\t: simulated processor\n\n"),
     filesystems: text(
-      () => "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevpts\nnodev\tmqueue\nnodev\toverlay\n",
+      () =>
+        "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup\nnodev\tcgroup2\nnodev\tdevpts\nnodev\tmqueue\nnodev\toverlay\n",
     ),
     loadavg: text(() => `0.00 0.00 0.00 1/${kernel.processes.size} ${kernel.init.namespaces.pid.next - 1}\n`),
     meminfo: text(() => meminfo(kernel)),
@@ -140,7 +144,7 @@ function ofProcess(kernel: Kernel, pids: PidNamespace, process: Process): Synthe
     exe: symlink(() => process.executable),
     cwd: symlink(() => pathOf(viewOf(process), process.directory)),
     root: symlink(() => "/"),
-    cgroup: text(() => `0::${cgroupPath(process.cgroup, reader(kernel).namespaces.cgroup.root)}\n`),
+    cgroup: text(() => cgroupLines(kernel.cgroups, process, reader(kernel))),
     fd: descriptors(process),
     ns: later(() => namespaceLinks(process)),
     stat: text(() => statLine(kernel, pids, process)),
@@ -275,11 +279,13 @@ function signalMask(signals: Iterable<number>): string {
   return bits.toString(16).padStart(16, "0");
 }
 
-const stateWords = { R: "running", S: "sleeping", T: "stopped", Z: "zombie" } as const;
+const stateWords = { R: "running", S: "sleeping", D: "disk sleep", T: "stopped", Z: "zombie" } as const;
 
 function stateLetter(process: Process): keyof typeof stateWords {
   if (!isAlive(process)) return "Z";
   if (process.state === "stopped") return "T";
+  if (isFrozenHard(process)) return "D";
+  if (isFrozen(process)) return "S";
   return process.state === "ready" ? "R" : "S";
 }
 

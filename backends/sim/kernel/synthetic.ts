@@ -16,21 +16,36 @@ import type {
 import type { Location } from "./mounts.ts";
 import type { OpenFile } from "./open-file.ts";
 
+/** What chmod and chown change, where they change anything. */
+export interface NodeAttributes {
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+interface Changeable {
+  get(): NodeAttributes;
+  set(change: NodeAttributes): void;
+}
+
 export interface SyntheticDirectory {
   readonly kind: "directory";
   readonly mode?: number;
+  readonly attributes?: Changeable;
   /** Whose it is, with all in it: root's by default. */
   owner?(): { readonly uid: number; readonly gid: number };
   names(): string[];
   child(name: string): SyntheticNode | null;
   /** mkdir and rmdir, where making a directory means something (cgroups). */
-  make?(name: string): void;
+  make?(name: string, owner: { readonly uid: number; readonly gid: number; readonly mode: number }): void;
   remove?(name: string): void;
+  rename?(from: string, to: string): void;
 }
 
 export interface SyntheticFile {
   readonly kind: "file";
   readonly mode?: number;
+  readonly attributes?: Changeable;
   read(): string;
   write?(text: string): void;
 }
@@ -44,6 +59,9 @@ export interface SyntheticSymlink {
 
 export type SyntheticNode = SyntheticDirectory | SyntheticFile | SyntheticSymlink;
 
+/** Each has errors of its own for what cannot be done (fs/proc, fs/kernfs, kernel/cgroup in the kernel). */
+type Style = "proc" | "sysfs" | "cgroup";
+
 const rootInode = 1 as Inode;
 
 export class Synthetic implements FileSystem {
@@ -53,21 +71,21 @@ export class Synthetic implements FileSystem {
   readonly #paths = new Map<Inode, readonly string[]>([[rootInode, []]]);
   readonly #inodes = new Map<string, Inode>([["", rootInode]]);
   readonly #top: SyntheticDirectory;
-  readonly #refusal: "EPERM" | "ENOENT";
+  readonly #style: Style;
   #next = 2;
 
-  /** `refusal` is the error of making something where nothing can be made. */
-  constructor(top: SyntheticDirectory, now: () => bigint, refusal: "EPERM" | "ENOENT" = "EPERM") {
+  constructor(top: SyntheticDirectory, now: () => bigint, style: Style = "sysfs") {
     this.#top = top;
     this.#now = now;
-    this.#refusal = refusal;
+    this.#style = style;
   }
 
   stat(inode: Inode): Stat {
     const { node, uid, gid } = this.#owned(inode);
     const now = this.#now();
-    const common = { inode, uid, gid, links: 1, size: 0, blocks: 0, major: 0, minor: 0 };
-    return { ...common, atime: now, mtime: now, ctime: now, kind: node.kind, mode: modeOf(node) };
+    const changed = node.kind === "symlink" ? undefined : node.attributes?.get();
+    const common = { inode, uid, gid, mode: modeOf(node), links: 1, size: 0, blocks: 0, major: 0, minor: 0 };
+    return { ...common, ...changed, atime: now, mtime: now, ctime: now, kind: node.kind };
   }
 
   peek(inode: Inode): Stat {
@@ -98,8 +116,10 @@ export class Synthetic implements FileSystem {
 
   create(directory: Inode, name: string, node: NewNode): Inode {
     const { make } = this.#directory(directory);
-    if (make === undefined || node.kind !== "directory") throw new Errno(this.#refusal, name);
-    make(name);
+    const isFile = node.kind === "file";
+    if (make === undefined || node.kind !== "directory")
+      throw new Errno(this.#style === "proc" ? "ENOENT" : isFile ? "EACCES" : "EPERM", name);
+    make(name, node);
     return this.lookup(directory, name);
   }
 
@@ -111,6 +131,7 @@ export class Synthetic implements FileSystem {
     const { remove } = this.#directory(directory);
     if (remove === undefined) throw new Errno("EPERM", name);
     const inode = this.lookup(directory, name);
+    if (this.#node(inode).kind !== "directory") throw new Errno("ENOTDIR", name);
     remove(name);
     return inode;
   }
@@ -123,15 +144,37 @@ export class Synthetic implements FileSystem {
     throw new Errno("EPERM", name);
   }
 
-  rename(): never {
-    throw new Errno("EPERM");
+  rename(from: Inode, name: string, to: Inode, newName: string): null {
+    const { rename } = this.#directory(from);
+    if (rename === undefined) throw new Errno("EPERM");
+    if (from !== to) throw new Errno("EIO");
+    const inode = this.lookup(from, name);
+    rename(name, newName);
+    this.#moved(inode, from, newName);
+    return null;
+  }
+
+  /** What is open under the old name, and beneath it, is found under the new one. */
+  #moved(inode: Inode, directory: Inode, newName: string): void {
+    const [old, now] = [this.#path(inode), [...this.#path(directory), newName]];
+    for (const [each, path] of [...this.#paths]) {
+      if (!old.every((part, at) => path[at] === part)) continue;
+      const moved = [...now, ...path.slice(old.length)];
+      this.#inodes.delete(path.join("/"));
+      this.#inodes.set(moved.join("/"), each);
+      this.#paths.set(each, moved);
+    }
   }
 
   read(file: Inode, offset: number, length: number): Uint8Array {
     return encodeText(this.#file(file).read()).subarray(offset, offset + length);
   }
 
-  prepareWrite(): void {}
+  /** sysfs refuses at once to open what cannot be written, whoever asks. */
+  prepareWrite(file: Inode): void {
+    const node = this.#node(file);
+    if (this.#style === "sysfs" && node.kind === "file" && node.write === undefined) throw new Errno("EACCES");
+  }
 
   readInto(file: Inode, offset: number, target: Uint8Array): number {
     const bytes = this.read(file, offset, target.length);
@@ -145,7 +188,7 @@ export class Synthetic implements FileSystem {
 
   write(file: Inode, _offset: number, bytes: Uint8Array): void {
     const { write } = this.#file(file);
-    if (write === undefined) throw new Errno("EACCES");
+    if (write === undefined) throw new Errno(this.#style === "cgroup" ? "EINVAL" : "EACCES");
     write(decodeBytes(bytes));
   }
 
@@ -164,9 +207,12 @@ export class Synthetic implements FileSystem {
     return node.kind === "symlink" ? (node.goal?.() ?? null) : null;
   }
 
-  setAttributes(_inode: Inode, attributes: Attributes): void {
-    if (attributes.mode !== undefined || attributes.uid !== undefined || attributes.gid !== undefined)
-      throw new Errno("EPERM");
+  setAttributes(inode: Inode, { mode, uid, gid }: Attributes): void {
+    if (mode === undefined && uid === undefined && gid === undefined) return;
+    const node = this.#node(inode);
+    if (node.kind === "symlink" || node.attributes === undefined) throw new Errno("EPERM");
+    const change = { ...(mode === undefined ? {} : { mode }), ...(uid === undefined ? {} : { uid }) };
+    node.attributes.set({ ...change, ...(gid === undefined ? {} : { gid }) });
   }
 
   listXattrs(): string[] {

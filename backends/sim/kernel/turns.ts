@@ -10,7 +10,8 @@
  */
 import { assert } from "../../../core/base/assert.ts";
 import { Errno } from "../../../core/base/errno.ts";
-import { chargeCpu, isFrozen, throttledUntil } from "./cgroup.ts";
+import { chargeCpu, sliceNanos, throttledUntil } from "./cgroup/cpu.ts";
+import { isFrozen } from "./cgroup/freezer.ts";
 import { type Waker, watching } from "./changes.ts";
 import { type WouldBlock, wouldBlock } from "./open-file.ts";
 import type { Pace } from "./pace.ts";
@@ -40,8 +41,6 @@ export interface CallOptions {
 
 /** Why the pace's sleep ends: given, since a reason that is made anew each time costs a stack trace. */
 const awake = "something may be to do";
-/** What a process may run without another getting its turn. */
-const sliceNanos = 4_000_000n;
 /** After so much fuel the environment gets to handle its own events. */
 const pauseNanos = 8_000_000n;
 
@@ -64,8 +63,8 @@ export class Turns implements Waker {
   readonly #timers = new Timers();
   readonly #outside = new Set<Promise<unknown>>();
   #told = false;
-  /** Signals had effects while we looked for who is next: those we had passed by may be able to go on. */
-  #delivered = false;
+  /** While we looked for who is next, a signal or an attempt had effects: those we had passed by may be able to go on. */
+  #stirred = false;
   /** Somebody woke us since we looked last. */
   #called = false;
   #sliceLeft = 0n;
@@ -121,7 +120,9 @@ export class Turns implements Waker {
 
   /** Something changed that the process waits for, or a signal came: it is asked again. */
   nudge(process: Process): void {
-    if (this.#waiting.has(process)) this.#order.rejoin(process);
+    if (!this.#waiting.has(process) || this.#order.has(process)) return;
+    this.#order.rejoin(process);
+    this.#stirred = true;
   }
 
   /** Burns fuel of the running process. */
@@ -130,7 +131,12 @@ export class Turns implements Waker {
     this.now += nanos;
     this.#sliceLeft -= nanos;
     this.#unpaused += nanos;
-    chargeCpu(process.cgroup, nanos, this.now);
+    chargeCpu(process, nanos, this.now);
+  }
+
+  /** The process's turn ends with its next call. */
+  preempt(process: Process): void {
+    if (this.current === process) this.#sliceLeft = 0n;
   }
 
   /** The process gets no turn any more. */
@@ -214,8 +220,8 @@ export class Turns implements Waker {
   nextTimer(): bigint | null {
     let next = this.#timers.next();
     for (const process of this.#order.list()) {
-      if (process.state === "stopped" || isFrozen(process.cgroup)) continue;
-      const throttled = throttledUntil(process.cgroup, this.now);
+      if (process.state === "stopped" || isFrozen(process)) continue;
+      const throttled = throttledUntil(process, this.now);
       if (throttled !== null && (next === null || throttled < next)) next = throttled;
     }
     return next;
@@ -229,10 +235,10 @@ export class Turns implements Waker {
     for (;;) {
       this.#called = false;
       await this.#listen();
-      this.#delivered = false;
+      this.#stirred = false;
       const turn = this.#nextTurn();
       if (turn !== null) await this.#take(turn);
-      else if (this.#delivered) this.step++;
+      else if (this.#stirred) this.step++;
       else if (!(await this.#passTime())) return;
     }
   }
@@ -301,7 +307,7 @@ export class Turns implements Waker {
     for (const process of this.#order.list()) {
       const go = this.#readiness(process);
       if (go === null) continue;
-      this.#order.leave(process);
+      this.#order.take(process);
       return { process, go };
     }
     return null;
@@ -317,7 +323,7 @@ export class Turns implements Waker {
   }
 
   #isHeld(process: Process): boolean {
-    return process.state === "stopped" || isFrozen(process.cgroup) || throttledUntil(process.cgroup, this.now) !== null;
+    return process.state === "stopped" || isFrozen(process) || throttledUntil(process, this.now) !== null;
   }
 
   #startOf(process: Process, start: () => void): (() => void) | null {
@@ -329,13 +335,13 @@ export class Turns implements Waker {
   }
 
   #diedTrying(): null {
-    this.#delivered = true;
+    this.#stirred = true;
     return null;
   }
 
   #signals(process: Process): "none" | "handled" | "ended" {
     const effect = process.pendingSignals.size === 0 ? "none" : this.#deliver(process);
-    if (effect !== "none") this.#delivered = true;
+    if (effect !== "none") this.#stirred = true;
     return effect;
   }
 
@@ -357,7 +363,7 @@ export class Turns implements Waker {
   #forget(process: Process): void {
     this.#waiting.delete(process);
     this.#starting.delete(process);
-    this.#order.forget(process);
+    this.#order.leave(process);
   }
 }
 

@@ -232,7 +232,7 @@ describe("memory", () => {
   test("goes back when the program ends", async () => {
     const kernel = wasmHost(ours("hog"));
     await run(kernel, ["hog", "8"]);
-    assert.equal(kernel.cgroups.memoryBytes, 0);
+    assert.equal(kernel.cgroups.root.states.memory?.bytes, 0);
   });
 
   test("that the machine does not have is taken from who wants it, and from nobody else", async () => {

@@ -72,6 +72,7 @@ export class IsolationCalls extends FileCalls {
     if (!lazily && (hasChildren(namespace.table, mount) || this.#isStoodIn(mount))) throw new Errno("EBUSY", path);
     detach(namespace, this.kernel.mountNamespaces(), mount, lazily);
     namespace.table = forgetDetached(namespace.table, (id) => this.#isStoodIn(id));
+    this.kernel.sweepCgroups();
   }
 
   /** Somebody has it as root or directory, or a file of it open. */

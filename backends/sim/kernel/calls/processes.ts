@@ -2,7 +2,6 @@
 import { assert } from "../../../../core/base/assert.ts";
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Capability } from "../../../../core/runtime/capabilities.ts";
-import { uncharge } from "../cgroup.ts";
 import { loadProgram } from "../exec.ts";
 import { meantBy, seenIn, shownIn } from "../ids.ts";
 import { Ended } from "../kernel.ts";
@@ -148,7 +147,7 @@ export class ProcessCalls extends Caller {
   /** What execve(2) changes of a process beside its program. */
   #become(path: string, executable: string, argv: readonly string[], environment: readonly string[]): void {
     const self = this.self();
-    uncharge(self);
+    this.kernel.cgroups.giveBack(self);
     self.executable = executable;
     self.name = nameOf(path);
     self.argv = argv;

@@ -106,26 +106,32 @@ const rm = applet(async (context) => {
   return context.code;
 });
 
-async function remove(context: Context, path: string, options: Options): Promise<void> {
+/** False when something is left: what is around it then stays without being tried. */
+async function remove(context: Context, path: string, options: Options): Promise<boolean> {
   const { sys } = context;
   const stat = lookAt(sys, path);
   if (stat === null) {
     if (!options.has("f")) await context.complain(`can't remove '${path}': No such file or directory`);
-    return;
+    return options.has("f");
   }
   const isRecursive = options.has("r") || options.has("R");
-  if (stat.kind === "directory" && !isRecursive) return context.complain(`'${path}' is a directory`);
+  if (stat.kind === "directory" && !isRecursive) {
+    await context.complain(`'${path}' is a directory`);
+    return false;
+  }
+  let isEmpty = true;
   if (stat.kind === "directory") {
     const isRead = await context.attempt(
       async () => {
-        for (const { name } of await listDirectory(sys, path)) await remove(context, joinPath(path, name), options);
+        for (const { name } of await listDirectory(sys, path))
+          if (!(await remove(context, joinPath(path, name), options))) isEmpty = false;
       },
       (reason) => `can't open '${path}': ${reason}`,
     );
-    if (!isRead) return;
+    if (!isRead || !isEmpty) return false;
   }
-  if (options.has("i") && !options.has("f") && !(await agreed(context, `remove '${path}'? `))) return;
-  await context.attempt(
+  if (options.has("i") && !options.has("f") && !(await agreed(context, `remove '${path}'? `))) return true;
+  return context.attempt(
     () => (stat.kind === "directory" ? sys.removeDirectory(path) : sys.unlink(path)),
     (reason) => `can't remove '${path}': ${reason}`,
   );

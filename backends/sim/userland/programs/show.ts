@@ -49,8 +49,14 @@ async function catOne(context: Context, name: string, use: (fd: Fd) => Promise<v
 
 async function copyAll(context: Context, fd: Fd): Promise<void> {
   for await (const chunk of chunksOf(context.sys, fd)) {
-    await context.out.write(chunk);
-    await context.out.flush();
+    const isWritten = await context.attempt(
+      async () => {
+        await context.out.write(chunk);
+        await context.out.flush();
+      },
+      (reason) => `write error: ${reason}`,
+    );
+    if (!isWritten) return;
   }
 }
 

@@ -1,0 +1,84 @@
+/** What the directories of both versions share: where a file stands, who is in a group, and moving in. */
+import { Errno } from "../../../../core/base/errno.ts";
+import type { Kernel } from "../kernel.ts";
+import { permit } from "../permission.ts";
+import { numberIn, type Process } from "../process.ts";
+import type { NodeAttributes, SyntheticFile } from "../synthetic.ts";
+import { type Cgroup, groupOf, isWithin, lineage } from "./group.ts";
+import { isFrozen } from "./freezer.ts";
+import { parseInteger } from "./values.ts";
+
+export interface Place {
+  readonly kernel: Kernel;
+  readonly group: Cgroup;
+}
+
+/** The files of one group by name. */
+export type Files = Readonly<Record<string, SyntheticFile>>;
+
+const procsMode = 0o644;
+
+export function callerOf(kernel: Kernel): Process {
+  return kernel.turns.current ?? kernel.init;
+}
+
+/** The numbers of the processes in a group, as the reader sees them: 0 is one it does not. */
+export function members({ kernel, group }: Place): number[] {
+  const reader = callerOf(kernel);
+  return [...kernel.processes.values()]
+    .filter((process) => process.state !== "zombie" && groupOf(process, group.hierarchy) === group)
+    .map((process) => numberIn(reader.namespaces.pid, process));
+}
+
+/**
+ * Moves a process in; 0 is the writer itself. ESRCH for nobody, EINVAL for no number; EACCES when the writer may not
+ * move processes where both groups meet; ENOENT for a group that its cgroup namespace does not show.
+ */
+export function join({ kernel, group }: Place, text: string): void {
+  const writer = callerOf(kernel);
+  const pid = parseInteger(text);
+  if (pid < 0) throw new Errno("EINVAL");
+  const process = pid === 0 ? writer : kernel.find(writer.namespaces.pid, pid);
+  if (process === null || process.state === "zombie") throw new Errno("ESRCH");
+  if (group.hierarchy.version === 2) permitMove(writer, groupOf(process, group.hierarchy), group);
+  else if (writer.uid !== 0 && writer.uid !== process.uid) throw new Errno("EACCES");
+  kernel.cgroups.move(process, group);
+  if (isFrozen(process)) kernel.turns.preempt(process);
+}
+
+/** cgroup-v2.rst, "Delegation Containment". */
+function permitMove(writer: Process, from: Cgroup, to: Cgroup): void {
+  const common = [...lineage(to)].find((group) => isWithin(from, group)) ?? to;
+  const { uid, gid, mode = procsMode } = attributesOf(common, "cgroup.procs");
+  permit(writer, { ...statOfFile, uid, gid, mode }, "write");
+}
+
+const statOfFile = {
+  kind: "file",
+  inode: 0 as never,
+  links: 1,
+  size: 0,
+  blocks: 0,
+  major: 0,
+  minor: 0,
+  atime: 0n,
+  mtime: 0n,
+  ctime: 0n,
+} as const;
+
+/** Whose a file or directory of a group is, and its mode when that was changed. */
+export function attributesOf(group: Cgroup, name: string): NodeAttributes & { uid: number; gid: number } {
+  return { ...group.owner, ...group.attributes.get(name) };
+}
+
+export function changeAttributes(group: Cgroup, name: string, change: NodeAttributes): void {
+  group.attributes.set(name, { ...group.attributes.get(name), ...change });
+}
+
+/** A file that is written only. */
+export function command(act: (text: string) => void): SyntheticFile {
+  const read = (): never => {
+    throw new Errno("EINVAL");
+  };
+  return { kind: "file", mode: 0o200, read, write: act };
+}
