@@ -336,8 +336,16 @@ function openTerminal(kernel: Kernel, child: Child, op: Extract<ChildOp, { op: "
   child.terminal(terminal);
 }
 
+const refused = new WeakMap<SeccompProfile, ReadonlySet<string>>();
+
 /** The calls of Sys that a profile refuses: those whose first matching rule is not "allow" for any argument. */
 function refusedCalls(profile: SeccompProfile): ReadonlySet<string> {
+  const calls = refused.get(profile) ?? refusedBy(profile);
+  refused.set(profile, calls);
+  return calls;
+}
+
+function refusedBy(profile: SeccompProfile): ReadonlySet<string> {
   const known = ["unshare", "setns", "mount", "umount2", "pivot_root", "sethostname", "setdomainname", "mknod"];
   const allowed = new Set(
     profile.rules.flatMap((rule) => (rule.action === "allow" && rule.arguments === undefined ? rule.names : [])),

@@ -69,7 +69,7 @@ export class Synthetic implements FileSystem {
   readonly #now: () => bigint;
   /** Inodes stand for paths: what a path means is asked anew each time. */
   readonly #paths = new Map<Inode, readonly string[]>([[rootInode, []]]);
-  readonly #inodes = new Map<string, Inode>([["", rootInode]]);
+  readonly #inodes = new Map<Inode, Map<string, Inode>>();
   readonly #top: SyntheticDirectory;
   readonly #style: Style;
   #next = 2;
@@ -93,7 +93,7 @@ export class Synthetic implements FileSystem {
   }
 
   find(directory: Inode, name: string): Inode | 0 {
-    return this.#directory(directory).child(name) === null ? 0 : this.#inodeOf([...this.#path(directory), name]);
+    return this.#directory(directory).child(name) === null ? 0 : this.#inodeOf(directory, name);
   }
 
   lookup(directory: Inode, name: string): Inode {
@@ -103,14 +103,16 @@ export class Synthetic implements FileSystem {
   }
 
   parent(directory: Inode): Inode {
-    return this.#inodeOf(this.#path(directory).slice(0, -1));
+    return this.#path(directory)
+      .slice(0, -1)
+      .reduce((at, name) => this.#inodeOf(at, name), rootInode);
   }
 
   list(directory: Inode): DirectoryEntry[] {
     const node = this.#directory(directory);
     return node.names().flatMap((name) => {
       const child = node.child(name);
-      return child === null ? [] : [{ name, inode: this.#inodeOf([...this.#path(directory), name]), kind: child.kind }];
+      return child === null ? [] : [{ name, inode: this.#inodeOf(directory, name), kind: child.kind }];
     });
   }
 
@@ -239,13 +241,14 @@ export class Synthetic implements FileSystem {
     return path;
   }
 
-  #inodeOf(path: readonly string[]): Inode {
-    const key = path.join("/");
-    const known = this.#inodes.get(key);
+  #inodeOf(directory: Inode, name: string): Inode {
+    const inodes = this.#inodes.get(directory) ?? new Map<string, Inode>();
+    this.#inodes.set(directory, inodes);
+    const known = inodes.get(name);
     if (known !== undefined) return known;
     const inode = this.#next++ as Inode;
-    this.#inodes.set(key, inode);
-    this.#paths.set(inode, path);
+    inodes.set(name, inode);
+    this.#paths.set(inode, [...this.#path(directory), name]);
     return inode;
   }
 

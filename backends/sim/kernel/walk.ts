@@ -25,6 +25,8 @@ export interface Place {
   readonly name: string;
   /** null: nothing has that name. */
   readonly found: Location | null;
+  /** The path as seen from the root when the walk came straight from there; null: `pathOf` finds it. */
+  readonly straight: string | null;
 }
 
 const symlinksMax = 40;
@@ -72,67 +74,95 @@ export function resolve(view: View, path: string, options: { noFollow?: boolean 
 export function locate(view: View, path: string, options: { noFollow?: boolean } = {}): Place {
   if (path === "") throw new Errno("ENOENT", path);
   if (path.length >= pathMax) throw new Errno("ENAMETOOLONG", path);
-  const start = path.startsWith("/") ? view.root : view.directory;
-  return step(view, path, { at: start, names: namesOf(path), symlinks: 0, noFollow: options.noFollow ?? false });
-}
-
-interface Walk {
-  readonly at: Location;
-  readonly names: readonly string[];
-  readonly symlinks: number;
-  readonly noFollow: boolean;
+  return new Walk(view, path, options.noFollow ?? false).go();
 }
 
 /** One name after the other; a symlink puts its target's names in front of those that are left. */
-function step(view: View, path: string, start: Walk): Place {
-  let { at, names, symlinks } = start;
-  let place: Place = { directory: at, name: ".", found: at };
-  while (names.length > 0) {
-    const [name = "", ...rest] = names;
-    place = enter(view, at, name, path);
-    const isLast = rest.length === 0;
-    if (place.found === null) {
-      if (isLast || (rest.length === 1 && rest[0] === ".")) return place;
-      throw new Errno("ENOENT", path);
-    }
-    const stat = statAt(view.table, place.found);
-    if (stat.kind === "symlink" && !(isLast && start.noFollow)) {
-      if (++symlinks > symlinksMax) throw new Errno("ELOOP", path);
-      const goal = goalOf(view.table, place.found);
-      if (goal === null && isLast && openFileAt(view.table, place.found) !== null) return place;
-      if (goal !== null) {
-        at = goal;
-        names = rest;
-        place = { directory: at, name: ".", found: at };
-        continue;
-      }
-      const target = fileSystemAt(view.table, place.found).readlink(place.found.inode);
-      names = [...namesOf(target), ...rest];
-      at = target.startsWith("/") ? view.root : at;
-      place = { directory: at, name: ".", found: at };
-    } else {
-      at = place.found;
-      names = rest;
-    }
+class Walk {
+  readonly #view: View;
+  readonly #path: string;
+  readonly #noFollow: boolean;
+  #at: Location;
+  /** Those that are left, the next one last. */
+  #names: string[];
+  #symlinks = 0;
+  #isStraight: boolean;
+
+  constructor(view: View, path: string, noFollow: boolean) {
+    this.#view = view;
+    this.#path = path;
+    this.#noFollow = noFollow;
+    this.#isStraight = path.startsWith("/");
+    this.#at = this.#isStraight ? view.root : view.directory;
+    this.#names = namesOf(path).reverse();
   }
-  return place;
-}
 
-function enter(view: View, at: Location, name: string, path: string): Place {
-  const stat = statAt(view.table, at);
-  if (stat.kind !== "directory") throw new Errno("ENOTDIR", path);
-  view.permit(stat, "execute");
-  if (name === ".") return { directory: at, name, found: at };
-  if (name === "..") return { directory: at, name, found: parentOf(view, at) };
-  const inode = lookup(fileSystemAt(view.table, at), at.inode, name);
-  const here = { mount: at.mount, inode, entry: { directory: at.inode, name } };
-  const found = inode === null ? null : topmost(view.table, { ...here, inode });
-  return { directory: at, name, found };
-}
+  go(): Place {
+    const { table } = this.#view;
+    let directory = this.#at;
+    let last = ".";
+    let stat = statAt(table, this.#at);
+    for (let name = this.#names.pop(); name !== undefined; name = this.#names.pop()) {
+      directory = this.#at;
+      last = name;
+      const found = this.#enter(stat, name);
+      if (found === null) return this.#missing({ directory, name });
+      stat = statAt(table, found);
+      if (stat.kind !== "symlink" || (this.#names.length === 0 && this.#noFollow)) this.#at = found;
+      else if (this.#follow(found)) return { directory, name, found, straight: null };
+      else {
+        directory = this.#at;
+        last = ".";
+        stat = statAt(table, this.#at);
+      }
+    }
+    return { directory, name: last, found: this.#at, straight: this.#straight() };
+  }
 
-function lookup(fileSystem: FileSystem, directory: Inode, name: string): Inode | null {
-  const found = fileSystem.find(directory, name);
-  return found === 0 ? null : found;
+  /** Only the last name may be one that is not there. */
+  #missing(place: Pick<Place, "directory" | "name">): Place {
+    const [left, ...more] = this.#names;
+    if (left !== undefined && (left !== "." || more.length > 0)) throw new Errno("ENOENT", this.#path);
+    return { ...place, found: null, straight: this.#straight() };
+  }
+
+  #enter(stat: Stat, name: string): Location | null {
+    const view = this.#view;
+    const { mount, inode: directory } = this.#at;
+    if (stat.kind !== "directory") throw new Errno("ENOTDIR", this.#path);
+    view.permit(stat, "execute");
+    if (name === ".") return this.#at;
+    if (name === "..") {
+      this.#isStraight = false;
+      return parentOf(view, this.#at);
+    }
+    const inode = fileSystemAt(view.table, this.#at).find(directory, name);
+    return inode === 0 ? null : topmost(view.table, { mount, inode, entry: { directory, name } });
+  }
+
+  /** True when the link itself is what is meant: a link of /proc/<pid>/fd to an open file that has no place. */
+  #follow(link: Location): boolean {
+    const { table, root } = this.#view;
+    if (++this.#symlinks > symlinksMax) throw new Errno("ELOOP", this.#path);
+    this.#isStraight = false;
+    const goal = goalOf(table, link);
+    if (goal === null && this.#names.length === 0 && openFileAt(table, link) !== null) return true;
+    if (goal !== null) {
+      this.#at = goal;
+      return false;
+    }
+    const target = fileSystemAt(table, link).readlink(link.inode);
+    this.#names.push(...namesOf(target).reverse());
+    if (target.startsWith("/")) this.#at = root;
+    return false;
+  }
+
+  /** The path without doubled slashes, dots, and the slash at its end. */
+  #straight(): string | null {
+    if (!this.#isStraight) return null;
+    const names = this.#path.split("/").filter((name) => name !== "" && name !== ".");
+    return `/${names.join("/")}`;
+  }
 }
 
 function parentOf(view: View, location: Location): Location {

@@ -37,7 +37,7 @@ export class FileCalls extends DescriptorCalls {
     const isCut = options.truncate === true && stat.kind === "file" && options.access !== "read";
     if (isCut) this.fileSystem(location).truncate(location.inode, 0);
     const access = { read: options.access !== "write", write: options.access !== "read" };
-    const shownPath = pathOf(this.view(), location);
+    const shownPath = place.straight ?? pathOf(this.view(), location);
     const channel =
       stat.kind === "fifo" ? await this.#fifo(stat, location, options) : this.#channel(stat, location, options);
     const file = new OpenFile(channel, access, { location, path: shownPath }, options.nonBlocking ?? false);
@@ -268,7 +268,7 @@ export class FileCalls extends DescriptorCalls {
     if (found === null) throw new Errno("ENOENT", path);
     if (name === ".") throw new Errno("EINVAL", path);
     if (name === "..") throw new Errno("ENOTEMPTY", path);
-    if (isBusy({ directory, found, name })) throw new Errno("EBUSY", path);
+    if (isBusy({ directory, found })) throw new Errno("EBUSY", path);
     this.writeTo(directory, path);
     this.#permitRemoval(directory, found);
     return { directory, name };
@@ -371,7 +371,7 @@ type Unowned = { readonly mode: number } & (
   Pick<NewNode, "mode">;
 
 /** Something is mounted there. */
-function isBusy(place: Place): boolean {
+function isBusy(place: Pick<Place, "directory" | "found">): boolean {
   return place.found !== null && place.found.mount !== place.directory.mount;
 }
 

@@ -140,8 +140,8 @@ export class ProcessCalls extends Caller {
 
   /** A path as /proc/<pid>/exe shows it: without symlinks. */
   #absolute(path: string): string {
-    const { found } = locate(this.view(), path);
-    return found === null ? path : pathOf(this.view(), found);
+    const { found, straight } = locate(this.view(), path);
+    return straight ?? (found === null ? path : pathOf(this.view(), found));
   }
 
   /** What execve(2) changes of a process beside its program. */
