@@ -159,13 +159,11 @@ export class Synthetic implements FileSystem {
   /** What is open under the old name, and beneath it, is found under the new one. */
   #moved(inode: Inode, directory: Inode, newName: string): void {
     const [old, now] = [this.#path(inode), [...this.#path(directory), newName]];
-    for (const [each, path] of [...this.#paths]) {
-      if (!old.every((part, at) => path[at] === part)) continue;
-      const moved = [...now, ...path.slice(old.length)];
-      this.#inodes.delete(path.join("/"));
-      this.#inodes.set(moved.join("/"), each);
-      this.#paths.set(each, moved);
-    }
+    const siblings = this.#inodes.get(directory);
+    siblings?.delete(old.at(-1) ?? "");
+    siblings?.set(newName, inode);
+    for (const [each, path] of this.#paths)
+      if (old.every((part, at) => path[at] === part)) this.#paths.set(each, [...now, ...path.slice(old.length)]);
   }
 
   read(file: Inode, offset: number, length: number): Uint8Array {
