@@ -159,7 +159,20 @@ export class IsolationCalls extends FileCalls {
     if (!isWithin(sets.effective ?? [], permitted)) throw new Errno("EPERM");
     if (sets.bounding !== undefined && !isWithin(capabilities.bounding, sets.bounding)) this.need("CAP_SETPCAP");
     const effective = (sets.effective ?? capabilities.effective).filter((each) => permitted.includes(each));
-    this.process.capabilities = { ...capabilities, ...sets, permitted, effective };
+    const inheritable = this.#inheritable(sets.inheritable);
+    const mayBeAmbient = (each: Capability): boolean => permitted.includes(each) && inheritable.includes(each);
+    if (sets.ambient?.every(mayBeAmbient) === false) throw new Errno("EPERM");
+    const ambient = (sets.ambient ?? capabilities.ambient).filter(mayBeAmbient);
+    this.process.capabilities = { ...capabilities, ...sets, permitted, effective, inheritable, ambient };
+  }
+
+  /** Within what it has, permitted or bounding; beyond what is permitted takes CAP_SETPCAP. */
+  #inheritable(wanted: readonly Capability[] | undefined): readonly Capability[] {
+    const { inheritable, permitted, bounding } = this.self().capabilities;
+    if (wanted === undefined) return inheritable;
+    if (!isWithin(wanted, [...inheritable, ...bounding])) throw new Errno("EPERM");
+    if (!isWithin(wanted, [...inheritable, ...permitted])) this.need("CAP_SETPCAP");
+    return wanted;
   }
 
   limit(resource: string): Limit {

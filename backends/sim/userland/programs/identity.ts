@@ -204,4 +204,17 @@ const cal = applet(async (context) => {
   return 0;
 });
 
-export const programs = { cal, date, getent, groups, hostname, id, nproc, uname, whoami };
+const arch = applet(async (context) => {
+  await context.out.print("x86_64\n");
+  return 0;
+});
+
+/** utmp(5) is not kept: nobody is logged in by it. */
+const logname = applet(() => Promise.reject(new Failure("getlogin: No such device or address")));
+
+const nologin = applet(async (context) => {
+  await context.out.print("This account is not available\n");
+  return 1;
+});
+
+export const programs = { arch, cal, date, getent, groups, hostname, id, logname, nologin, nproc, uname, whoami };
