@@ -255,7 +255,7 @@ function withoutFirst(batch: readonly Uint8Array[], written: number): readonly U
 
 function fileStat(stats: fs.Stats): FileStat {
   const { size, uid, gid } = stats;
-  const stat = { kind: kindOf(stats), size, mode: stats.mode & 0o7777, uid, gid };
+  const stat = { inode: stats.ino, kind: kindOf(stats), size, mode: stats.mode & 0o7777, uid, gid };
   if (!stats.isCharacterDevice() && !stats.isBlockDevice()) return stat;
   return { ...stat, device: { type: stats.isBlockDevice() ? "b" : "c", ...deviceNumbers(stats.rdev) } };
 }

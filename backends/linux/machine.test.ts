@@ -312,7 +312,7 @@ describe("the Linux machine", { skip: missing(), concurrency: false }, () => {
     await applyBusybox(cramped);
     const made = await Container.create(
       cramped,
-      "echo ready; read x; echo more; head -c 4000000 /dev/zero > /f; echo end; exit 7",
+      "exec 2>&1; echo ready; read x; echo more; head -c 4000000 /dev/zero > /f; echo end; exit 7",
       { stdin: true },
     );
     try {

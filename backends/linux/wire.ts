@@ -12,7 +12,7 @@
  *    monitor that crashes after its answer may cause a second "failed" with the same id: ignore ids not waited for.
  *   request   u32 id, u8 kind, then
  *     1 perform      u8 flags (1 terminal, 2 stdin, 4 stdin once, 8 say when listening,
- *                    16 release: no gate, and "gate" is answered when the program runs), str log ("": none), str exit, str socket, ops
+ *                    16 release: no gate, and "gate" is answered when the program runs), str log ("": none), u64 its greatest size (0: any), u32 how many files, str exit, str socket, ops
  *     2 carry-out    ops                 3 tree  str root, str socket              4 remove-tree  str path
  *     5 read-tree    str socket, ops: one overlay without upper and work
  *     6 view         str socket, ops: one spawn, whose child's ops the view's own process performs
@@ -446,7 +446,7 @@ export function encodeRequest(id: number, request: Request): Uint8Array<ArrayBuf
 function writeRequest(out: Writer, request: Request): void {
   switch (request.kind) {
     case "perform": {
-      const { terminal, stdin, stdinOnce, log, exit } = request.stdio;
+      const { terminal, stdin, stdinOnce, log, exit, rotation } = request.stdio;
       out.u8(
         (terminal ? 1 : 0) |
           (stdin ? 2 : 0) |
@@ -456,6 +456,8 @@ function writeRequest(out: Writer, request: Request): void {
       );
       out
         .str(log ?? "")
+        .u64(BigInt(rotation?.maxBytes ?? 0))
+        .u32(rotation?.maxFiles ?? 1)
         .str(exit)
         .str(request.socket);
       return writeOps(out, request.plan.steps, request);

@@ -73,8 +73,8 @@ export class SimDisk implements Disk {
   }
 }
 
-function fileStatOf({ kind, size, mode, uid, gid, major, minor }: Stat): FileStat {
-  const common = { size, mode, uid, gid };
+function fileStatOf({ inode, kind, size, mode, uid, gid, major, minor }: Stat): FileStat {
+  const common = { inode, size, mode, uid, gid };
   if (kind === "character") return { ...common, kind: "other", device: { type: "c", major, minor } };
   if (kind === "block") return { ...common, kind: "other", device: { type: "b", major, minor } };
   return { ...common, kind: kind === "fifo" || kind === "socket" ? "other" : kind };

@@ -19,7 +19,7 @@ import { type Channel, wouldBlock, type WouldBlock } from "./kernel/open-file.ts
 import { isAlive, type Process } from "./kernel/process.ts";
 import type { Fd, Sys } from "./kernel/sys.ts";
 import type { Terminal } from "./kernel/terminal.ts";
-import { LogStream } from "./log.ts";
+import { LogFile, LogStream } from "./log.ts";
 import { performChild, performHost, type Stage } from "./perform.ts";
 
 const chunkBytes = 65_536;
@@ -186,18 +186,17 @@ export class Monitor {
   }
 
   async #serve(sys: Sys): Promise<void> {
-    const { log } = this.start.stdio;
+    const { log: path, rotation } = this.start.stdio;
     const monitor = this.#kernel.turns.current;
     assert(monitor !== null, "the monitor has its turn");
-    const logFd =
-      log === null ? null : await sys.open(log, { access: "write", create: true, append: true, mode: 0o640 });
+    const log = path === null ? null : await LogFile.open(sys, path, rotation);
     for (;;) {
       const happening = await this.#kernel.turns.call(monitor, () => this.#look(), { watched: true });
       if (happening.kind === "ended") break;
-      if (happening.kind === "output") await this.#show(sys, logFd, happening.stream, happening.bytes);
+      if (happening.kind === "output") await this.#show(log, happening.stream, happening.bytes);
       else this.#note(sys, happening);
     }
-    await this.#write(sys, logFd, this.#logs.stdout.end() + this.#logs.stderr.end());
+    await this.#write(log, this.#logs.stdout.end() + this.#logs.stderr.end());
     await this.#bury(sys);
   }
 
@@ -269,16 +268,16 @@ export class Monitor {
     return null;
   }
 
-  async #show(sys: Sys, log: Fd | null, stream: Stream, bytes: Uint8Array): Promise<void> {
-    await this.#write(sys, log, this.#logs[stream].take(bytes));
+  async #show(log: LogFile | null, stream: Stream, bytes: Uint8Array): Promise<void> {
+    await this.#write(log, this.#logs[stream].take(bytes));
     this.#clients.show({ stream, bytes });
     this.#kernel.turns.tell();
   }
 
   /** A full disk, or a directory that is gone, must not stop the container: what cannot be written is lost. */
-  async #write(sys: Sys, log: Fd | null, entries: string): Promise<void> {
+  async #write(log: LogFile | null, entries: string): Promise<void> {
     if (log === null || entries === "") return;
-    await sys.write(log, encodeText(entries)).catch(onlyErrno);
+    await log.write(entries).catch(onlyErrno);
   }
 
   async #bury(sys: Sys): Promise<void> {

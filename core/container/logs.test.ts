@@ -41,7 +41,7 @@ test("the tail begins where the last lines do, also across blocks", async () => 
     yield bytes.subarray(offset, offset + length);
   };
   for (const count of [0, 1, 2, 100, 2999, 3000, 5000]) {
-    const offset = await tailOffset(read, "/log" as HostPath, bytes.length, count);
+    const { offset } = await tailOffset(read, "/log" as HostPath, bytes.length, count);
     const expected = count === 0 ? "" : lines.slice(-count).join("");
     assert.equal(decodeBytes(bytes.subarray(offset)), expected, `${count} lines`);
   }

@@ -44,17 +44,27 @@ function parseLine(line: string): LogLine | null {
 
 const block = 64 * 1024;
 
-/** Where the last `count` lines of a file of `size` bytes begin; the file is read from its end. */
-export async function tailOffset(read: ReadFile, path: HostPath, size: number, count: number): Promise<number> {
-  if (count === 0) return size;
+/**
+ * Where the last `count` lines of a file of `size` bytes begin, and how many there are; the file is read from its end,
+ * and not at all when everything is wanted.
+ */
+export async function tailOffset(
+  read: ReadFile,
+  path: HostPath,
+  size: number,
+  count: number,
+): Promise<{ readonly offset: number; readonly lines: number }> {
+  if (count === 0) return { offset: size, lines: 0 };
+  if (count === Number.POSITIVE_INFINITY || size === 0) return { offset: 0, lines: 0 };
   let newlines = 0;
   for (let end = size; end > 0; end -= block) {
     const start = Math.max(0, end - block);
     const bytes = await readRange(read, path, start, end - start);
     for (let at = bytes.length - 1; at >= 0; at--)
-      if (bytes[at] === newline && start + at !== size - 1 && ++newlines === count) return start + at + 1;
+      if (bytes[at] === newline && start + at !== size - 1 && ++newlines === count)
+        return { offset: start + at + 1, lines: count };
   }
-  return 0;
+  return { offset: 0, lines: newlines + 1 };
 }
 
 async function readRange(read: ReadFile, path: HostPath, offset: number, length: number): Promise<Uint8Array> {

@@ -10,6 +10,7 @@ import { formatTime, zeroTime } from "../base/time.ts";
 import type { Config, HostConfig } from "../container/config.ts";
 import { hostnameText, hostsText, resolvConfText } from "../container/etc-files.ts";
 import { checkLimits } from "../container/limits.ts";
+import { idleLogOptions, rotationOf } from "../container/log-options.ts";
 import { commandOf, mergeConfig } from "../container/merge.ts";
 import { makeUpName, parseName } from "../container/names.ts";
 import type { ContainerRecord, MountPoint } from "../container/record.ts";
@@ -58,7 +59,8 @@ export async function create(
 function warningsOf({ init, logOptions }: HostConfig): string[] {
   const warnings: string[] = [];
   if (init) warnings.push("--init has no effect yet: the program itself is the first process");
-  if (Object.keys(logOptions).length > 0) warnings.push("log options have no effect yet: the log grows without bound");
+  const idle = idleLogOptions(logOptions);
+  if (idle.length > 0) warnings.push(`log options that have no effect yet: ${idle.join(", ")}`);
   return warnings;
 }
 
@@ -143,6 +145,7 @@ function checkConfig(config: Config): void {
 function checkHost(context: Context, host: HostConfig): void {
   checkLimits(host, context.machine.traits.processors);
   checkRestartPolicy(host.restartPolicy, host.autoRemove);
+  rotationOf(host.logOptions);
   parseSecurity(host.securityOpt);
   capabilitySet({ add: host.capAdd, drop: host.capDrop, privileged: host.privileged });
 }

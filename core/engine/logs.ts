@@ -14,30 +14,26 @@ import type { Attachment, Disk } from "./machine.ts";
 export async function logs(context: Context, live: Live, options: LogOptions): Promise<AsyncIterable<LogEntry>> {
   if (!options.stdout && !options.stderr)
     throw new TsboxError("invalid", "Bad parameters: you must choose at least one stream");
-  const { disk } = context.machine;
-  const path = live.record.logPath;
+  const files = new LogFiles(context.machine.disk, live.record.logPath);
   const bell =
     options.follow && live.task !== null ? new Bell(await live.task.attach({ stdin: false, output: true })) : null;
-  const size = (await disk.stat(path))?.size ?? 0;
-  const read: Parameters<typeof tailOffset>[0] = (file, offset, length) => disk.stream(file, offset, length);
-  const offset = options.tail === null ? 0 : await tailOffset(read, path, size, options.tail);
-  return entries(disk, path, offset, bell, options);
+  return entries(files, await files.placeOf(options.tail), bell, options);
 }
 
 async function* entries(
-  disk: Disk,
-  path: HostPath,
-  from: number,
+  files: LogFiles,
+  from: Place,
   bell: Bell | null,
   selection: LogSelection,
 ): AsyncGenerator<LogEntry, void, undefined> {
-  const parser = new LogParser();
-  let offset = from;
+  let place = from;
+  let parser = new LogParser();
   try {
     for (;;) {
       const last = bell?.ended ?? true;
-      for await (const chunk of streamIfThere(disk, path, offset)) {
-        offset += chunk.length;
+      for await (const { chunk, at } of files.from(place)) {
+        if (at.inode !== place.inode) parser = new LogParser();
+        place = at;
         for (const line of parser.push(chunk)) {
           const verdict = selects(selection, line);
           if (verdict === "after") return;
@@ -52,10 +48,74 @@ async function* entries(
   }
 }
 
-/** A container that has said nothing has no log file. */
-async function* streamIfThere(disk: Disk, path: HostPath, offset: number): AsyncGenerator<Uint8Array, void, undefined> {
-  const size = (await disk.stat(path))?.size ?? 0;
-  if (size > offset) yield* disk.stream(path, offset, size - offset);
+/** Where a reader is: a file, whatever it is called by now, and how much of it was read. */
+interface Place {
+  readonly inode: number;
+  readonly offset: number;
+}
+
+interface LogFile extends Place {
+  readonly path: HostPath;
+  readonly size: number;
+}
+
+/** A log and what was it before: `log`, `log.1`, … A container that has said nothing has none. */
+class LogFiles {
+  readonly #disk: Disk;
+  readonly #path: HostPath;
+
+  constructor(disk: Disk, path: HostPath) {
+    this.#disk = disk;
+    this.#path = path;
+  }
+
+  /** Oldest first. */
+  async #list(): Promise<LogFile[]> {
+    const slash = this.#path.lastIndexOf("/");
+    const name = this.#path.slice(slash + 1);
+    const numbers = (await this.#disk.list(this.#path.slice(0, slash) as HostPath))
+      .filter((each) => each.startsWith(`${name}.`) && /^\d+$/.test(each.slice(name.length + 1)))
+      .map((each) => Number(each.slice(name.length + 1)));
+    const paths = [...numbers.toSorted((a, b) => b - a).map((number) => `${this.#path}.${number}`), this.#path];
+    const files = await Promise.all(paths.map((path) => this.#file(path as HostPath)));
+    return files.filter((file) => file !== null);
+  }
+
+  async #file(path: HostPath): Promise<LogFile | null> {
+    const stat = await this.#disk.stat(path);
+    return stat === null ? null : { path, inode: stat.inode, offset: 0, size: stat.size };
+  }
+
+  /** Where the last so many lines begin; null: where the log does. */
+  async placeOf(tail: number | null): Promise<Place> {
+    const files = await this.#list();
+    const read: Parameters<typeof tailOffset>[0] = (file, offset, length) => this.#disk.stream(file, offset, length);
+    let left = tail ?? Number.POSITIVE_INFINITY;
+    for (const { path, inode, size } of files.toReversed()) {
+      const { offset, lines } = await tailOffset(read, path, size, left);
+      left -= lines;
+      if (left <= 0) return { inode, offset };
+    }
+    return { inode: files[0]?.inode ?? 0, offset: 0 };
+  }
+
+  /** What is there behind a place, and the place behind it. A file that is gone by now is passed over. */
+  async *from(place: Place): AsyncGenerator<{ chunk: Uint8Array; at: Place }, void, undefined> {
+    const files = await this.#list();
+    const begin = Math.max(
+      files.findIndex(({ inode }) => inode === place.inode),
+      0,
+    );
+    for (const { path, inode, size } of files.slice(begin)) {
+      // One that is shorter than what was read of it has begun anew.
+      let offset = inode === place.inode && size >= place.offset ? place.offset : 0;
+      if (size <= offset) continue;
+      for await (const chunk of this.#disk.stream(path, offset, size - offset)) {
+        offset += chunk.length;
+        yield { chunk, at: { inode, offset } };
+      }
+    }
+  }
 }
 
 /** Rings when the container has said something, and when it has said its last. */

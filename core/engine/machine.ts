@@ -75,11 +75,19 @@ export interface Stdio {
   readonly stdinOnce: boolean;
   /** Where output is logged, one JSON object a line: {"log","stream","time"} (moby's json-file). */
   readonly log: HostPath | null;
+  /** Absent: the log grows without bound. */
+  readonly rotation?: LogRotation;
   /**
    * Where the exit is recorded, atomically: TaskExit as JSON. <data root>/containers/<id>/exit for a
    * container: `recover` looks there. For an exec session beneath the run root; the machine removes it.
    */
   readonly exit: HostPath;
+}
+
+/** When a log is so long, it becomes `<log>.1`, that one `<log>.2`, …; with one file it begins anew. */
+export interface LogRotation {
+  readonly maxBytes: number;
+  readonly maxFiles: number;
 }
 
 export interface Task {
@@ -183,6 +191,8 @@ export interface TreeStat {
 }
 
 export interface FileStat {
+  /** The same as long as it is the same file, whatever it is called. */
+  readonly inode: number;
   readonly kind: "file" | "directory" | "symlink" | "other";
   readonly size: number;
   readonly mode: number;

@@ -6,6 +6,7 @@
  */
 import { messageOf } from "../base/error.ts";
 import { formatTime, zeroTime } from "../base/time.ts";
+import { rotationOf } from "../container/log-options.ts";
 import { commandOf } from "../container/merge.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { filesOf } from "../container/records.ts";
@@ -84,7 +85,9 @@ function stdioOf(context: Context, record: ContainerRecord): Stdio {
   const { tty, openStdin, stdinOnce } = record.config;
   const { log, exit } = filesOf(context.machine.disk.dataRoot, record.id);
   // A terminal has no end of input: a client that detaches must find the program as it left it.
-  return { terminal: tty, stdin: openStdin, stdinOnce: stdinOnce && !tty, log, exit };
+  const stdio = { terminal: tty, stdin: openStdin, stdinOnce: stdinOnce && !tty, log, exit };
+  const rotation = rotationOf(record.hostConfig.logOptions);
+  return rotation === null ? stdio : { ...stdio, rotation };
 }
 
 /** Puts everything back to before the start, but for the error; gives the error to throw. */

@@ -96,6 +96,27 @@ export const life: readonly Line[] = [
     "docker export still | tar tf - | grep -E '^(etc/(group|mine)|vol)' | sort",
   ),
   line("so has one of what runs", "docker export web | tar tf - | grep -E '^(d/|proc/[0-9]|vol|sys/k)' | sort"),
+  // Logs
+  line(
+    "a log that begins anew keeps the last of it",
+    "docker run --name chatty --log-opt max-size=2k --log-opt max-file=3 busybox seq 1 200 >/dev/null; docker logs chatty | tail -1; [ $(docker logs chatty | wc -l) -lt 100 ] && echo fewer; docker logs --tail 2 chatty; docker logs --tail 30 chatty | head -1",
+  ),
+  line(
+    "its files",
+    "dirname $(docker inspect -f '{{.LogPath}}' chatty) | xargs ls 2>/dev/null | grep log | sed 's/.*log/log/'; docker rm chatty",
+  ),
+  line(
+    "with one file there is only what came last",
+    "docker run --name one --log-opt max-size=1k busybox seq 1 100 >/dev/null; docker logs one | tail -1; [ $(docker logs one | wc -l) -lt 20 ] && echo fewer; docker rm one",
+  ),
+  line(
+    "followed, nothing is missing",
+    "docker run -d --name flow --log-opt max-size=4k --log-opt max-file=9 busybox sh -c 'for i in $(seq 1 250); do echo $i; sleep 0.001; done' >/dev/null; docker logs -f flow | sort -n | uniq | wc -l; docker rm flow",
+  ),
+  line("an unknown option of the log", "docker run --rm --log-opt nosuch=1 busybox true"),
+  line("a size that is none", "docker run --rm --log-opt max-size=huge busybox true"),
+  line("no files", "docker run --rm --log-opt max-size=1k --log-opt max-file=0 busybox true"),
+
   // Limits
   line(
     "a container with limits",

@@ -1,19 +1,53 @@
 #include "log.h"
+#include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 // Whole entries only: the largest is a full line of six-byte escapes.
 static char out[LOG_LINE_LIMIT * 6 + 128];
 static size_t out_length;
 
 // A full disk must not stop the container: what cannot be written is lost.
-static void flush(int fd) {
+static void flush(struct log_file *file) {
   for (size_t at = 0; at < out_length;) {
-    ssize_t written = write(fd, out + at, out_length - at);
+    ssize_t written = write(file->fd, out + at, out_length - at);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) break;
     at += (size_t)written;
+    file->size += (uint64_t)written;
   }
   out_length = 0;
+}
+
+static bool open_file(struct log_file *file, int flags) {
+  file->fd = open(file->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | flags, 0640);
+  return file->fd >= 0;
+}
+
+bool log_open(struct log_file *file) {
+  struct stat info;
+  file->fd = -1;
+  if (!file->path[0]) return true;
+  if (!open_file(file, 0)) return false;
+  file->size = fstat(file->fd, &info) < 0 ? 0 : (uint64_t)info.st_size;
+  return true;
+}
+
+// The oldest is overwritten by the one after it.
+static void make_room(const struct log_file *file) {
+  char from[PATH_MAX + 16], to[PATH_MAX + 16];
+  for (uint32_t number = file->count - 1; number > 0; number--) {
+    snprintf(from, sizeof from, number == 1 ? "%s" : "%s.%u", file->path, number - 1);
+    snprintf(to, sizeof to, "%s.%u", file->path, number);
+    rename(from, to);
+  }
+}
+
+static void begin_anew(struct log_file *file) {
+  close(file->fd);
+  if (file->count > 1) make_room(file);
+  file->size = 0;
+  open_file(file, O_TRUNC);
 }
 
 static void put(const char *text, size_t length) {
@@ -68,8 +102,11 @@ static void put_time(struct timespec at) {
 
 // All parts of one line carry the time of the first.
 static void put_entry(struct log_stream *stream, bool newline) {
+  struct log_file *file = stream->file;
   if (!stream->partial) clock_gettime(CLOCK_REALTIME, &stream->since);
-  if (sizeof out - out_length < stream->length * 6 + 128) flush(stream->fd);
+  bool full = file->limit && file->size + out_length >= file->limit;
+  if (full || sizeof out - out_length < stream->length * 6 + 128) flush(file);
+  if (full && file->fd >= 0) begin_anew(file);
   put("{\"log\":\"", 8);
   put_json(stream->line, stream->length);
   if (newline) put("\\n", 2);
@@ -99,19 +136,19 @@ static void drop_line(struct log_stream *stream) {
 }
 
 void log_bytes(struct log_stream *stream, const uint8_t *bytes, size_t length) {
-  if (stream->fd < 0) return;
+  if (stream->file->fd < 0) return;
   if (!stream->line && !(stream->line = malloc(LOG_LINE_LIMIT))) return;
   while (length > 0) {
     size_t taken = take_part(stream, bytes, length);
     bytes += taken;
     length -= taken;
   }
-  flush(stream->fd);
+  flush(stream->file);
   if (stream->length == 0) drop_line(stream);
 }
 
 void log_end(struct log_stream *stream) {
-  if (stream->fd >= 0 && stream->length > 0) put_entry(stream, false);
-  if (stream->fd >= 0) flush(stream->fd);
+  if (stream->file->fd >= 0 && stream->length > 0) put_entry(stream, false);
+  if (stream->file->fd >= 0) flush(stream->file);
   drop_line(stream);
 }

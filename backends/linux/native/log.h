@@ -5,10 +5,22 @@
 
 enum { LOG_LINE_LIMIT = 16 * 1024 };
 
+// Where it is written, beginning anew when it has come to its limit; earlier files are then PATH.1, PATH.2, …, as many
+// as make `count` together.
+struct log_file {
+  const char *path;
+  int fd;  // -1: nothing is logged
+  uint64_t size, limit;  // limit 0: none
+  uint32_t count;
+};
+
+// False with errno when it cannot be opened. Without a path nothing is logged.
+bool log_open(struct log_file *file);
+
 // One output stream. What has no newline yet waits here, up to 16 KiB.
 struct log_stream {
   const char *name;
-  int fd;  // -1: nothing is logged
+  struct log_file *file;
   size_t length;
   bool partial;           // the line's beginning is in the log already
   struct timespec since;  // when that was written

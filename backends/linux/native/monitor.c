@@ -21,7 +21,8 @@ enum { SILENCE_MS = 100, SILENCE_OWN_PIDS_MS = 2000, DRAIN_MS = 3000, GOODBYE_MS
 static const struct request *request;
 static struct task task;
 static int listener = -1, input = -1, output[2] = {-1, -1};
-static struct log_stream streams[2] = {{.name = "stdout", .fd = -1}, {.name = "stderr", .fd = -1}};
+static struct log_file log_file = {.path = "", .fd = -1};
+static struct log_stream streams[2] = {{.name = "stdout", .file = &log_file}, {.name = "stderr", .file = &log_file}};
 static struct client **clients;
 static size_t client_count;
 static struct pollfd *polled;
@@ -94,10 +95,8 @@ static int open_streams(int stdio[3]) {
 }
 
 static int open_log(void) {
-  if (!request->log[0]) return 0;
-  int fd = open(fault = request->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-  streams[0].fd = streams[1].fd = fd;
-  return fd < 0 ? -1 : 0;
+  log_file = (struct log_file){.path = fault = request->log, .limit = request->log_limit, .count = request->log_count};
+  return log_open(&log_file) ? 0 : -1;
 }
 
 static int set_up(int stdio[3], struct failure *failure) {

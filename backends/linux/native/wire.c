@@ -129,6 +129,8 @@ bool decode_request(const uint8_t *body, uint32_t length, struct request *reques
     case REQUEST_PERFORM:
       request->stdio = read_u8(&in);
       request->log = read_str(&in);
+      request->log_limit = read_u64(&in);
+      request->log_count = read_u32(&in);
       request->exit = read_str(&in);
       request->socket = read_str(&in);
       break;

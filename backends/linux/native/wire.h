@@ -49,6 +49,8 @@ enum { STDIO_TERMINAL = 1, STDIO_STDIN = 2, STDIO_STDIN_ONCE = 4, STDIO_EARLY = 
 struct request {
   uint32_t id;
   uint8_t kind, stdio;
+  uint64_t log_limit;
+  uint32_t log_count;
   const char *log, *exit, *socket, *path;
   struct ops ops;
 };

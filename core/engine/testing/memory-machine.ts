@@ -107,6 +107,16 @@ const programs: Readonly<Record<string, Program>> = {
   server: { run: ({ forever }) => forever, handles: [2, 15] },
 };
 
+const inodes = new WeakMap<Entry, number>();
+let lastInode = 0;
+
+/** An entry keeps its number when it is renamed. */
+function inodeOf(entry: Entry): number {
+  const inode = inodes.get(entry) ?? ++lastInode;
+  inodes.set(entry, inode);
+  return inode;
+}
+
 interface Entry {
   readonly kind: "file" | "directory";
   readonly mode: number;
@@ -522,7 +532,7 @@ class MemoryDisk implements Disk {
     const entry = this.#files.get(path);
     return entry === undefined
       ? null
-      : { kind: entry.kind, size: entry.bytes.length, mode: entry.mode, uid: 0, gid: 0 };
+      : { inode: inodeOf(entry), kind: entry.kind, size: entry.bytes.length, mode: entry.mode, uid: 0, gid: 0 };
   }
 
   async remove(path: HostPath): Promise<void> {
