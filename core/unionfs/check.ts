@@ -6,6 +6,7 @@ import { isWhiteoutDevice } from "./marks.ts";
 import { eachName, getName } from "./name-map.ts";
 import { Directory, type Node } from "./node.ts";
 import type { Tree } from "./tree.ts";
+import { xattrRoom } from "./usage.ts";
 
 export interface CheckOptions {
   /** Whether a path, which begins with "/", is in a layer: only there a whiteout means something. */
@@ -99,16 +100,16 @@ class TreeCheck {
   }
 
   #checkAll(): void {
-    let inodes = 0;
-    let pages = 0;
+    let [inodes, pages, xattrBytes] = [0, 0, 0];
     for (const [inode, node] of this.#tree.inodes()) {
-      inodes++;
+      inodes += node.kind === "directory" ? 1 : Math.max(1, node.links);
       if (node.body instanceof Content) pages += node.body.pages;
+      for (const [name, value] of node.xattrs) xattrBytes += xattrRoom(name, value);
       this.#checkLinks(inode as Inode, node);
     }
-    const { usage } = this.#tree;
-    if (usage.inodes !== inodes || usage.pages !== pages)
-      this.#say("", `counts ${usage.inodes} inodes and ${usage.pages} pages; there are ${inodes} and ${pages}`);
+    const counted = JSON.stringify(this.#tree.usage);
+    const there = JSON.stringify({ pages, inodes, xattrBytes });
+    if (counted !== there) this.#say("", `counts ${counted}; there are ${there}`);
   }
 
   #checkLinks(inode: Inode, node: Readonly<Node>): void {

@@ -132,11 +132,10 @@ export class Posix {
     if (flags.directory === true && kind !== "directory") throw new Errno("ENOTDIR", path);
     if (kind === "directory" && (flags.write === true || flags.create === true || flags.truncate === true))
       throw new Errno("EISDIR", path);
+    const writes = flags.write === true || flags.truncate === true;
+    if (writes && kind === "file") this.#notReadOnly(path);
     if (flags.read === true) this.#permit(inode, "read");
-    if (flags.write === true || flags.truncate === true) {
-      if (kind === "file") this.#notReadOnly(path);
-      this.#permit(inode, "write");
-    }
+    if (writes) this.#permit(inode, "write");
     if (kind === "socket") throw new Errno("ENXIO", path);
   }
 
@@ -478,10 +477,15 @@ export class OpenedFile {
     if (this.flags.write !== true) throw new Errno("EBADF");
     if (bytes.length === 0) return 0;
     if (this.flags.append === true) this.#offset = this.stat().size;
-    const written = this.#writeFitting(bytes);
-    this.#offset += written;
-    if (written > 0) by.written(this.inode);
-    return written;
+    try {
+      const written = this.#writeFitting(bytes);
+      this.#offset += written;
+      by.written(this.inode);
+      return written;
+    } catch (thrown) {
+      if (isNoRoom(thrown)) by.written(this.inode); // the set-id bits are gone by then
+      throw thrown;
+    }
   }
 
   #writeFitting(bytes: Uint8Array): number {
@@ -490,7 +494,7 @@ export class OpenedFile {
       fileSystem.write(this.inode, this.#offset, bytes);
       return bytes.length;
     } catch (thrown) {
-      if (!(thrown instanceof Errno) || (thrown.errno !== "ENOSPC" && thrown.errno !== "EDQUOT")) throw thrown;
+      if (!isNoRoom(thrown)) throw thrown;
       const pageEnd = 4096 - (this.#offset % 4096);
       if (bytes.length <= pageEnd) throw thrown;
       const half = pageEnd + 4096 * Math.floor((bytes.length - pageEnd - 1) / 8192);
@@ -539,6 +543,10 @@ export class OpenedFile {
 }
 
 /** For calls to which a slash at the end means something of its own. */
+function isNoRoom(thrown: unknown): boolean {
+  return thrown instanceof Errno && (thrown.errno === "ENOSPC" || thrown.errno === "EDQUOT");
+}
+
 function withoutSlashes(path: string): string {
   return path.endsWith("/") ? path.replace(/\/+$/, "") || "/" : path;
 }

@@ -146,6 +146,7 @@ export class Tree implements FileSystem {
   link(directory: Inode, name: string, target: Inode): void {
     if (this.#node(target).kind === "directory") throw new Errno("EPERM", name);
     this.#checkFree(directory, name);
+    if (this.#node(target).links > 0) this.#accounts.countName(1);
     const node = this.#own(target);
     node.links++;
     node.ctime = this.#now();
@@ -157,6 +158,7 @@ export class Tree implements FileSystem {
     if (this.#node(inode).kind === "directory") throw new Errno("EISDIR", name);
     this.#leave(directory, name, inode);
     const node = this.#own(inode);
+    if (node.links > 1) this.#accounts.countName(-1);
     node.links--;
     node.ctime = this.#now();
     return inode;
@@ -198,9 +200,8 @@ export class Tree implements FileSystem {
   }
 
   write(file: Inode, offset: number, bytes: Uint8Array): void {
-    const node = this.#node(file);
-    const content = contentOf(node);
-    if (this.#accounts.isLimited) this.#checkRoom(node, content, offset, bytes.length);
+    const content = contentOf(this.#node(file));
+    if (this.#accounts.isLimited) this.#checkRoom(file, content, offset, bytes.length);
     this.#setContent(file, content, content.pages, content.write(this.#owner, offset, bytes));
   }
 
@@ -256,6 +257,7 @@ export class Tree implements FileSystem {
 
   setXattr(inode: Inode, name: string, value: Uint8Array): void {
     checkXattr(name);
+    this.#accounts.countXattr(name, this.#node(inode).xattrs.get(name) ?? null, value);
     const node = this.#own(inode);
     node.xattrs = new Map(node.xattrs).set(name, value.slice());
     node.ctime = this.#now();
@@ -263,7 +265,9 @@ export class Tree implements FileSystem {
 
   removeXattr(inode: Inode, name: string): void {
     checkXattr(name);
-    if (!this.#node(inode).xattrs.has(name)) throw new Errno("ENODATA", name);
+    const old = this.#node(inode).xattrs.get(name);
+    if (old === undefined) throw new Errno("ENODATA", name);
+    this.#accounts.countXattr(name, old, null);
     const node = this.#own(inode);
     const left = new Map(node.xattrs);
     left.delete(name);
@@ -275,6 +279,7 @@ export class Tree implements FileSystem {
     const node = this.#nodes.get(inode);
     if (node === undefined || node.links > 0) return;
     this.#accounts.count(node.uid, node.body instanceof Content ? -node.body.pages : 0, -1);
+    for (const [name, value] of node.xattrs) this.#accounts.countXattr(name, value, null);
     this.#nodes.set(this.#owner, inode, undefined);
   }
 
@@ -332,16 +337,26 @@ export class Tree implements FileSystem {
     const node = this.#own(file);
     if (content.pages !== pagesBefore) this.#accounts.count(node.uid, content.pages - pagesBefore, 0);
     if (content !== old) node.body = content;
+    this.#date(node);
+  }
+
+  /** Before a write changes anything: a write for which there is no room writes nothing, and dates the file all the same. */
+  #checkRoom(file: Inode, content: Content, offset: number, length: number): void {
+    const node = this.#node(file);
+    const missing = content.missingPages(offset, length);
+    try {
+      this.#accounts.count(node.uid, missing, 0);
+      this.#accounts.count(node.uid, -missing, 0);
+    } catch (refused) {
+      this.#date(this.#own(file));
+      throw refused;
+    }
+  }
+
+  #date(node: Node): void {
     const now = this.#now();
     node.mtime = now;
     node.ctime = now;
-  }
-
-  /** Before a write changes anything: a write for which there is no room writes nothing. */
-  #checkRoom(node: Node, content: Content, offset: number, length: number): void {
-    const missing = content.missingPages(offset, length);
-    this.#accounts.count(node.uid, missing, 0);
-    this.#accounts.count(node.uid, -missing, 0);
   }
 
   #changeOwner(node: Node, uid: number): void {
@@ -373,9 +388,7 @@ export class Tree implements FileSystem {
     const body = namesOf(directory);
     body.names = names;
     body.listed = null;
-    const now = this.#now();
-    directory.mtime = now;
-    directory.ctime = now;
+    this.#date(directory);
   }
 
   /** An inode whose name in a directory now stands for another one. */
@@ -383,6 +396,7 @@ export class Tree implements FileSystem {
     const node = this.#own(inode);
     const isDirectory = node.kind === "directory";
     if (isDirectory) this.#own(directory).links--;
+    else if (node.links > 1) this.#accounts.countName(-1);
     node.links = isDirectory ? 0 : node.links - 1;
     node.ctime = this.#now();
   }

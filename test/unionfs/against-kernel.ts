@@ -16,6 +16,7 @@ export interface Mounting {
   readonly below?: string;
   /** Whether all layers lie on one file system. */
   readonly isOneFileSystem: boolean;
+  readonly isReadOnly?: boolean;
 }
 
 const fixed = "index=off,nfs_export=off";
@@ -37,6 +38,7 @@ export const mountings: readonly Mounting[] = [
     below: "redirect_dir=on,metacopy=off,xino=off",
     isOneFileSystem: true,
   },
+  { options: "redirect_dir=off,metacopy=off,xino=off", isOneFileSystem: true, isReadOnly: true },
 ];
 
 export interface Oracle {
@@ -122,7 +124,11 @@ export function onOverlay(mounting: Mounting, layers: readonly Layer[], lookEver
     ...layers.flatMap((_, number) => homeOf(at(number), number, mounting)),
     ...layers.flatMap((layer, number) => {
       const { steps, marks } = "marks" in layer ? layer : { steps: layer, marks: [] };
-      const mounted = unionOf(number === last ? mounting : { ...mounting, options: below }, at, number);
+      const mounted = unionOf(
+        number === last ? mounting : { ...mounting, options: below, isReadOnly: false },
+        at,
+        number,
+      );
       const all =
         number === last
           ? steps.flatMap((step, index) => (index % lookEvery === 0 ? watched(step, looksAt(last)) : [step]))
@@ -154,7 +160,7 @@ function homeOf(directory: string, number: number, { isOneFileSystem }: Mounting
 }
 
 function unionOf(
-  { options }: Mounting,
+  { options, isReadOnly = false }: Mounting,
   at: (number: number) => string,
   number: number,
 ): { before: Command[]; after: Command[] } {
@@ -163,7 +169,7 @@ function unionOf(
   const layers = `lowerdir=${lowers.join(":")},upperdir=${at(number)}/l${number},workdir=${at(number)}/w${number}`;
   return {
     before: [
-      ["mount", "/mnt/m", "overlay", `${fixed},${options},${layers}`, ""],
+      ["mount", "/mnt/m", "overlay", `${fixed},${options},${layers}`, isReadOnly ? "r" : ""],
       ["enter", "/mnt/m"],
     ],
     after: [["umount", "/mnt/m"]],
