@@ -84,8 +84,8 @@ export interface FileSystem {
   removeDirectory(directory: Inode, name: string): Inode;
   /** rename(2), renameat2(2). What it replaced stays until `forget`; null: nothing was. */
   rename(from: Inode, name: string, to: Inode, newName: string, flag?: RenameFlag): Inode | null;
-  /** It is being opened for writing: a union copies it up now. */
-  prepareWrite(inode: Inode): void;
+  /** It is being opened for writing: a union copies it up now, without its data when it will be cut to nothing. */
+  prepareWrite(inode: Inode, isCut?: boolean): void;
   /** Not to be written to: it may be a view of the file's bytes. */
   read(file: Inode, offset: number, length: number): Uint8Array;
   /** Fills `target`; how many bytes there were. */

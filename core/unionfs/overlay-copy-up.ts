@@ -9,43 +9,52 @@ import type { Inode, NewNode } from "./file-system.ts";
 import type { MarkPrefix } from "./marks.ts";
 import { contentOf, deviceOf, type Node } from "./node.ts";
 import { type Entry, type Inodes, rootInode } from "./overlay-inodes.ts";
+import { Owner } from "./owner.ts";
 import type { Tree } from "./tree.ts";
 
 const noBytes = new Uint8Array(0);
+
+/** What of a file's data its next user needs: "cut" will take it away at once. */
+type Wanted = "none" | "whole" | "cut";
 
 export class CopyUp {
   readonly #inodes: Inodes;
   readonly #upper: Tree;
   readonly #prefix: MarkPrefix;
   readonly #isMetacopy: boolean;
+  /** Does all or nothing. */
+  readonly #whole: <Result>(act: () => Result) => Result;
 
-  constructor(inodes: Inodes, prefix: MarkPrefix, isMetacopy: boolean) {
+  constructor(inodes: Inodes, prefix: MarkPrefix, isMetacopy: boolean, whole: <Result>(act: () => Result) => Result) {
     this.#inodes = inodes;
     this.#upper = inodes.upper;
     this.#prefix = prefix;
     this.#isMetacopy = isMetacopy;
+    this.#whole = whole;
   }
 
   /** The inode in the upper tree, copied there with its parents when it was only below. */
-  copyUp(inode: Inode, withData = false): Inode {
+  copyUp(inode: Inode, data: Wanted = "none"): Inode {
     const upper = this.#inodes.upperOf(inode);
-    if (upper === 0) return this.#copy(inode, this.#inodes.entry(inode), withData);
-    const entry = withData ? this.#inodes.kept(inode) : null;
-    return entry?.metacopy === true ? this.#copyData(inode, entry) : upper;
+    if (upper === 0) return this.#copy(inode, this.#inodes.entry(inode), data);
+    const entry = data === "none" ? null : this.#inodes.kept(inode);
+    return entry?.metacopy === true ? this.#copyData(inode, entry, data) : upper;
   }
 
-  #copy(inode: Inode, entry: Entry, withData: boolean): Inode {
+  #copy(inode: Inode, entry: Entry, data: Wanted): Inode {
+    const parent = entry.gone ? null : this.copyUp(entry.parent);
+    return this.#whole(() => this.#copyTo(parent, inode, entry, data));
+  }
+
+  #copyTo(parent: Inode | null, inode: Inode, entry: Entry, data: Wanted): Inode {
     const node = this.#inodes.node(inode);
-    const metacopy = this.#isMetacopy && node.kind === "file" && !withData;
-    const upper = entry.gone ? this.#copyGone(node) : this.#copyNode(this.copyUp(entry.parent), entry.name, node);
+    const metacopy = this.#isMetacopy && node.kind === "file" && data === "none";
+    const upper = parent === null ? this.#copyGone(node) : this.#copyNode(parent, entry.name, node);
     this.#copyXattrs(upper, node);
     if (metacopy) this.mark(upper, "metacopy", noBytes);
     if (node.kind === "directory") this.mark(upper, "origin", noBytes);
     if (node.kind === "file")
-      this.#upper.shareContent(
-        upper,
-        metacopy ? Content.hole(contentOf(node).size) : contentOf(this.#inodes.dataNode(inode)),
-      );
+      this.#upper.shareContent(upper, metacopy ? Content.hole(contentOf(node).size) : this.#contentFor(inode, data));
     this.#upper.setAttributes(upper, { mtime: node.mtime, atime: node.atime });
     const keepsLowers = node.kind === "directory" || metacopy;
     const origin = node.kind === "directory" || node.links > 1 ? null : (entry.lowers[0] ?? null);
@@ -54,15 +63,23 @@ export class CopyUp {
   }
 
   /** What is below a file that had only its attributes in the upper tree: written to it, so that its mtime changes unless there is nothing but holes. */
-  #copyData(inode: Inode, entry: Entry): Inode {
+  #copyData(inode: Inode, entry: Entry, data: Wanted): Inode {
     const upper = entry.upper as Inode;
     const { mtime } = this.#upper.node(upper);
-    const content = contentOf(this.#inodes.dataNode(inode));
+    const content = this.#contentFor(inode, data);
     this.#upper.shareContent(upper, content);
     if (content.pages === 0) this.#upper.setAttributes(upper, { mtime });
     this.#upper.removeXattr(upper, `${this.#prefix}metacopy`);
     this.#inodes.change(inode, { metacopy: false, lowers: [] });
     return upper;
+  }
+
+  /** As long as the file is said to be, whatever the layer that has the data says. */
+  #contentFor(inode: Inode, data: Wanted): Content {
+    if (data === "cut") return Content.empty;
+    const { size } = contentOf(this.#inodes.node(inode));
+    const content = contentOf(this.#inodes.dataNode(inode));
+    return content.size === size ? content : content.resize(new Owner(), size);
   }
 
   /** A copy-up does not touch the parent's times. */

@@ -22,6 +22,7 @@ import { Renames } from "./overlay-rename.ts";
 import { Whiteouts } from "./overlay-whiteouts.ts";
 import { checkRename } from "./rename.ts";
 import type { Tree, TreeSnapshot } from "./tree.ts";
+import { isNoRoom } from "./usage.ts";
 
 export interface OverlayOptions {
   /** redirect_dir=on makes redirects, follow and off obey them, nofollow refuses them. */
@@ -68,7 +69,7 @@ export class Overlay implements FileSystem {
     const inodes = new Inodes(upper, this.#layers);
     this.#inodes = inodes;
     this.#lists = new Lists(inodes, prefix, lowers.length);
-    this.#copies = new CopyUp(inodes, prefix, options.metacopy === true);
+    this.#copies = new CopyUp(inodes, prefix, options.metacopy === true, (act) => this.#whole(act));
     this.#whiteouts = new Whiteouts(upper.tree, prefix);
     const parts = { inodes, copies: this.#copies, whiteouts: this.#whiteouts, lists: this.#lists };
     this.#renames = new Renames(parts, prefix, options.redirects === "on");
@@ -83,6 +84,18 @@ export class Overlay implements FileSystem {
     this.#upper.restore(snapshot.upper);
     this.#inodes.restore(snapshot.inodes);
     this.#lists.clear();
+  }
+
+  /** Where there is no room to do all of it, nothing is done. */
+  #whole<Result>(act: () => Result): Result {
+    if (!this.#upper.isLimited) return act();
+    const before = this.snapshot();
+    try {
+      return act();
+    } catch (refused) {
+      if (isNoRoom(refused)) this.restore(before);
+      throw refused;
+    }
   }
 
   stat(inode: Inode): Stat {
@@ -150,11 +163,13 @@ export class Overlay implements FileSystem {
     if (this.find(directory, name) !== 0) throw new Errno("EEXIST", name);
     if (node.kind === "character" && node.major === 0 && node.minor === 0) throw new Errno("EPERM", name);
     const parent = this.#copies.copyUp(this.#inodes.alive(directory));
-    const hidden = this.#whiteouts.clear(parent, name);
-    const upper = this.#upper.create(parent, name, node);
-    if (node.kind === "directory" && (hidden || (this.#ownsLowers && isMerge(this.#inodes.kept(directory)))))
-      this.#copies.mark(upper, "opaque", yes);
-    return this.#inodes.ofUpper(upper);
+    const merges = this.#ownsLowers && isMerge(this.#inodes.kept(directory));
+    return this.#whole(() => {
+      const hidden = this.#whiteouts.clear(parent, name);
+      const upper = this.#upper.create(parent, name, node);
+      if (node.kind === "directory" && (hidden || merges)) this.#copies.mark(upper, "opaque", yes);
+      return this.#inodes.ofUpper(upper);
+    });
   }
 
   /** With none of the newer features, a lower layer may change while it is not mounted: then a new directory would merge. */
@@ -176,8 +191,10 @@ export class Overlay implements FileSystem {
     const parent = this.#copies.copyUp(this.#inodes.alive(directory));
     const entry = this.#inodes.kept(target);
     if (entry?.metacopy === true) this.#renames.redirect(target, entry, true);
-    this.#whiteouts.clear(parent, name);
-    this.#upper.link(parent, name, upper);
+    this.#whole(() => {
+      this.#whiteouts.clear(parent, name);
+      this.#upper.link(parent, name, upper);
+    });
   }
 
   unlink(directory: Inode, name: string): Inode {
@@ -185,8 +202,10 @@ export class Overlay implements FileSystem {
     if (this.peek(inode).kind === "directory") throw new Errno("EISDIR", name);
     const isBelow = this.#inodes.isBelow(directory, name);
     const parent = this.#copies.copyUp(directory);
-    if (this.#inodes.upperOf(inode) !== 0) this.#upper.unlink(parent, name);
-    this.#hide(parent, name, inode, isBelow);
+    this.#whole(() => {
+      if (this.#inodes.upperOf(inode) !== 0) this.#upper.unlink(parent, name);
+      this.#hide(parent, name, inode, isBelow);
+    });
     return inode;
   }
 
@@ -196,8 +215,10 @@ export class Overlay implements FileSystem {
     if (!this.#lists.isEmpty(inode)) throw new Errno("ENOTEMPTY", name);
     const isBelow = this.#inodes.isBelow(directory, name);
     const parent = this.#copies.copyUp(directory);
-    if (this.#inodes.upperOf(inode) !== 0) this.#removeUpperDirectory(parent, name);
-    this.#hide(parent, name, inode, isBelow);
+    this.#whole(() => {
+      if (this.#inodes.upperOf(inode) !== 0) this.#removeUpperDirectory(parent, name);
+      this.#hide(parent, name, inode, isBelow);
+    });
     return inode;
   }
 
@@ -218,15 +239,17 @@ export class Overlay implements FileSystem {
     checkRename(this, { from, inode, to, taken, newName }, flag);
     if (taken === inode) return null;
     if (flag === "exchange") {
-      this.#renames.exchange({ from, name, inode }, { from: to, name: newName, inode: taken as Inode });
+      this.#whole(() =>
+        this.#renames.exchange({ from, name, inode }, { from: to, name: newName, inode: taken as Inode }),
+      );
       return null;
     }
-    this.#renames.rename({ from, name, inode }, to, newName, taken);
+    this.#whole(() => this.#renames.rename({ from, name, inode }, to, newName, taken));
     return taken === 0 ? null : taken;
   }
 
-  prepareWrite(inode: Inode): void {
-    if (this.peek(inode).kind === "file") this.#copies.copyUp(inode, true);
+  prepareWrite(inode: Inode, isCut = false): void {
+    if (this.peek(inode).kind === "file") this.#copies.copyUp(inode, isCut ? "cut" : "whole");
   }
 
   read(file: Inode, offset: number, length: number): Uint8Array {
@@ -239,12 +262,12 @@ export class Overlay implements FileSystem {
 
   write(file: Inode, offset: number, bytes: Uint8Array): void {
     contentOf(this.#inodes.dataNode(file));
-    this.#upper.write(this.#copies.copyUp(file, true), offset, bytes);
+    this.#upper.write(this.#copies.copyUp(file, "whole"), offset, bytes);
   }
 
   truncate(file: Inode, size: number): void {
     contentOf(this.#inodes.dataNode(file));
-    this.#upper.truncate(this.#copies.copyUp(file, true), size);
+    this.#upper.truncate(this.#copies.copyUp(file, "whole"), size);
   }
 
   seek(file: Inode, offset: number, wanted: "data" | "hole"): number {

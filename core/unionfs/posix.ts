@@ -21,6 +21,7 @@ import {
 } from "./access.ts";
 import type { DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
 import { checkMove } from "./rename.ts";
+import { isNoRoom } from "./usage.ts";
 import { enter, type Space, type Spot, walk } from "./walk.ts";
 
 export interface OpenFlags {
@@ -103,9 +104,11 @@ export class Posix {
     if (flags.create === true && isNoName(spot)) throw new Errno(isNew ? "EEXIST" : "EISDIR", path);
     if (spot.found === null) return this.#opened(this.#createFile(spot, path, flags, mode), flags);
     if (isNew) throw new Errno("EEXIST", path);
+    if (flags.create === true) this.#permitInSticky(spot.directory, spot.found, path);
     this.#checkOpen(spot.found, path, flags);
-    if (flags.write === true) this.fileSystem.prepareWrite(spot.found);
-    if (flags.truncate === true && this.fileSystem.peek(spot.found).kind === "file") this.#cut(spot.found, 0);
+    const isCut = flags.truncate === true && this.fileSystem.peek(spot.found).kind === "file";
+    if (flags.write === true || isCut) this.fileSystem.prepareWrite(spot.found, isCut);
+    if (isCut) this.#cut(spot.found, 0);
     return this.#opened(spot.found, flags);
   }
 
@@ -124,6 +127,14 @@ export class Posix {
   #createFile(spot: Spot<Inode>, path: string, { create }: OpenFlags, mode: number): Inode {
     if (create !== true) throw new Errno("ENOENT", path);
     return this.#create(spot, path, { kind: "file", mode: mode & 0o7777 });
+  }
+
+  /** In a sticky directory that everybody may write to, O_CREAT opens nobody else's device (may_create_in_sticky, with fs.protected_regular and _fifos 0). */
+  #permitInSticky(directory: Inode, inode: Inode, path: string): void {
+    const [parent, file] = [this.fileSystem.peek(directory), this.fileSystem.peek(inode)];
+    if ((parent.mode & 0o1002) !== 0o1002) return;
+    if (file.kind === "file" || file.kind === "fifo" || file.kind === "directory") return;
+    if (file.uid !== parent.uid && file.uid !== this.view.actor.uid) throw new Errno("EACCES", path);
   }
 
   #checkOpen(inode: Inode, path: string, flags: OpenFlags): void {
@@ -187,8 +198,9 @@ export class Posix {
     if (file.opener !== actor && !actor.may("CAP_DAC_READ_SEARCH", null)) throw new Errno("ENOENT", path);
     const { directory, name } = this.#linkable(file.inode, path);
     const { links } = this.fileSystem.stat(file.inode);
-    if (links === 0 && file.flags.unnamed !== true) throw new Errno("ENOENT", path);
+    if (links === 0 && !file.mayBeNamed) throw new Errno("ENOENT", path);
     this.fileSystem.link(directory, name, file.inode);
+    file.mayBeNamed = false;
   }
 
   #linkable(inode: Inode, path: string): { directory: Inode; name: string } {
@@ -447,10 +459,13 @@ export class OpenedFile {
   readonly flags: OpenFlags;
   /** By identity: one who has changed who they are, even back again, is another. */
   readonly opener: Actor;
+  /** It was made without a name and has never had one. */
+  mayBeNamed: boolean;
   readonly #posix: Posix;
   #offset = 0;
 
   constructor(posix: Posix, inode: Inode, flags: OpenFlags) {
+    this.mayBeNamed = flags.unnamed === true;
     this.#posix = posix;
     this.opener = posix.view.actor;
     this.inode = inode;
@@ -543,10 +558,6 @@ export class OpenedFile {
 }
 
 /** For calls to which a slash at the end means something of its own. */
-function isNoRoom(thrown: unknown): boolean {
-  return thrown instanceof Errno && (thrown.errno === "ENOSPC" || thrown.errno === "EDQUOT");
-}
-
 function withoutSlashes(path: string): string {
   return path.endsWith("/") ? path.replace(/\/+$/, "") || "/" : path;
 }

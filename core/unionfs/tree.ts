@@ -88,6 +88,11 @@ export class Tree implements FileSystem {
     return this.#nodes.get(inode) !== undefined;
   }
 
+  /** Whether there may be no room for a change. */
+  get isLimited(): boolean {
+    return this.#accounts.isLimited;
+  }
+
   /** To be read only; it changes with the tree. */
   node(inode: Inode): Readonly<Node> {
     return this.#node(inode);

@@ -64,7 +64,8 @@ export class Accounts {
 
   /** Whether any count can be refused: else nobody needs to ask before. */
   get isLimited(): boolean {
-    return this.limits.bytes !== undefined || this.limits.users !== undefined;
+    const { bytes, inodes, users } = this.limits;
+    return bytes !== undefined || inodes !== undefined || users !== undefined;
   }
 
   /** Adds (or, below 0, takes back). Throws Errno EDQUOT or ENOSPC, and then nothing has changed. */
@@ -106,6 +107,10 @@ export class Accounts {
     if (isFull || (inodes > 0 && next.inodes > (limit.inodes ?? Number.POSITIVE_INFINITY))) throw new Errno("EDQUOT");
     this.#users = new Map(this.#users).set(uid, next);
   }
+}
+
+export function isNoRoom(thrown: unknown): boolean {
+  return thrown instanceof Errno && (thrown.errno === "ENOSPC" || thrown.errno === "EDQUOT");
 }
 
 export function xattrRoom(name: string, value: Uint8Array): number {

@@ -113,7 +113,7 @@ export type Layer = readonly Step[] | { readonly steps: readonly Step[]; readonl
  * overlayfs writes there. The last is the upper one, then mounted anew. Looking finds all names: it is
  * done after every step, or more seldom, so that a step meets names that nobody has looked for yet.
  */
-export function onOverlay(mounting: Mounting, layers: readonly Layer[], lookEvery = 1): Step[] {
+export function onOverlay(mounting: Mounting, layers: readonly Layer[], lookEvery = 1, upperLimits = ""): Step[] {
   const at = (number: number): string => (mounting.isOneFileSystem ? "/mnt" : `/mnt/fs${number}`);
   const last = layers.length - 1;
   const { below = mounting.options } = mounting;
@@ -121,7 +121,7 @@ export function onOverlay(mounting: Mounting, layers: readonly Layer[], lookEver
   return [
     ["mount", "/mnt", "tmpfs", "mode=755", ""],
     ["mkdir!", "/mnt/m", "755"],
-    ...layers.flatMap((_, number) => homeOf(at(number), number, mounting)),
+    ...layers.flatMap((_, number) => homeOf(at(number), number, mounting, number === last ? upperLimits : "")),
     ...layers.flatMap((layer, number) => {
       const { steps, marks } = "marks" in layer ? layer : { steps: layer, marks: [] };
       const mounted = unionOf(
@@ -149,12 +149,12 @@ function watched(step: Step, looks: readonly Command[]): Step[] {
   return [(around) => step(around).flatMap((command) => [command, ...looks])];
 }
 
-function homeOf(directory: string, number: number, { isOneFileSystem }: Mounting): Command[] {
+function homeOf(directory: string, number: number, { isOneFileSystem }: Mounting, limits: string): Command[] {
   const own: Command[] = isOneFileSystem
     ? []
     : [
         ["mkdir!", directory, "755"],
-        ["mount", directory, "tmpfs", "mode=755", ""],
+        ["mount", directory, "tmpfs", limits === "" ? "mode=755" : `mode=755,${limits}`, ""],
       ];
   return [...own, ["mkdir!", `${directory}/l${number}`, "755"], ["mkdir!", `${directory}/w${number}`, "755"]];
 }

@@ -2,7 +2,7 @@
  * Fixed scripts, each about one thing that core/unionfs must do as the kernel does. Commands are divided by ";", their
  * fields by spaces, layers are given from the bottom; what the kernel says is asked (kernel.test.ts) or was recorded (record.ts).
  */
-import { type Layer, type Mounting, onOverlay } from "./against-kernel.ts";
+import { type Layer, type Mounting, onOverlay, onTmpfs } from "./against-kernel.ts";
 import type { Command } from "./performing.ts";
 import type { Step } from "./surroundings.ts";
 
@@ -14,6 +14,8 @@ export interface Case {
 }
 
 const plain: Mounting = { options: "redirect_dir=off,metacopy=off,xino=off", isOneFileSystem: true };
+const apart: Mounting = { ...plain, isOneFileSystem: false };
+const readOnly: Mounting = { ...plain, isReadOnly: true };
 const xattrs: Mounting = { options: "userxattr,xino=off", isOneFileSystem: true };
 const metacopy: Mounting = { options: "redirect_dir=on,metacopy=on,xino=off", isOneFileSystem: true };
 
@@ -88,6 +90,53 @@ export const cases: readonly Case[] = [
     "setx a user.a v; setx b user.a v; open 0 c wc 755 # setx a trusted.overlay.redirect c; setx b trusted.overlay.metacopy v; setx c trusted.overlay.metacopy",
     "open 0 a r; stat b; stat c; unlink c",
   ]),
+  onLayers("a file's copy has the size it is said to have, whatever the layer with its data says", metacopy, [
+    "open 0 a wc 755; write 0 5 65; open 1 b wc 755",
+    "chmod a 700; truncate b 5; utimes b 3 4",
+    "chmod b 700 # truncate a 0",
+    "open 0 a w; open 1 b w",
+  ]),
+  onTree("a file made without a name is named once", "mode=755", "open 0 . rwu 755; flink 0 c; unlink c; flink 0 d"),
+  onTree(
+    "in a sticky directory for all, O_CREAT opens nobody else's device",
+    "mode=755",
+    "mkdir d 1777; mknod d/a block 666 1 3; chown d/a 1000 0; open 0 d/a rwc 644; open 0 d/a rw; chmod d 1755; open 0 d/a rwc 644",
+  ),
+  onTree(
+    "names and attributes take room for inodes",
+    "mode=755,nr_inodes=5",
+    "mkdir a 755; open 0 b wc 644; link b c; link b d; link b e; unlink c; setx a user.a v; mkdir c 755; rmx a user.a; mkdir c 755; rename c d; rename d a 0",
+  ),
+  onTree(
+    "a write that finds no room dates the file and takes its set-id bits all the same",
+    "mode=755,size=16384",
+    "open 0 a wc 6777; write 0 70000 65; utimes a 3 4; as 1000 1000; open 1 a wa; write 1 4096 65; write 1 0 65; truncate a 5; write 1 1 65",
+  ),
+  {
+    name: "a copy for which there is no room leaves nothing; what is cut at once needs none",
+    mounting: apart,
+    steps: onOverlay(
+      apart,
+      [
+        commandsOf(
+          "mkdir d 755; open 0 d/a wc 644; write 0 70000 65; open 0 b wc 644; write 0 70000 65; open 0 c wc 644",
+        ),
+        commandsOf("open 0 d/a w; chmod d/a 600; link d/a e; open 0 b wt; write 0 70000 65; open 1 c w; write 1 1 65"),
+      ],
+      1,
+      "size=20480",
+    ),
+  },
+  {
+    name: "to what is mounted read-only nothing is written, and that is said first",
+    mounting: readOnly,
+    steps: onOverlay(readOnly, [
+      commandsOf("open 0 a wc 600; mkdir d 700; symlink a l"),
+      commandsOf(
+        "as 1000 1000; open 0 a rw; open 0 a r; access a 2; access d 2; chmod a 777; unlink a; unlink x; mkdir x 755; mkdir d 755; rename a b; link a b; truncate a 0; setx a user.a v; utimes a 3 4; open 0 x wc 644; chown l 0 0 n",
+      ),
+    ]),
+  },
 ];
 
 /** Behind "#": what is done to the layer itself when it is written. */
@@ -97,6 +146,10 @@ function onLayers(name: string, mounting: Mounting, texts: readonly string[]): C
     return { steps: commandsOf(steps), marks: commandsOf(marks) };
   });
   return { name, mounting, steps: onOverlay(mounting, layers) };
+}
+
+function onTree(name: string, options: string, steps: string): Case {
+  return { name, mounting: null, steps: onTmpfs(commandsOf(steps), options) };
 }
 
 function commandsOf(text: string): Command[] {

@@ -33,8 +33,8 @@ export class FileCalls extends DescriptorCalls {
     if (place.found !== null && options.create === true && options.exclusive === true) throw new Errno("EEXIST", path);
     const stat = this.statAt(location);
     this.#checkOpen(stat, location, path, { ...options, isNew: place.found === null });
-    if (options.access !== "read") this.fileSystem(location).prepareWrite(location.inode);
     const isCut = options.truncate === true && stat.kind === "file" && options.access !== "read";
+    if (options.access !== "read") this.fileSystem(location).prepareWrite(location.inode, isCut);
     if (isCut) this.fileSystem(location).truncate(location.inode, 0);
     const access = { read: options.access !== "write", write: options.access !== "read" };
     const shownPath = place.straight ?? pathOf(this.view(), location);
