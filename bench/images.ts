@@ -18,7 +18,7 @@ const roundsMax = 3;
 const memoryBytesMax = 200_000_000;
 
 export async function* bench(rounds: number): AsyncGenerator<Row> {
-  const directory = scratch("bench-images");
+  const directory = scratch("images");
   try {
     yield* beside(directory, Math.min(rounds, roundsMax));
     yield* largeStoreRows(directory, Math.min(rounds, roundsMax));

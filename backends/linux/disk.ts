@@ -199,49 +199,93 @@ async function writeAll(path: string, bytes: ByteStream): Promise<void> {
   for await (const _ of writtenTo(path, bytes, "wx"));
 }
 
-/** So many bytes are written by one system call. */
+/** So many bytes are written by one system call: many small writes would each wait for a thread. */
 const batchBytes = 1024 * 1024;
+/** So many batches are collected, on their way to the disk, or wait for their reader: whoever is slowest is not kept waiting. */
+const batchesAhead = 4;
 
-/**
- * The chunks, each once it is in the file. Many small writes would each wait for a thread: chunks are collected, and
- * while the reader is busy with one batch the next is on its way to the disk.
- */
+/** The chunks, each once it is in the file; batch after batch, so that the file is whole up to its end at any moment. */
 async function* writtenTo(
   path: string,
   bytes: ByteStream,
   flags: "wx" | "a",
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const file = await open(path, flags, 0o600);
-  const source = bytes[Symbol.asyncIterator]();
-  let coming = nextBatch(file, source);
+  const source = new BatchSource(bytes);
+  const ahead: Promise<readonly Uint8Array[]>[] = [];
+  let last: Promise<unknown> = Promise.resolve();
+  const launch = (): void => {
+    const batch = source.next();
+    const writing = last.then(async () => written(file, await batch));
+    writing.catch(() => {}); // it is thrown when it is its turn
+    ahead.push(writing);
+    last = writing;
+  };
   try {
-    for (let batch = await coming; batch.length > 0; batch = await coming) {
-      coming = nextBatch(file, source);
-      coming.catch(() => {}); // it is thrown when it is its turn
-      for (const chunk of batch) yield chunk;
+    while (ahead.length < batchesAhead) launch();
+    for (let chunks = await ahead.shift(); chunks !== undefined && chunks.length > 0; chunks = await ahead.shift()) {
+      launch();
+      yield* chunks;
     }
     await file.datasync();
   } finally {
-    await Promise.allSettled([coming]);
+    source.stop();
+    await Promise.allSettled(ahead);
     await file.close();
-    await source.return?.();
+    await source.close();
   }
 }
 
-/** Empty at the end. What came before the source failed is written as well. */
-async function nextBatch(file: FileHandle, source: AsyncIterator<Uint8Array>): Promise<readonly Uint8Array[]> {
-  const batch: Uint8Array[] = [];
-  try {
-    for (let size = 0; size < batchBytes; size += batch.at(-1)?.length ?? 0) {
-      const next = await source.next();
-      if (next.done === true) break;
-      batch.push(next.value);
-    }
-  } finally {
-    for (let rest: readonly Uint8Array[] = batch; rest.length > 0; )
-      rest = withoutFirst(rest, (await file.writev(rest)).bytesWritten);
+interface Batch {
+  readonly chunks: readonly Uint8Array[];
+  readonly failure: { readonly thrown: unknown } | null;
+}
+
+/** Collects chunks to batches, one batch at a time; they are empty at the end. */
+class BatchSource {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  #last: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+
+  constructor(bytes: ByteStream) {
+    this.#chunks = bytes[Symbol.asyncIterator]();
   }
-  return batch;
+
+  next(): Promise<Batch> {
+    const batch = this.#last.then(() => this.#collect());
+    this.#last = batch;
+    return batch;
+  }
+
+  async #collect(): Promise<Batch> {
+    const chunks: Uint8Array[] = [];
+    try {
+      for (let size = 0; size < batchBytes && !this.#stopped; size += chunks.at(-1)?.length ?? 0) {
+        const next = await this.#chunks.next();
+        if (next.done === true) break;
+        chunks.push(next.value);
+      }
+      return { chunks, failure: null };
+    } catch (thrown) {
+      return { chunks, failure: { thrown } };
+    }
+  }
+
+  /** Begins no further chunk. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
+  }
+}
+
+/** What came before the source failed is written as well. */
+async function written(file: FileHandle, { chunks, failure }: Batch): Promise<readonly Uint8Array[]> {
+  for (let rest = chunks; rest.length > 0; ) rest = withoutFirst(rest, (await file.writev(rest)).bytesWritten);
+  if (failure !== null) throw failure.thrown;
+  return chunks;
 }
 
 /** A full disk may take a part of what it is given. */
