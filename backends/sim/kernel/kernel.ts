@@ -37,6 +37,7 @@ import {
 } from "./process.ts";
 import type { Pid, Program, Sys, WaitStatus } from "./sys.ts";
 import { Terminal } from "./terminal.ts";
+import type { Trace, TraceEvent } from "./trace.ts";
 import { wouldBlock } from "./open-file.ts";
 import { Turns } from "./turns.ts";
 import type { View } from "./walk.ts";
@@ -58,6 +59,9 @@ export interface KernelOptions {
   /** The system calls of a process (calls.ts). */
   readonly calls: (kernel: Kernel, process: Process) => Sys;
 }
+
+/** By the host's numbers of processes. */
+export type CallWatcher = (event: TraceEvent) => void;
 
 /** What is thrown through a program that has ended; programs do not catch it. */
 export class Ended extends Error {
@@ -89,6 +93,8 @@ export class Kernel {
   readonly #leaders = new Map<Pid, Process>();
   readonly #unixNames = new WeakMap<FileSystem, UnixNames>();
   readonly #fifos = new WeakMap<FileSystem, Map<Inode, Pipe>>();
+  readonly #calls = new WeakMap<Process, Sys>();
+  readonly #watchers = new Set<CallWatcher>();
   #numbers = 4026531835;
   #inodes = 10_000;
   #mountIds = 1;
@@ -199,8 +205,58 @@ export class Kernel {
     return pipe;
   }
 
+  /** The system calls of a process: one object as long as it lives. */
   calls(process: Process): Sys {
-    return this.options.calls(this, process);
+    const made = this.options.calls(this, process);
+    this.#calls.set(process, made);
+    return made;
+  }
+
+  // Tracing
+
+  /** Looks on from outside: is given each call of a process, or of all; changes nothing. The returned function ends it. */
+  watchCalls(watcher: CallWatcher): () => void {
+    this.#watchers.add(watcher);
+    for (const process of this.processes.values()) this.#renewCalls(process);
+    return () => {
+      this.#watchers.delete(watcher);
+      for (const process of this.processes.values()) this.#renewCalls(process);
+    };
+  }
+
+  isTraced({ trace }: Process): boolean {
+    return trace !== null || this.#watchers.size > 0;
+  }
+
+  beginTrace(process: Process, trace: Trace): void {
+    process.trace = trace;
+    trace.count(1);
+    this.#renewCalls(process);
+  }
+
+  /** The tracer lets go of all that it traced. */
+  endTrace(trace: Trace): void {
+    for (const process of this.processes.values()) {
+      if (process.trace !== trace) continue;
+      process.trace = null;
+      this.#renewCalls(process);
+    }
+  }
+
+  noteCall(process: Process, call: Omit<Extract<TraceEvent, { kind: "call" }>, "kind" | "pid">): void {
+    this.#note(process, (pid) => ({ kind: "call", pid, ...call }));
+  }
+
+  #note(process: Process, event: (pid: Pid) => TraceEvent): void {
+    const { trace } = process;
+    if (trace !== null) trace.add(event(numberIn(trace.namespace, process)));
+    for (const watcher of this.#watchers) watcher(event(process.pid));
+  }
+
+  /** The calls that note themselves are another class of the same shape: the object that the program holds becomes one. */
+  #renewCalls(process: Process): void {
+    const held = this.#calls.get(process);
+    if (held !== undefined) Object.setPrototypeOf(held, Object.getPrototypeOf(this.options.calls(this, process)));
   }
 
   /** A child of `parent` that begins with `body`. EAGAIN at a pids limit, ENOMEM in a pid namespace whose init has ended. */
@@ -209,6 +265,7 @@ export class Kernel {
     if (pids.init !== null && !isAlive(pids.init)) throw new Errno("ENOMEM");
     const child = this.#child(parent, pids);
     this.processes.set(child.pid, child);
+    if (parent.trace?.follow === true) this.beginTrace(child, parent.trace);
     parent.children.add(child);
     this.cgroups.enter(child);
     this.start(child, body);
@@ -222,8 +279,8 @@ export class Kernel {
 
   async #live(process: Process, body: (sys: Sys) => Promise<number>): Promise<void> {
     try {
-      const code = await body(this.calls(process));
-      this.end(process, { code, signal: 0 });
+      const sys = this.calls(process);
+      sys.exit(await body(sys));
     } catch (thrown) {
       if (thrown instanceof Ended) return;
       this.#crash(process, thrown);
@@ -244,6 +301,9 @@ export class Kernel {
     if (!isAlive(process)) return;
     process.state = "zombie";
     process.exit = exit;
+    if (exit.signal !== 0 && exit.signal !== SIGKILL) this.#noteSignal(process, exit.signal);
+    this.#note(process, (pid) => ({ kind: "exit", pid, at: this.turns.now, ...exit }));
+    process.trace?.count(-1);
     process.changes.tell();
     this.#closeAll(process);
     this.cgroups.leave(process);
@@ -280,6 +340,10 @@ export class Kernel {
   /** A stopped process dies of SIGKILL only, one in a freezer of version 1 of nothing, until it goes on. */
   #isDeaf(target: Process, number: number): boolean {
     return isFrozenHard(target) || (target.state === "stopped" && number !== SIGKILL);
+  }
+
+  #noteSignal(process: Process, signal: number): void {
+    this.#note(process, (pid) => ({ kind: "signal", pid, at: this.turns.now, signal }));
   }
 
   #pend(target: Process, number: number): void {
@@ -408,6 +472,7 @@ export class Kernel {
         this.end(process, { code: 128 + number, signal: number });
         return "ended";
       }
+      this.#noteSignal(process, number);
       action(number);
       result = "handled";
     }
@@ -512,6 +577,7 @@ export class Kernel {
       cpuNanos: 0n,
       memoryBytes: 0,
       charges: new Map(),
+      trace: null,
       legacyCgroups: new Map(parent.legacyCgroups),
       competing: { runtime: parent.accounts.cpu.floor, ended: 0 },
       startedAt: this.turns.now,
@@ -625,6 +691,7 @@ export class Kernel {
       cpuNanos: 0n,
       memoryBytes: 0,
       charges: new Map(),
+      trace: null,
       startedAt: this.turns.now,
       endings: [],
       changes: new Changes(),

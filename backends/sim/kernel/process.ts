@@ -17,6 +17,7 @@ import type { Location, MountTable } from "./mounts.ts";
 import type { OpenFile } from "./open-file.ts";
 import type { Fd, Pid, SignalAction, WaitStatus } from "./sys.ts";
 import type { Terminal } from "./terminal.ts";
+import type { Trace } from "./trace.ts";
 
 /** What every kind has: the number that /proc/<pid>/ns shows, and the user namespace it was made in. */
 export interface PlainNamespace {
@@ -139,6 +140,8 @@ export interface Process {
   readonly charges: Map<MemoryState, number>;
   startedAt: bigint;
   readonly endings: (() => void)[];
+  /** Who traces it (trace.ts). */
+  trace: Trace | null;
   /** Its state, its program, its children or the news of them. */
   readonly changes: Changes;
 }

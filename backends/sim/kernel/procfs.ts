@@ -247,6 +247,7 @@ function status(kernel: Kernel, pids: PidNamespace, process: Process): string {
     ["Tgid", numberIn(pids, process)],
     ["Pid", numberIn(pids, process)],
     ["PPid", process.parent === null ? 0 : numberIn(pids, process.parent)],
+    ["TracerPid", process.trace === null ? 0 : numberIn(pids, process.trace.tracer)],
     ["Uid", Array.from({ length: 4 }, () => process.uid).join("\t")],
     ["Gid", Array.from({ length: 4 }, () => process.gid).join("\t")],
     ["Groups", `${process.groups.join(" ")} `],

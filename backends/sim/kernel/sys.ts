@@ -19,6 +19,7 @@ import type { Attributes, DirectoryEntry, NodeKind, Stat } from "../../../core/u
 import type { Capability } from "../../../core/runtime/capabilities.ts";
 import type { MountFlag, Namespace } from "../../../core/runtime/plan.ts";
 import type { SharingMode } from "./propagation.ts";
+import type { TraceEvent } from "./trace.ts";
 import type { EchoAnswer } from "../net/ping-socket.ts";
 import type { NetlinkChange, NetworkView } from "../net/netlink.ts";
 import type { Endpoint } from "../net/packet.ts";
@@ -150,6 +151,15 @@ export interface Sys {
   allocate(bytes: number): void;
   /** getrandom(2); from the kernel's seed. */
   random(count: number): Uint8Array;
+
+  // Tracing
+  /**
+   * Traces a process from here on, as PTRACE_SEIZE with stops at system calls does, and its children with `follow`.
+   * EPERM unless it may be traced: the same ids, or CAP_SYS_PTRACE; a process has one tracer. ESRCH.
+   */
+  trace(pid: Pid, options?: { readonly follow?: boolean }): Fd;
+  /** The next events, at least one; [] when all that were traced have ended. Throws EINTR. */
+  readTrace(fd: Fd, count: number): Promise<readonly TraceEvent[]>;
 
   // Descriptors
   open(path: string, options: OpenOptions): Promise<Fd>;

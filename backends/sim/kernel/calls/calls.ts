@@ -3,9 +3,9 @@
  * changes the kernel's state; those that may have to wait hand the scheduler something to try
  * (turns.ts).
  *
- *   caller → processes → descriptors → files → isolation → network
+ *   caller → processes → descriptors → files → isolation → network → trace
  */
 import type { Sys } from "../sys.ts";
-import { NetworkCalls } from "./network.ts";
+import { TraceCalls } from "./trace.ts";
 
-export class Calls extends NetworkCalls implements Sys {}
+export class Calls extends TraceCalls implements Sys {}

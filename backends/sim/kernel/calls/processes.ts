@@ -107,7 +107,7 @@ export class ProcessCalls extends Caller {
     const { program, executable } = await loadProgram(this.kernel, this.view(), path, argv);
     return this.fork((sys) => {
       if (!(sys instanceof ProcessCalls)) throw new Ended();
-      sys.#become(path, this.#absolute(executable), program.argv, environment);
+      sys.become(path, this.#absolute(executable), program.argv, environment);
       return program.body(sys, program.argv, environment);
     }, options);
   }
@@ -133,7 +133,7 @@ export class ProcessCalls extends Caller {
 
   async exec(path: string, argv: readonly string[], environment: readonly string[]): Promise<never> {
     const { program, executable } = await loadProgram(this.kernel, this.view(), path, argv);
-    this.#become(path, this.#absolute(executable), program.argv, environment);
+    this.become(path, this.#absolute(executable), program.argv, environment);
     this.kernel.start(this.process, (sys) => program.body(sys, program.argv, environment));
     return new Promise(() => {});
   }
@@ -145,7 +145,7 @@ export class ProcessCalls extends Caller {
   }
 
   /** What execve(2) changes of a process beside its program. */
-  #become(path: string, executable: string, argv: readonly string[], environment: readonly string[]): void {
+  protected become(path: string, executable: string, argv: readonly string[], environment: readonly string[]): void {
     const self = this.self();
     this.kernel.cgroups.giveBack(self);
     self.executable = executable;
