@@ -3,8 +3,8 @@ import { encodeText } from "../base/bytes.ts";
 import { Content } from "./content.ts";
 import type { Inode } from "./file-system.ts";
 import { isWhiteoutDevice } from "./marks.ts";
-import { eachName, getName } from "./name-map.ts";
-import { Directory, type Node } from "./node.ts";
+import { eachName, getName, NameMap } from "./name-map.ts";
+import type { Node } from "./node.ts";
 import type { Tree } from "./tree.ts";
 import { xattrRoom } from "./usage.ts";
 
@@ -57,21 +57,21 @@ class TreeCheck {
 
   #read(spot: Spot): void {
     const { body } = this.#tree.node(spot.inode);
-    if (!(body instanceof Directory)) return this.#say(spot.path, "is walked as a directory and is none");
+    if (!(body instanceof NameMap)) return this.#say(spot.path, "is walked as a directory and is none");
     let count = 0;
-    eachName(body.names, (name, inode) => {
+    eachName(body, (name, inode) => {
       count++;
       const path = `${spot.path}/${name}`;
       this.#checkName(body, name, inode, path);
       this.#visit(spot.inode, { inode: inode as Inode, path });
     });
-    if (count !== body.names.size) this.#say(spot.path, `says it has ${body.names.size} names and has ${count}`);
+    if (count !== body.size) this.#say(spot.path, `says it has ${body.size} names and has ${count}`);
   }
 
-  #checkName(directory: Directory, name: string, inode: number, path: string): void {
+  #checkName(names: NameMap, name: string, inode: number, path: string): void {
     const isName = name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name);
     if (!isName || encodeText(name).length > 255) this.#say(path, "is no file name");
-    if (getName(directory.names, name) !== inode) this.#say(path, "is listed and not found");
+    if (getName(names, name) !== inode) this.#say(path, "is listed and not found");
   }
 
   #visit(directory: Inode, spot: Spot): void {

@@ -5,8 +5,8 @@
  */
 import type { Inode } from "./file-system.ts";
 import { type Branch, isOpaque, isWhiteout } from "./marks.ts";
-import { eachDifference, eachName, noNames } from "./name-map.ts";
-import { Directory, type Node } from "./node.ts";
+import { eachDifference, eachName, NameMap, noNames } from "./name-map.ts";
+import type { Node } from "./node.ts";
 import type { FileSystem } from "./file-system.ts";
 import type { TreeSnapshot } from "./tree.ts";
 
@@ -43,8 +43,8 @@ class Comparison {
   #changed(path: string, then: Readonly<Node>, now: Readonly<Node>): void {
     this.#note(path, "C");
     const [a, b] = [then.body, now.body];
-    if (a instanceof Directory && b instanceof Directory)
-      eachDifference(a.names, b.names, (name, old, fresh) => this.#renamed(`${path}/${name}`, old, fresh));
+    if (a instanceof NameMap && b instanceof NameMap)
+      eachDifference(a, b, (name, old, fresh) => this.#renamed(`${path}/${name}`, old, fresh));
   }
 
   #renamed(path: string, old: number, fresh: number): void {
@@ -52,14 +52,14 @@ class Comparison {
     if (old === 0) return this.#added(path, fresh);
     const [then, now] = [this.#before.nodes.get(old), this.#after.nodes.get(fresh)];
     if (then !== undefined && now !== undefined) this.#changed(path, then, now);
-    if (!(then?.body instanceof Directory) && now?.body instanceof Directory)
-      eachName(now.body.names, (name, inode) => this.#added(`${path}/${name}`, inode));
+    if (!(then?.body instanceof NameMap) && now?.body instanceof NameMap)
+      eachName(now.body, (name, inode) => this.#added(`${path}/${name}`, inode));
   }
 
   #added(path: string, inode: number): void {
     this.#note(path, "A");
     const body = this.#after.nodes.get(inode)?.body;
-    if (body instanceof Directory) eachName(body.names, (name, child) => this.#added(`${path}/${name}`, child));
+    if (body instanceof NameMap) eachName(body, (name, child) => this.#added(`${path}/${name}`, child));
   }
 
   #note(path: string, kind: Difference["kind"]): void {
@@ -94,7 +94,7 @@ class Comparison {
     const names = new Map<number, string[]>();
     const visit = (directory: number, path: string): void => {
       const body = this.#after.nodes.get(directory)?.body;
-      eachName(body instanceof Directory ? body.names : noNames, (name, inode) => {
+      eachName(body instanceof NameMap ? body : noNames, (name, inode) => {
         const node = this.#after.nodes.get(inode);
         if (node?.kind === "directory") visit(inode, `${path}/${name}`);
         else if ((node?.links ?? 0) > 1) names.set(inode, [...(names.get(inode) ?? []), `${path}/${name}`]);

@@ -1,6 +1,6 @@
 /**
  * The names of a directory: a map from name to inode number. A trie over 28 bits of the name's hash,
- * 16 ways at each branch, whose leaves are hash tables of up to 96 names with open addressing. Its
+ * 16 ways at each branch, whose leaves are hash tables of up to 192 names with open addressing. Its
  * owner changes it in place; anybody else copies the leaf and what is above it first (owner.ts).
  *
  * More than `namesMax` names with one and the same hash are refused with ENOSPC, as ext4's hashed
@@ -10,30 +10,30 @@
  * its leaf is empty.
  */
 import { Errno } from "../base/errno.ts";
+import type { DirectoryEntry } from "./file-system.ts";
 import { nobody, type Owner } from "./owner.ts";
 
 const bits = 4;
 const ways = 1 << bits;
 const hashBits = 28;
-const namesMax = 96;
+const namesMax = 192;
 const placesMin = 4;
-const placesMax = 128;
+const placesMax = 256;
 /** A leaf's places go by bits that branches come to last. */
-const placeShift = hashBits - 7;
+const placeShift = hashBits - 8;
 
-/** By place: a name's hash, or `free`; the name; what it stands for. A name is looked at only where the hash is its. */
+/** A name is looked at only in a place whose hash is the name's: the fewer objects are touched, the fewer are waited for. */
 class Leaf {
   readonly owner: Owner;
-  hashes: number[];
+  /** Of each place the hash, or `free`, and the inode. */
+  slots: number[];
   names: string[];
-  inodes: number[];
   count: number;
 
-  constructor(owner: Owner, hashes: number[], names: string[], inodes: number[], count: number) {
+  constructor(owner: Owner, slots: number[], names: string[], count: number) {
     this.owner = owner;
-    this.hashes = hashes;
+    this.slots = slots;
     this.names = names;
-    this.inodes = inodes;
     this.count = count;
   }
 }
@@ -51,22 +51,22 @@ class Branch {
 type Trie = Leaf | Branch;
 
 const free = -1;
-const noLeaf = new Leaf(nobody, [free], [""], [0], 0);
+const noLeaf = new Leaf(nobody, [free, 0], [""], 0);
 
 /** To be sliced: so V8 makes arrays without holes, of just that size. */
-const freeHashes: number[] = [];
+const freeSlots: number[] = [];
 const freeNames: string[] = [];
-const freeInodes: number[] = [];
 for (let place = 0; place < placesMax; place++) {
-  freeHashes.push(free);
+  freeSlots.push(free, 0);
   freeNames.push("");
-  freeInodes.push(0);
 }
 
 export class NameMap {
   readonly owner: Owner;
   size: number;
   trie: Trie;
+  /** Kept by who has sorted them, until a name comes or goes. */
+  listed: readonly DirectoryEntry[] | null = null;
 
   constructor(owner: Owner, size: number, trie: Trie) {
     this.owner = owner;
@@ -101,7 +101,7 @@ export function getName(map: NameMap, name: string): number {
   const hashed = hashOf(name);
   let node = map.trie;
   for (let shift = 0; node instanceof Branch; shift += bits) node = childOf(node, hashed >>> shift);
-  return node.inodes[placeOf(node, hashed, name)] as number;
+  return node.slots[2 * placeOf(node, hashed, name) + 1] as number;
 }
 
 /** The map in which `name` stands for `inode`, which is never 0: this one, changed, if it is the owner's. Throws Errno ENOSPC. */
@@ -135,7 +135,9 @@ export function eachDifference(
 }
 
 function ownMap(map: NameMap, owner: Owner): NameMap {
-  return map.owner === owner ? map : new NameMap(owner, map.size, map.trie);
+  if (map.owner !== owner) return new NameMap(owner, map.size, map.trie);
+  map.listed = null;
+  return map;
 }
 
 function childOf(branch: Branch, hashed: number): Trie {
@@ -143,10 +145,10 @@ function childOf(branch: Branch, hashed: number): Trie {
 }
 
 /** Where a name is, or the free place where it would be. */
-function placeOf({ hashes, names }: Leaf, hashed: number, name: string): number {
-  const mask = hashes.length - 1;
+function placeOf({ slots, names }: Leaf, hashed: number, name: string): number {
+  const mask = names.length - 1;
   for (let place = (hashed >>> placeShift) & mask; ; place = (place + 1) & mask) {
-    const there = hashes[place];
+    const there = slots[2 * place];
     if (there === free || (there === hashed && names[place] === name)) return place;
   }
 }
@@ -161,41 +163,39 @@ function put(map: NameMap, trie: Trie, shift: number, hashed: number, name: stri
 
 function putInLeaf(map: NameMap, leaf: Leaf, shift: number, hashed: number, name: string, inode: number): Trie {
   const place = placeOf(leaf, hashed, name);
-  const isNew = leaf.hashes[place] === free;
+  const isNew = leaf.slots[2 * place] === free;
   if (isNew && leaf.count === namesMax) {
     if (shift >= hashBits) throw new Errno("ENOSPC", name);
     return put(map, split(leaf, map.owner, shift), shift, hashed, name, inode);
   }
   const own = leaf.owner === map.owner ? leaf : copyOf(leaf, map.owner);
   if (!isNew) {
-    own.inodes[place] = inode;
+    own.slots[2 * place + 1] = inode;
     return own;
   }
   map.size++;
   own.count++;
-  if (own.count * 4 <= own.hashes.length * 3) fillPlace(own, place, hashed, name, inode);
+  if (own.count * 4 <= own.names.length * 3) fillPlace(own, place, hashed, name, inode);
   else growWith(own, hashed, name, inode);
   return own;
 }
 
 function fillPlace(leaf: Leaf, place: number, hashed: number, name: string, inode: number): void {
-  leaf.hashes[place] = hashed;
+  leaf.slots[2 * place] = hashed;
+  leaf.slots[2 * place + 1] = inode;
   leaf.names[place] = name;
-  leaf.inodes[place] = inode;
 }
 
-function copyOf({ hashes, names, inodes, count }: Leaf, owner: Owner): Leaf {
-  return new Leaf(owner, hashes.slice(), names.slice(), inodes.slice(), count);
+function copyOf({ slots, names, count }: Leaf, owner: Owner): Leaf {
+  return new Leaf(owner, slots.slice(), names.slice(), count);
 }
 
 function growWith(leaf: Leaf, hashed: number, name: string, inode: number): void {
-  const { hashes, names, inodes } = leaf;
-  const places = Math.max(placesMin, hashes.length * 2);
-  leaf.hashes = freeHashes.slice(0, places);
+  const { slots, names } = leaf;
+  const places = Math.max(placesMin, names.length * 2);
+  leaf.slots = freeSlots.slice(0, 2 * places);
   leaf.names = freeNames.slice(0, places);
-  leaf.inodes = freeInodes.slice(0, places);
-  for (let place = 0; place < hashes.length; place++)
-    if (hashes[place] !== free) enter(leaf, hashes[place] as number, names[place] as string, inodes[place] as number);
+  eachPlace(slots, (place, each, its) => enter(leaf, each, names[place] as string, its));
   enter(leaf, hashed, name, inode);
 }
 
@@ -203,17 +203,20 @@ function enter(leaf: Leaf, hashed: number, name: string, inode: number): void {
   fillPlace(leaf, placeOf(leaf, hashed, name), hashed, name, inode);
 }
 
-function split({ hashes, names, inodes }: Leaf, owner: Owner, shift: number): Branch {
+function split({ slots, names }: Leaf, owner: Owner, shift: number): Branch {
   const children: Trie[] = Array.from({ length: ways }, () => noLeaf);
   const map = new NameMap(owner, 0, noLeaf);
-  for (let place = 0; place < hashes.length; place++) {
-    const hashed = hashes[place] as number;
-    if (hashed === free) continue;
+  eachPlace(slots, (place, hashed, inode) => {
     const way = (hashed >>> shift) & (ways - 1);
-    const [name, inode] = [names[place] as string, inodes[place] as number];
-    children[way] = put(map, children[way] as Trie, shift + bits, hashed, name, inode);
-  }
+    children[way] = put(map, children[way] as Trie, shift + bits, hashed, names[place] as string, inode);
+  });
   return new Branch(owner, children);
+}
+
+/** Each place that is taken. */
+function eachPlace(slots: readonly number[], visit: (place: number, hashed: number, inode: number) => void): void {
+  for (let at = 0; at < slots.length; at += 2)
+    if (slots[at] !== free) visit(at >>> 1, slots[at] as number, slots[at + 1] as number);
 }
 
 /** A branch whose last name goes becomes an empty leaf; half-full branches are left as they are. */
@@ -236,14 +239,14 @@ function removeFromLeaf(leaf: Leaf, owner: Owner, hashed: number, name: string):
 
 /** Moves up what stands behind a place that becomes free, as far as the invariant asks for it. */
 function closeGap(leaf: Leaf, from: number): void {
-  const { hashes, names, inodes } = leaf;
-  const mask = hashes.length - 1;
+  const { slots, names } = leaf;
+  const mask = names.length - 1;
   let gap = from;
-  for (let place = (gap + 1) & mask; hashes[place] !== free; place = (place + 1) & mask) {
-    const hashed = hashes[place] as number;
+  for (let place = (gap + 1) & mask; slots[2 * place] !== free; place = (place + 1) & mask) {
+    const hashed = slots[2 * place] as number;
     const home = (hashed >>> placeShift) & mask;
     if (((place - home) & mask) < ((place - gap) & mask)) continue;
-    fillPlace(leaf, gap, hashed, names[place] as string, inodes[place] as number);
+    fillPlace(leaf, gap, hashed, names[place] as string, slots[2 * place + 1] as number);
     gap = place;
   }
   fillPlace(leaf, gap, free, "", 0);
@@ -251,9 +254,7 @@ function closeGap(leaf: Leaf, from: number): void {
 
 function eachNameOf(trie: Trie, visit: (name: string, inode: number) => void): void {
   if (trie instanceof Branch) for (const child of trie.children) eachNameOf(child, visit);
-  else
-    for (let place = 0; place < trie.hashes.length; place++)
-      if (trie.hashes[place] !== free) visit(trie.names[place] as string, trie.inodes[place] as number);
+  else eachPlace(trie.slots, (place, _, inode) => visit(trie.names[place] as string, inode));
 }
 
 function compare(
@@ -271,10 +272,14 @@ function compare(
 
 function compareLeaves(mine: Leaf, others: Leaf, visit: (name: string, mine: number, others: number) => void): void {
   eachNameOf(mine, (name, inode) => {
-    const other = others.inodes[placeOf(others, hash(name), name)] as number;
+    const other = inodeIn(others, name);
     if (other !== inode) visit(name, inode, other);
   });
   eachNameOf(others, (name, inode) => {
-    if (mine.inodes[placeOf(mine, hash(name), name)] === 0) visit(name, 0, inode);
+    if (inodeIn(mine, name) === 0) visit(name, 0, inode);
   });
+}
+
+function inodeIn(leaf: Leaf, name: string): number {
+  return leaf.slots[2 * placeOf(leaf, hash(name), name) + 1] as number;
 }

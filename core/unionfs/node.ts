@@ -2,22 +2,12 @@
 import { encodeText } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
 import { Content } from "./content.ts";
-import type { DirectoryEntry, Inode, NewNode, NodeKind, Stat } from "./file-system.ts";
-import { type NameMap, noNames } from "./name-map.ts";
+import type { Inode, NewNode, NodeKind, Stat } from "./file-system.ts";
+import { NameMap, noNames } from "./name-map.ts";
 import type { Owner } from "./owner.ts";
 
 export type Xattrs = ReadonlyMap<string, Uint8Array>;
 export const noXattrs: Xattrs = new Map();
-
-export class Directory {
-  names: NameMap;
-  /** `list`'s answer, until a name comes or goes. */
-  listed: readonly DirectoryEntry[] | null = null;
-
-  constructor(names: NameMap) {
-    this.names = names;
-  }
-}
 
 export interface Device {
   readonly major: number;
@@ -25,7 +15,7 @@ export interface Device {
 }
 
 /** By kind: a file's Content, a directory's names, a symlink's target, a device's numbers. */
-type Body = Content | Directory | Device | string | null;
+type Body = Content | NameMap | Device | string | null;
 
 export class Node {
   readonly owner: Owner;
@@ -60,10 +50,7 @@ export class Node {
   }
 
   copyFor(owner: Owner): Node {
-    const copy = new Node(owner, this);
-    if (this.body instanceof Directory)
-      copy.body = Object.assign(new Directory(this.body.names), { listed: this.body.listed });
-    return copy;
+    return new Node(owner, this);
   }
 }
 
@@ -80,7 +67,7 @@ export function newNode(owner: Owner, node: NewNode, now: bigint): Node {
 function newBody(node: NewNode): Body {
   switch (node.kind) {
     case "directory":
-      return new Directory(noNames);
+      return noNames;
     case "file":
       return Content.empty;
     case "symlink":
@@ -95,8 +82,8 @@ function newBody(node: NewNode): Body {
 }
 
 /** Throws Errno ENOTDIR. */
-export function namesOf({ body }: Pick<Node, "body">): Directory {
-  if (!(body instanceof Directory)) throw new Errno("ENOTDIR");
+export function namesOf({ body }: Pick<Node, "body">): NameMap {
+  if (!(body instanceof NameMap)) throw new Errno("ENOTDIR");
   return body;
 }
 

@@ -1,22 +1,20 @@
 /**
- * A persistent array with holes: a tree of nodes with 64 places each, as deep as its highest index
- * asks for. Reading and writing cost a step per level (three reach 16 million). A copy costs nothing
+ * A persistent array with holes: a tree of nodes with 128 places each, as deep as its highest index
+ * asks for. Reading and writing cost a step per level (three reach two million). A copy costs nothing
  * and shares every node; what is not one's own is copied on the way to a change (owner.ts).
  *
- * Invariant: a place at index i of a tree of depth d is in the child (i >> 6d) & 63.
+ * Invariant: a place at index i of a tree of depth d is in the child (i >> 7d) & 127.
  */
 import { nobody, type Owner } from "./owner.ts";
 
-const bits = 6;
+const bits = 7;
 const fanOut = 1 << bits;
 const mask = fanOut - 1;
+/** Where a node's places begin. */
+const first = 2;
 
-interface Inner<T> {
-  readonly owner: Owner;
-  readonly slots: (Inner<T> | T | undefined)[];
-  /** How many places are taken: an empty node is let go. */
-  count: number;
-}
+/** `taken` counts the places that are: an empty node is let go. One array, so that a step touches one object. */
+type Inner<T> = [owner: Owner, taken: number, ...places: (Inner<T> | T | undefined)[]];
 
 export class SparseArray<T extends object> {
   #root: Inner<T>;
@@ -28,7 +26,7 @@ export class SparseArray<T extends object> {
   }
 
   static empty<T extends object>(): SparseArray<T> {
-    return new SparseArray<T>({ owner: nobody, slots: [], count: 0 }, 0);
+    return new SparseArray<T>([nobody, 0], 0);
   }
 
   /** Costs nothing; changes of the one are not seen in the other as long as each has its own owner. */
@@ -37,15 +35,15 @@ export class SparseArray<T extends object> {
   }
 
   get(index: number): T | undefined {
-    const depth = this.#depth;
-    if ((index >>> bits) >>> (depth * bits) !== 0) return undefined;
+    let shift = this.#depth * bits;
+    if ((index >>> bits) >>> shift !== 0) return undefined;
     let node = this.#root;
-    for (let shift = depth * bits; shift > 0; shift -= bits) {
-      const next = node.slots[(index >>> shift) & mask];
+    for (; shift > 0; shift -= bits) {
+      const next = node[first + ((index >>> shift) & mask)];
       if (next === undefined) return undefined;
       node = next as Inner<T>;
     }
-    return node.slots[index & mask] as T | undefined;
+    return node[first + (index & mask)] as T | undefined;
   }
 
   /** `undefined` makes a hole. */
@@ -73,7 +71,7 @@ export class SparseArray<T extends object> {
   }
 
   #grow(owner: Owner): void {
-    this.#root = { owner, slots: [this.#root], count: 1 };
+    this.#root = [owner, 1, this.#root];
     this.#depth++;
   }
 }
@@ -85,15 +83,21 @@ function put<T extends object>(
   index: number,
   value: T | undefined,
 ): Inner<T> {
-  const own = node.owner === owner ? node : { owner, slots: node.slots.slice(), count: node.count };
-  const place = (index >>> shift) & mask;
-  const before = own.slots[place];
+  const own = node[0] === owner ? node : copyFor(owner, node);
+  const place = first + ((index >>> shift) & mask);
+  const before = own[place];
   const after = shift === 0 ? value : putBelow(before as Inner<T> | undefined, owner, shift - bits, index, value);
   if (after === before) return own;
-  while (own.slots.length < place) own.slots.push(undefined); // keeps V8's array packed
-  own.slots[place] = after;
-  own.count += (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
+  while (own.length < place) own.push(undefined); // keeps V8's array packed
+  own[place] = after;
+  own[1] += (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
   return own;
+}
+
+function copyFor<T>(owner: Owner, node: Inner<T>): Inner<T> {
+  const copy = node.slice() as Inner<T>;
+  copy[0] = owner;
+  return copy;
 }
 
 function putBelow<T extends object>(
@@ -104,12 +108,12 @@ function putBelow<T extends object>(
   value: T | undefined,
 ): Inner<T> | undefined {
   if (child === undefined && value === undefined) return undefined;
-  const changed = put(child ?? { owner, slots: [], count: 0 }, owner, shift, index, value);
-  return changed.count === 0 ? undefined : changed;
+  const changed = put(child ?? [owner, 0], owner, shift, index, value);
+  return changed[1] === 0 ? undefined : changed;
 }
 
 function raised<T>(root: Inner<T>, from: number, to: number): Inner<T> {
-  return from === to ? root : raised({ owner: nobody, slots: [root], count: 1 }, from + 1, to);
+  return from === to ? root : raised([nobody, 1, root], from + 1, to);
 }
 
 function* entriesOf<T extends object>(
@@ -118,8 +122,8 @@ function* entriesOf<T extends object>(
   base: number,
   from: number,
 ): Generator<[number, T], void, undefined> {
-  for (let place = 0; place < node.slots.length; place++) {
-    const slot = node.slots[place];
+  for (let place = 0; first + place < node.length; place++) {
+    const slot = node[first + place];
     const index = base + place * 2 ** shift;
     if (slot === undefined || index + 2 ** shift <= from) continue;
     if (shift === 0) yield [index, slot as T];
@@ -134,10 +138,10 @@ function* differencesOf<T extends object>(
   base: number,
 ): Generator<[number, T | undefined, T | undefined], void, undefined> {
   if (mine === others) return;
-  const length = Math.max(mine?.slots.length ?? 0, others?.slots.length ?? 0);
+  const length = Math.max(mine?.length ?? first, others?.length ?? first) - first;
   for (let place = 0; place < length; place++) {
-    const a = mine?.slots[place];
-    const b = others?.slots[place];
+    const a = mine?.[first + place];
+    const b = others?.[first + place];
     if (a === b) continue;
     const index = base + place * 2 ** shift;
     if (shift === 0) yield [index, a as T | undefined, b as T | undefined];

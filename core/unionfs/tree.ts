@@ -11,18 +11,8 @@ import { assert } from "../base/assert.ts";
 import { Errno } from "../base/errno.ts";
 import { Content } from "./content.ts";
 import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
-import { eachName, getName, removeName, setName } from "./name-map.ts";
-import {
-  contentOf,
-  type Directory,
-  encodedLength,
-  namesOf,
-  newNode,
-  type Node,
-  noXattrs,
-  statOf,
-  targetOf,
-} from "./node.ts";
+import { eachName, getName, type NameMap, removeName, setName } from "./name-map.ts";
+import { contentOf, encodedLength, namesOf, newNode, type Node, noXattrs, statOf, targetOf } from "./node.ts";
 import { Owner } from "./owner.ts";
 import { checkRename } from "./rename.ts";
 import { SparseArray } from "./sparse-array.ts";
@@ -119,7 +109,7 @@ export class Tree implements FileSystem {
   }
 
   find(directory: Inode, name: string): Inode | 0 {
-    return getName(namesOf(this.#node(directory)).names, name) as Inode | 0;
+    return getName(namesOf(this.#node(directory)), name) as Inode | 0;
   }
 
   parent(directory: Inode): Inode {
@@ -129,8 +119,8 @@ export class Tree implements FileSystem {
   }
 
   list(directory: Inode): readonly DirectoryEntry[] {
-    const body = namesOf(this.#node(directory));
-    return (body.listed ??= this.#sorted(body));
+    const names = namesOf(this.#node(directory));
+    return (names.listed ??= this.#sorted(names));
   }
 
   create(directory: Inode, name: string, node: NewNode): Inode {
@@ -171,7 +161,7 @@ export class Tree implements FileSystem {
 
   removeDirectory(directory: Inode, name: string): Inode {
     const inode = this.lookup(directory, name);
-    if (namesOf(this.#node(inode)).names.size > 0) throw new Errno("ENOTEMPTY", name);
+    if (namesOf(this.#node(inode)).size > 0) throw new Errno("ENOTEMPTY", name);
     this.#leave(directory, name, inode);
     const node = this.#own(inode);
     node.links = 0;
@@ -317,7 +307,7 @@ export class Tree implements FileSystem {
     return inode;
   }
 
-  #sorted({ names }: Directory): DirectoryEntry[] {
+  #sorted(names: NameMap): DirectoryEntry[] {
     const entries: DirectoryEntry[] = [];
     eachName(names, (name, inode) => {
       entries.push({ name, inode: inode as Inode, kind: this.#node(inode as Inode).kind });
@@ -335,7 +325,7 @@ export class Tree implements FileSystem {
   #checkFree(directory: Inode, name: string): void {
     checkName(name);
     const node = this.#checkAlive(directory);
-    if (getName(namesOf(node).names, name) !== 0) throw new Errno("EEXIST", name);
+    if (getName(namesOf(node), name) !== 0) throw new Errno("EEXIST", name);
   }
 
   #setContent(file: Inode, old: Content, pagesBefore: number, content: Content): void {
@@ -378,7 +368,7 @@ export class Tree implements FileSystem {
   #enter(directory: Inode, name: string, inode: Inode, node: Node): void {
     const parent = this.#own(directory);
     if (node.kind === "directory") parent.links++;
-    this.#setNames(parent, setName(namesOf(parent).names, this.#owner, name, inode));
+    this.#setNames(parent, setName(namesOf(parent), this.#owner, name, inode));
     node.parent = directory;
     node.name = name;
   }
@@ -386,13 +376,11 @@ export class Tree implements FileSystem {
   #leave(directory: Inode, name: string, inode: Inode): void {
     const parent = this.#own(directory);
     if (this.#node(inode).kind === "directory") parent.links--;
-    this.#setNames(parent, removeName(namesOf(parent).names, this.#owner, name));
+    this.#setNames(parent, removeName(namesOf(parent), this.#owner, name));
   }
 
-  #setNames(directory: Node, names: Directory["names"]): void {
-    const body = namesOf(directory);
-    body.names = names;
-    body.listed = null;
+  #setNames(directory: Node, names: NameMap): void {
+    directory.body = names;
     this.#date(directory);
   }
 
@@ -419,8 +407,7 @@ export class Tree implements FileSystem {
 
   #checkReplace(inode: Inode, replaced: Inode, newName: string): void {
     const { body } = this.#node(replaced);
-    if (this.#node(inode).kind === "directory" && namesOf({ body }).names.size > 0)
-      throw new Errno("ENOTEMPTY", newName);
+    if (this.#node(inode).kind === "directory" && namesOf({ body }).size > 0) throw new Errno("ENOTEMPTY", newName);
   }
 }
 
