@@ -19,4 +19,6 @@ export interface SystemInfo {
   readonly storageDriver: string;
   readonly debug: boolean;
   readonly clock: Clock;
+  /** Lets so many milliseconds pass at once, with all that happens in them; null where time goes by itself. */
+  readonly advance: ((ms: number, signal: AbortSignal) => Promise<void>) | null;
 }

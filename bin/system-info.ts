@@ -28,6 +28,7 @@ export function systemInfo({
     buildTime: statSync(fileURLToPath(import.meta.url)).mtime.toISOString(),
     runtime: `node ${process.version}`,
     id: idFile === null ? newId() : engineId(idFile),
+    advance: null,
     ...options,
   };
 }

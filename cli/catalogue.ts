@@ -65,6 +65,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import("./commands/save.ts"),
   },
   search: { summary: "Search Docker Hub for images", load: () => import("./commands/search.ts") },
+  "sim advance": {
+    summary: "Let time pass at once on a simulated machine, with all that happens in it",
+    load: () => import("./commands/sim-advance.ts"),
+  },
   start: { summary: "Start one or more stopped containers", load: () => import("./commands/start.ts") },
   stop: { summary: "Stop one or more running containers", load: () => import("./commands/stop.ts") },
   "system check": {
@@ -128,6 +132,7 @@ export const groups: Readonly<Record<string, string>> = {
   container: "Manage containers",
   image: "Manage images",
   registry: "Serve a registry",
+  sim: "Direct a simulated machine",
   system: "Manage tsbox",
   volume: "Manage volumes",
 };

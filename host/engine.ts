@@ -61,8 +61,17 @@ export async function openSimulatedEngine(
     storageDriver: machine.layers.name,
     debug: false,
     clock: ports.clock,
+    advance: (ms, signal) => advance(kernel, ms, signal),
   });
   return { engine, api };
+}
+
+/** Resolves when so much time has passed, or the signal aborts: then there is no hurry any more. */
+async function advance({ turns }: Kernel, ms: number, signal: AbortSignal): Promise<void> {
+  const until = turns.now + BigInt(ms) * 1_000_000n;
+  turns.hurry(until);
+  await turns.sleepUntil(until, signal);
+  turns.hurry(turns.now);
 }
 
 function watched(machine: Machine, performing: (start: TaskStart) => void): Machine {

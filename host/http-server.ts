@@ -5,7 +5,7 @@
 import type { Answer, Api, ApiRequest, Hijack, Reply } from "../api/http.ts";
 import type { ByteReader } from "../cli/byte-reader.ts";
 import type { Connection } from "../cli/http-client.ts";
-import { type ByteStream, encodeText } from "../core/base/bytes.ts";
+import { type ByteStream, encodeText, streamOf } from "../core/base/bytes.ts";
 
 const headersMax = 100;
 const statusTexts: Readonly<Record<number, string>> = {
@@ -30,7 +30,9 @@ export async function serve(connection: Connection, api: Api): Promise<void> {
   const gone = new AbortController();
   try {
     const request = await readRequest(connection, gone.signal);
-    if (request !== null) await send(connection, request, await api(request), gone);
+    if (request === null) return;
+    if (isWhole(request)) void untilEnd(connection.reader, gone);
+    await send(connection, request, await api(request), gone);
   } catch (thrown) {
     if (thrown instanceof Malformed) await refuse(connection, thrown).catch(() => {});
     // Else the client went away: there is nobody to tell.
@@ -70,6 +72,12 @@ async function readRequest(connection: Connection, signal: AbortSignal): Promise
   return { method, target, headers, body: bodyOf(headers, reader), signal };
 }
 
+/** Nothing more is to be read of it: no body, and no bytes after an upgrade. */
+function isWhole({ headers }: ApiRequest): boolean {
+  const { upgrade, "transfer-encoding": coding, "content-length": length = "0" } = headers;
+  return upgrade === undefined && coding === undefined && length === "0";
+}
+
 function bodyOf(headers: ApiRequest["headers"], reader: ByteReader): ByteStream {
   if (headers["transfer-encoding"]?.toLowerCase() === "chunked") return chunked(reader);
   return reader.take(Number(headers["content-length"] ?? "0"));
@@ -88,16 +96,21 @@ async function* chunked(reader: ByteReader): ByteStream {
 async function send(connection: Connection, request: ApiRequest, answer: Answer, gone: AbortController): Promise<void> {
   switch (answer.kind) {
     case "hijack":
-      return sendHijack(connection, answer);
+      return sendHijack(connection, request, answer);
     case "reply":
       return sendReply(connection, request, answer, gone);
   }
 }
 
 /** The connection stops being HTTP: bytes both ways until our side ends. */
-async function sendHijack(connection: Connection, { status, headers, duplex }: Hijack): Promise<void> {
+async function sendHijack(
+  connection: Connection,
+  request: ApiRequest,
+  { status, headers, duplex }: Hijack,
+): Promise<void> {
   await connection.write(head(status, headers));
-  for await (const chunk of duplex(connection.reader.rest())) await connection.write(chunk);
+  const input = isWhole(request) ? streamOf() : connection.reader.rest();
+  for await (const chunk of duplex(input)) await connection.write(chunk);
   connection.end();
 }
 
@@ -113,7 +126,7 @@ async function sendReply(
     return connection.write(head(status, { ...headers, ...length }), bytes);
   }
   await connection.write(head(status, { ...headers, "transfer-encoding": "chunked", connection: "close" }));
-  void untilEnd(connection.reader, gone);
+  if (!isWhole(request)) void untilEnd(connection.reader, gone);
   for await (const chunk of body) {
     if (chunk.length === 0) continue;
     await connection.write(encodeText(`${chunk.length.toString(16)}\r\n`), chunk, encodeText("\r\n"));

@@ -59,6 +59,7 @@ export const system: SystemInfo = {
   dataRoot: "/data",
   storageDriver: "overlay2",
   debug: false,
+  advance: null,
   clock: { now: () => 1_800_000_000_000_000_000n, sleep: async () => {} },
 };
 

@@ -78,6 +78,7 @@ export class InputLog implements Pace {
   #stop: { readonly before: number; readonly reached: () => void } | null = null;
   #goOn: () => void = () => {};
   #isOver = false;
+  #hurried = 0n;
   /** The virtual time at which it stands. */
   #now = 0n;
 
@@ -185,6 +186,12 @@ export class InputLog implements Pace {
     return now;
   }
 
+  /** Of a life lived again the log knows when time went how far. */
+  hurry(until: bigint): void {
+    this.#hurried = until;
+    this.#live?.hurry?.(until);
+  }
+
   /** The next entry to be replayed; null when all are. */
   #next(now: bigint): LogEntry | null {
     const next = this.#live === null ? this.#replay[this.#count] : undefined;
@@ -212,6 +219,7 @@ export class InputLog implements Pace {
   #follow(now: bigint): Pace {
     if (this.#live === null) {
       this.#live = this.#makeLive(now);
+      this.#live.hurry?.(this.#hurried);
       this.#endReplay(this.#count === this.#replay.length);
     }
     return this.#live;

@@ -17,6 +17,8 @@ export interface Pace {
    * latest when `woken` aborts; null: there is nothing to wait for.
    */
   idle(now: bigint, next: bigint | null, woken: AbortSignal): Promise<bigint | null>;
+  /** Time does not wait for anything outside until then; a pace that never waits has no use for it. */
+  hurry?(until: bigint): void;
 }
 
 /** Time goes at once to when somebody waits for it. */
@@ -36,15 +38,25 @@ export function jumping(pause: () => Promise<void>): Pace {
 /** How far computing may run ahead of the clock before it has to wait. */
 const aheadNanos = 50_000_000n;
 
-/** A virtual second takes a real one. `clock` is the real one; `begin` the virtual time to begin with. */
+/** A virtual second takes a real one, unless there is a hurry. `clock` is the real one; `begin` the virtual time to begin with. */
 export function real(pause: () => Promise<void>, clock: Clock, begin: bigint): Pace {
-  const offset = begin - clock.now();
+  let offset = begin - clock.now();
+  let hurried = begin;
   const time = (): bigint => clock.now() + offset;
+  const jumpsTo = jumping(pause);
   return {
+    hurry: (until) => {
+      hurried = until;
+    },
     pause,
     resume: (now) => (time() > now ? time() : now),
     turn: (_step, now) => (now - time() < aheadNanos ? null : clock.sleep(milliseconds(now - time()))),
     async idle(now, next, woken) {
+      if (now < hurried) {
+        const reached = await jumpsTo.idle(now, next === null || next > hurried ? hurried : next, woken);
+        if (reached !== null && reached > time()) offset += reached - time();
+        return reached;
+      }
       if (next === null) return null;
       if (next > time() && !woken.aborted) await clock.sleep(milliseconds(next - time()), woken);
       const reached = time() < next ? time() : next;

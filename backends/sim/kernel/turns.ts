@@ -200,6 +200,12 @@ export class Turns implements Waker {
     });
   }
 
+  /** Time goes on at once until then, as fast as those who wait for it are done. A time that is past ends a hurry. */
+  hurry(until: bigint): void {
+    this.#pace.hurry?.(until);
+    this.wake();
+  }
+
   /** Something may be to do. */
   wake(): void {
     this.#called = true;
