@@ -51,12 +51,15 @@ const hasher: Hasher = {
   },
 };
 
-/** Larger than zlib's 16 KiB: fewer turns of the loop for a layer of many megabytes. */
-const chunkSize = 256 * 1024;
+/**
+ * Pieces larger than zlib's 16 KiB: fewer turns of the loop for a layer of many megabytes. So much goes in and comes out
+ * ahead of the reader that the thread that inflates need not wait for the one that reads.
+ */
+const streaming = { chunkSize: 256 * 1024, highWaterMark: 1024 * 1024 };
 
 const decompressors: Readonly<Record<Compression, () => Transform>> = {
-  gzip: () => createGunzip({ chunkSize }),
-  zstd: () => createZstdDecompress({ chunkSize }),
+  gzip: () => createGunzip(streaming),
+  zstd: () => createZstdDecompress(streaming),
 };
 
 const inflate: Inflate = { decompress: inflated };

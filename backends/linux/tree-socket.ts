@@ -19,7 +19,10 @@ type FileChange = Extract<Change, { kind: "file" }>;
 export class TreeSocket {
   readonly #socket: Socket;
   readonly #closed: Promise<void>;
-  readonly #frames = new TreeFrames();
+  #frames = new TreeFrames();
+  /** On its way to the helper, until `sent`. */
+  #spare = new TreeFrames();
+  #sent: Promise<void> = Promise.resolve();
   #reply: TreeReply | null = null;
   /** The tar that the helper has open. */
   #source: HostPath | null = null;
@@ -92,21 +95,14 @@ export class TreeSocket {
   }
 
   async #send(): Promise<void> {
+    await this.#sent;
+    const full = this.#frames;
+    this.#sent = new Promise((resolve) => this.#socket.write(full.bytes, () => resolve())); // a failure closes it
+    this.#frames = this.#spare;
+    this.#spare = full;
+    this.#frames.clear();
     this.#copied = 0;
-    this.#socket.write(this.#frames.take());
-    if (this.#socket.writableNeedDrain) await this.#drained();
     if (this.#socket.destroyed) this.#check();
-  }
-
-  #drained(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#socket.off("drain", done).off("close", done);
-        resolve();
-      };
-      this.#socket.on("drain", done).on("close", done);
-      if (this.#socket.destroyed) done();
-    });
   }
 
   #check(): void {

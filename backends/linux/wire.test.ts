@@ -77,7 +77,7 @@ test("a file's content stands behind a frame's head that says how long it is", (
   const bytes = new Uint8Array(300_000).map((_, index) => index % 251);
   const frames = new TreeFrames();
   frames.content(bytes);
-  const [body] = new FrameReader().push(frames.take());
+  const [body] = new FrameReader().push(frames.bytes);
   assert.ok(body !== undefined);
   assert.deepEqual([body[0], new Uint8Array(body.subarray(1))], [10, bytes]);
 });
@@ -100,12 +100,13 @@ test("a tree's entries are read as they were written", () => {
   ];
   const frames = new TreeFrames();
   for (const entry of entries) frames.op(entry);
-  const read = new FrameReader().push(frames.take()).map(decodeTreeFrame);
+  const read = new FrameReader().push(frames.bytes).map(decodeTreeFrame);
   assert.deepEqual(
     read,
     entries.map((entry) => ({ kind: "entry", entry })),
   );
-  assert.deepEqual([frames.length, frames.take().length], [0, 0]);
+  frames.clear();
+  assert.deepEqual([frames.length, frames.bytes.length], [0, 0]);
 });
 
 test("replies are decoded", () => {

@@ -801,7 +801,7 @@ const treeFramesRoom = 512 * 1024;
 
 /** Frames for a tree's socket, collected end to end in one piece of memory. */
 export class TreeFrames {
-  #out = new Writer(treeFramesRoom);
+  readonly #out = new Writer(treeFramesRoom);
 
   /** Bytes so far. */
   get length(): number {
@@ -843,15 +843,13 @@ export class TreeFrames {
     this.#out.u8(treeKinds.flush).next();
   }
 
-  /** What has been collected; the caller's to keep. */
-  take(): Uint8Array {
-    const frames = this.#out.frames();
-    if (frames.length <= treeFramesRoom / 4) {
-      this.#out.restart();
-      return new Uint8Array(frames);
-    }
-    this.#out = new Writer(treeFramesRoom);
-    return frames;
+  /** What has been collected, valid until something is added to it. */
+  get bytes(): Uint8Array {
+    return this.#out.frames();
+  }
+
+  clear(): void {
+    this.#out.restart();
   }
 }
 
@@ -986,7 +984,7 @@ function readMeta(reader: Reader): Meta {
   const count = reader.u32();
   if (count === 0) return { ...attributes, xattrs: noXattrs };
   const xattrs = new Map<string, Uint8Array>();
-  for (let left = count; left > 0; left--) xattrs.set(reader.str(), reader.blob().slice());
+  for (let left = count; left > 0; left--) xattrs.set(reader.str(), new Uint8Array(reader.blob()));
   return { ...attributes, xattrs };
 }
 

@@ -62,7 +62,7 @@ describe("a tree", { skip: reason ?? false }, () => {
       else told.content(Buffer.from(op));
     }
     told.flush();
-    client.write(told.take());
+    client.write(told.bytes);
     const reply = await promise;
     client.destroy();
     return { root, reply };
