@@ -64,7 +64,7 @@ export async function openLinuxMachine(options: LinuxMachineOptions): Promise<Ma
   const binary = await findHelper(options.helper);
   const lock = await lockDataRoot(dataRoot);
   const helper = new Helper(binary);
-  const traits = probeTraits({ dataRoot, cgroupParent: parent });
+  const traits = { ...probeTraits({ dataRoot, cgroupParent: parent }), init: fs.realpathSync(binary) as HostPath };
   const layers = new OverlayLayers({ dataRoot, runRoot, helper, via: traits.overlay });
   try {
     await layers.open();

@@ -21,6 +21,7 @@ import { parseSignal } from "../container/signal.ts";
 import type { Image } from "../image/image.ts";
 import { formatPlatform, parsePlatform } from "../image/platform.ts";
 import { capabilitySet } from "../runtime/capability-set.ts";
+import type { HostTraits } from "../runtime/traits.ts";
 import { workingDirectory } from "../runtime/spec-for.ts";
 import { type Context, emit } from "./context.ts";
 import type { CreateRequest } from "./engine.ts";
@@ -45,7 +46,7 @@ export async function create(
     const live = new Live(await make(context, { ...draft, name }));
     context.containers.add(live);
     emit(context, live, "create");
-    return { id: draft.id, warnings: warningsOf(draft.hostConfig) };
+    return { id: draft.id, warnings: warningsOf(draft.hostConfig, context.machine.traits) };
   } catch (error) {
     context.containers.release(name);
     if (!(error instanceof Errno)) throw error;
@@ -56,9 +57,10 @@ export async function create(
 }
 
 /** What was asked and has no effect yet. */
-function warningsOf({ init, logOptions }: HostConfig): string[] {
+function warningsOf({ init, logOptions }: HostConfig, traits: HostTraits): string[] {
   const warnings: string[] = [];
-  if (init) warnings.push("--init has no effect yet: the program itself is the first process");
+  if (init && traits.init === undefined)
+    warnings.push("--init has no effect here: the program itself is the first process");
   const idle = idleLogOptions(logOptions);
   if (idle.length > 0) warnings.push(`log options that have no effect yet: ${idle.join(", ")}`);
   return warnings;

@@ -1,5 +1,5 @@
 /** From a container's record to the plan of its start: who it runs as, what is mounted, the spec, the plan. */
-import type { ContainerId } from "../base/brand.ts";
+import type { ContainerId, ContainerPath, HostPath } from "../base/brand.ts";
 import { decodeBytes } from "../base/bytes.ts";
 import { TsboxError } from "../base/error.ts";
 import type { DeviceRequest, HostConfig } from "../container/config.ts";
@@ -12,6 +12,7 @@ import type { DiffId } from "../image/digest.ts";
 import { isWasi, parsePlatform } from "../image/platform.ts";
 import { checkPlan } from "../runtime/check.ts";
 import { compile } from "../runtime/compile.ts";
+import type { Mount } from "../runtime/mount.ts";
 import type { IdMaps, Plan } from "../runtime/plan.ts";
 import {
   type DeviceInput,
@@ -20,6 +21,7 @@ import {
   type SpecInput,
   specFor,
 } from "../runtime/spec-for.ts";
+import type { HostTraits } from "../runtime/traits.ts";
 import { undo } from "../runtime/undo.ts";
 import type { Context } from "./context.ts";
 import { initLayer } from "./init-layer.ts";
@@ -39,9 +41,28 @@ export async function planFor(context: Context, record: ContainerRecord): Promis
   ]);
   const spec = specFor(specInput(context, record, user, devices));
   const root = layers.overlay(record.id, lowersOf(record));
-  const plan = compile({ spec, mounts, root, container: record.id, traits });
+  const init = initOf(record.hostConfig, traits);
+  const plan = compile({
+    spec,
+    mounts: init === null ? mounts : [...mounts, initMount(init)],
+    root,
+    container: record.id,
+    traits,
+  });
   checkPlan(plan);
   return { plan, undo: undo(plan) };
+}
+
+const initPath = "/sbin/docker-init";
+
+/** What becomes the first process instead of the program; null: the program itself. Another's pid namespace has one already. */
+function initOf({ init, pidMode }: HostConfig, traits: HostTraits): HostPath | null {
+  return init && (pidMode === "" || pidMode === "private") ? (traits.init ?? null) : null;
+}
+
+function initMount(source: HostPath): Mount {
+  const target = initPath as ContainerPath;
+  return { kind: "bind", source, target, readonly: true, recursive: false, propagation: "", isFile: true, options: "" };
 }
 
 /** The layers beneath a container's own, bottom first. */
@@ -83,7 +104,8 @@ function specInput(
   const bare = security.systemPaths === "unconfined" ? [] : null;
   const [rows, columns] = hostConfig.consoleSize;
   return {
-    argv: commandOf(config),
+    argv:
+      initOf(hostConfig, context.machine.traits) === null ? commandOf(config) : [initPath, "--", ...commandOf(config)],
     env: config.env,
     cwd: config.workingDir,
     user,

@@ -60,6 +60,8 @@ export interface HostTraits {
   /** Hard limits that cannot be raised without CAP_SYS_RESOURCE; null means they can. */
   readonly hardLimits: Readonly<Record<string, number>> | null;
   readonly rootless: boolean;
+  /** A program that can be a container's first process, /sbin/docker-init (--init); absent: there is none. */
+  readonly init?: HostPath;
   readonly processors: number;
   readonly memoryBytes: number;
 }

@@ -96,6 +96,28 @@ export const life: readonly Line[] = [
     "docker export still | tar tf - | grep -E '^(etc/(group|mine)|vol)' | sort",
   ),
   line("so has one of what runs", "docker export web | tar tf - | grep -E '^(d/|proc/[0-9]|vol|sys/k)' | sort"),
+  // An init
+  line(
+    "an init is the first process",
+    'docker run --rm --init busybox sh -c \'tr "\\0" " " </proc/1/cmdline; echo; tr "\\0" " " </proc/$$/cmdline; echo $PPID\'',
+  ),
+  line(
+    "it reaps what ends",
+    `docker run --rm --init busybox sh -c 'sh -c "sleep 0.1 &"; sleep 0.5; cat /proc/[0-9]*/status | grep -c "State:.Z"'`,
+  ),
+  line("the exit code is the program's", "docker run --rm --init busybox sh -c 'exit 9'"),
+  line("also when a signal ends it", "docker run --rm --init busybox sh -c 'kill -9 $$'"),
+  line(
+    "signals reach the program",
+    `docker run -d --name stopped --init busybox sh -c 'trap "exit 7" TERM; echo ready; while true; do sleep 0.05; done' >/dev/null; until docker logs stopped | grep -q ready; do :; done; docker stop -t 9 stopped; docker wait stopped; docker rm stopped`,
+  ),
+  line("input and a terminal are the program's", "echo typed | docker run -i --rm --init busybox cat"),
+  line("a program that is not there", "docker run --rm --init busybox nosuch"),
+  line(
+    "it shows",
+    "docker create --name has --init busybox true; docker inspect -f '{{.HostConfig.Init}} {{.Path}}' has; docker rm has",
+  ),
+
   // Logs
   line(
     "a log that begins anew keeps the last of it",

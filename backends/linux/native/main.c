@@ -1,5 +1,6 @@
 // tsbox-helper serve: performs what the engine decided. It reads requests on standard input, answers on standard
 // output, and forks for each: a monitor, a tree's builder, or something short. It decides nothing.
+#include "init.h"
 #include "monitor.h"
 #include "ops.h"
 #include "tree.h"
@@ -286,7 +287,13 @@ static _Noreturn void serve(void) {
   }
 }
 
+static bool is_init(int argc, char **argv) {
+  const char *slash = strrchr(argv[0], '/');
+  return argc > 2 && !strcmp(slash ? slash + 1 : argv[0], "docker-init") && !strcmp(argv[1], "--");
+}
+
 int main(int argc, char **argv) {
+  if (argc > 0 && is_init(argc, argv)) be_init(argv + 2);
   if (argc != 2 || strcmp(argv[1], "serve")) {
     dprintf(2, "usage: tsbox-helper serve (started by tsboxd)\n");
     return 2;
