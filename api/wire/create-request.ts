@@ -6,7 +6,8 @@
 import * as v from "valibot";
 import type { ContainerPath, HostPath } from "../../core/base/brand.ts";
 import { TsboxError } from "../../core/base/error.ts";
-import type { Config, HostConfig, Resources, RestartPolicy } from "../../core/container/config.ts";
+import type { Config, HostConfig, RestartPolicy } from "../../core/container/config.ts";
+import type { Resources } from "../../core/runtime/resources.ts";
 import type { UpdateRequest } from "../../core/engine/engine.ts";
 import { invalid } from "../errors.ts";
 import { parseBind } from "./bind.ts";

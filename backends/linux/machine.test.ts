@@ -9,7 +9,7 @@ import * as fs from "node:fs";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
-import { unlimited } from "../../core/runtime/plain-input.ts";
+import { unlimited } from "../../core/runtime/resources.ts";
 import type { Machine, Task } from "../../core/engine/machine.ts";
 import { openLinuxMachine } from "./machine.ts";
 import {

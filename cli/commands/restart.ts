@@ -1,23 +1,4 @@
 /** `restart`: the stop signal, some seconds of patience, then SIGKILL; then it starts again. */
-import { segment } from "../client.ts";
-import { command, forEachArgument } from "../command.ts";
-import { flag } from "../flags.ts";
+import { stopping } from "../stopping.ts";
 
-export default command({
-  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
-  summary: "Restart one or more containers",
-  flags: {
-    signal: flag.text("s", "Signal to send to the container"),
-    timeout: flag.integer("t", "Seconds to wait before killing the container"),
-  },
-  min: 1,
-  max: Number.POSITIVE_INFINITY,
-  perform: (call) => {
-    const { options, given, client } = call;
-    const query = { signal: options.signal || undefined, t: given.has("timeout") ? options.timeout : undefined };
-    return forEachArgument(call, async (container) => {
-      await client.post(`/containers/${segment(container)}/restart`, query);
-      return container;
-    });
-  },
-});
+export default stopping("restart", "Restart one or more containers");

@@ -4,6 +4,7 @@
  * only what tsbox acts on or must give back.
  */
 import type { ContainerPath, HostPath } from "../base/brand.ts";
+import type { Resources, Ulimit } from "../runtime/resources.ts";
 
 export interface Config {
   readonly hostname: string;
@@ -36,24 +37,6 @@ export interface RestartPolicy {
   readonly maximumRetryCount: number;
 }
 
-export interface Resources {
-  /** 0: unlimited. */
-  readonly memoryBytes: number;
-  /** Memory and swap together; 0: twice the memory, -1: unlimited swap. */
-  readonly memorySwapBytes: number;
-  readonly memoryReservationBytes: number;
-  /** 1e9 is one processor; 0: unlimited. */
-  readonly nanoCpus: number;
-  readonly cpuShares: number;
-  readonly cpuPeriodMicros: number;
-  readonly cpuQuotaMicros: number;
-  readonly cpusetCpus: string;
-  readonly cpusetMems: string;
-  /** 0 or -1: unlimited. */
-  readonly pidsLimit: number;
-  readonly blkioWeight: number;
-}
-
 export interface MountRequest {
   readonly kind: "bind" | "volume" | "tmpfs";
   /** A host path for bind, a volume's name for volume ("" makes an anonymous one), "" for tmpfs. */
@@ -65,12 +48,6 @@ export interface MountRequest {
   readonly createSource: boolean;
   /** Of tmpfs, "size=64m,mode=1777"; of volumes, "nocopy". */
   readonly options: string;
-}
-
-export interface Ulimit {
-  readonly name: string;
-  readonly soft: number;
-  readonly hard: number;
 }
 
 export interface DeviceRequest {

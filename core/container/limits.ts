@@ -3,7 +3,8 @@
  * (moby: daemon/daemon_unix.go verifyPlatformContainerResources). All throw TsboxError "invalid".
  */
 import { TsboxError } from "../base/error.ts";
-import type { HostConfig, Resources } from "./config.ts";
+import type { HostConfig } from "./config.ts";
+import type { Resources } from "../runtime/resources.ts";
 
 const leastMemory = 6 * 1024 * 1024;
 

@@ -5,7 +5,8 @@
  */
 import type { ByteStream } from "../base/bytes.ts";
 import type { ContainerId, ExecId } from "../base/brand.ts";
-import type { Config, HostConfig, Resources, RestartPolicy } from "../container/config.ts";
+import type { Config, HostConfig, RestartPolicy } from "../container/config.ts";
+import type { Resources } from "../runtime/resources.ts";
 import type { ProcessTable } from "../container/processes.ts";
 import type { Usage } from "../container/usage.ts";
 import type { ContainerRecord } from "../container/record.ts";

@@ -1,7 +1,8 @@
 /** Changing the limits and the restart policy of a container that exists (moby: daemon/update.go). */
 import { Errno, type ErrnoName } from "../base/errno.ts";
 import { TsboxError } from "../base/error.ts";
-import type { HostConfig, Resources } from "../container/config.ts";
+import type { HostConfig } from "../container/config.ts";
+import type { Resources } from "../runtime/resources.ts";
 import { checkLimits, mergedLimits } from "../container/limits.ts";
 import type { ContainerRecord } from "../container/record.ts";
 import { checkRestartPolicy } from "../container/restart.ts";

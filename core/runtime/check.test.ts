@@ -8,7 +8,8 @@ import { compileExec } from "./compile-exec.ts";
 import type { Mount } from "./mount.ts";
 import type { ChildOp, Plan, Spawn } from "./plan.ts";
 import { type NamespaceMode, type SpecInput, specFor } from "./spec-for.ts";
-import { plainInput, unlimited } from "./plain-input.ts";
+import { plainInput } from "./plain-input.ts";
+import { unlimited } from "./resources.ts";
 import { exampleContainer, exampleRoot, hybridTraits, unifiedTraits } from "./testing/examples.ts";
 
 const mode = fc.constantFrom<NamespaceMode[]>("private", "host", {

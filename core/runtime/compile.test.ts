@@ -6,7 +6,8 @@ import { compileExec } from "./compile-exec.ts";
 import type { Mount } from "./mount.ts";
 import type { ChildOp, Plan } from "./plan.ts";
 import { type SpecInput, specFor } from "./spec-for.ts";
-import { plainInput, unlimited } from "./plain-input.ts";
+import { plainInput } from "./plain-input.ts";
+import { unlimited } from "./resources.ts";
 import { exampleContainer, exampleRoot, hybridTraits, unifiedTraits } from "./testing/examples.ts";
 import type { HostTraits } from "./traits.ts";
 

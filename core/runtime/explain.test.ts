@@ -4,7 +4,8 @@ import type { HostPath } from "../base/brand.ts";
 import { compile } from "./compile.ts";
 import { explainPlan, formatExplanation } from "./explain.ts";
 import { specFor } from "./spec-for.ts";
-import { plainInput, unlimited } from "./plain-input.ts";
+import { plainInput } from "./plain-input.ts";
+import { unlimited } from "./resources.ts";
 import { exampleContainer, exampleRoot, hybridTraits } from "./testing/examples.ts";
 import { undo } from "./undo.ts";
 

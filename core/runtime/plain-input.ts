@@ -1,20 +1,6 @@
 /** The plainest container there is: what tests, measurements and the warming up of a machine start from. */
-import type { Resources } from "./resources.ts";
+import { unlimited } from "./resources.ts";
 import type { SpecInput } from "./spec-for.ts";
-
-export const unlimited: Resources = {
-  memoryBytes: 0,
-  memorySwapBytes: 0,
-  memoryReservationBytes: 0,
-  nanoCpus: 0,
-  cpuShares: 0,
-  cpuPeriodMicros: 0,
-  cpuQuotaMicros: 0,
-  cpusetCpus: "",
-  cpusetMems: "",
-  pidsLimit: 0,
-  blkioWeight: 0,
-};
 
 /** `run busybox echo hi`: where nothing was asked for, everything is default. */
 export const plainInput: SpecInput = {

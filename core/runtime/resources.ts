@@ -1,4 +1,4 @@
-/** The limits of a container as the user gives them. core/container/config.ts holds the same shape. */
+/** The limits of a container as the user gives them. */
 export interface Resources {
   /** 0: unlimited. */
   readonly memoryBytes: number;
@@ -23,3 +23,17 @@ export interface Ulimit {
   readonly soft: number;
   readonly hard: number;
 }
+
+export const unlimited: Resources = {
+  memoryBytes: 0,
+  memorySwapBytes: 0,
+  memoryReservationBytes: 0,
+  nanoCpus: 0,
+  cpuShares: 0,
+  cpuPeriodMicros: 0,
+  cpuQuotaMicros: 0,
+  cpusetCpus: "",
+  cpusetMems: "",
+  pidsLimit: 0,
+  blkioWeight: 0,
+};

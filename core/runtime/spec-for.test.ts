@@ -4,7 +4,8 @@ import { capabilitySet } from "./capability-set.ts";
 import { defaultCapabilities } from "./capabilities.ts";
 import { execOp } from "./exec-op.ts";
 import { limitsFor, specFor } from "./spec-for.ts";
-import { plainInput, unlimited } from "./plain-input.ts";
+import { plainInput } from "./plain-input.ts";
+import { unlimited } from "./resources.ts";
 
 test("the environment is Docker's own variables, then those asked for in their place, then HOME", () => {
   const env = (change: Partial<typeof plainInput>): readonly string[] =>

@@ -13,7 +13,7 @@ import { compile } from "../../core/runtime/compile.ts";
 import { compileExec } from "../../core/runtime/compile-exec.ts";
 import type { Mount } from "../../core/runtime/mount.ts";
 import type { Plan } from "../../core/runtime/plan.ts";
-import type { Resources } from "../../core/runtime/resources.ts";
+import { unlimited } from "../../core/runtime/resources.ts";
 import { specFor, type SpecInput } from "../../core/runtime/spec-for.ts";
 import { undo } from "../../core/runtime/undo.ts";
 import { tarOfChanges } from "../../core/image/layer.ts";
@@ -21,20 +21,6 @@ import type { Change, TreePath } from "../../core/unionfs/change.ts";
 import { code, smallModule } from "../../backends/sim/wasm/testing/modules.ts";
 import { program, programs } from "../../images/wasi/build.ts";
 import type { World } from "./world.ts";
-
-export const unlimited: Resources = {
-  memoryBytes: 0,
-  memorySwapBytes: 0,
-  memoryReservationBytes: 0,
-  nanoCpus: 0,
-  cpuShares: 0,
-  cpuPeriodMicros: 0,
-  cpuQuotaMicros: 0,
-  cpusetCpus: "",
-  cpusetMems: "",
-  pidsLimit: 0,
-  blkioWeight: 0,
-};
 
 const root = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
 

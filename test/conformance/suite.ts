@@ -22,11 +22,11 @@ import {
   finish,
   type ImageName,
   readUntil,
-  unlimited,
   wasiLayers,
   type Outcome,
   type Wishes,
 } from "./container.ts";
+import { unlimited } from "../../core/runtime/resources.ts";
 import type { Skips, World } from "./world.ts";
 
 const SIGTERM = 15;

@@ -21,7 +21,8 @@ import { explainPlan, type PlanStep } from "../../core/runtime/explain.ts";
 import type { Mount } from "../../core/runtime/mount.ts";
 import type { Plan } from "../../core/runtime/plan.ts";
 import { type SpecInput, specFor } from "../../core/runtime/spec-for.ts";
-import { plainInput, unlimited } from "../../core/runtime/plain-input.ts";
+import { plainInput } from "../../core/runtime/plain-input.ts";
+import { unlimited } from "../../core/runtime/resources.ts";
 import { undo } from "../../core/runtime/undo.ts";
 
 const reason =

@@ -1,4 +1,5 @@
 /** A store of images for tests of what stands above images: they are simply there, with one layer each. */
+import { unlimited } from "../../runtime/resources.ts";
 import { streamOf } from "../../base/bytes.ts";
 import { TsboxError } from "../../base/error.ts";
 import type { Config, HostConfig } from "../../container/config.ts";
@@ -117,19 +118,7 @@ export const noHostConfig: HostConfig = {
   securityOpt: [],
   mounts: [],
   binds: [],
-  resources: {
-    memoryBytes: 0,
-    memorySwapBytes: 0,
-    memoryReservationBytes: 0,
-    nanoCpus: 0,
-    cpuShares: 0,
-    cpuPeriodMicros: 0,
-    cpuQuotaMicros: 0,
-    cpusetCpus: "",
-    cpusetMems: "",
-    pidsLimit: 0,
-    blkioWeight: 0,
-  },
+  resources: unlimited,
   restartPolicy: { name: "no", maximumRetryCount: 0 },
   ulimits: [],
   devices: [],

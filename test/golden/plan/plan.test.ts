@@ -11,9 +11,9 @@ import { compile } from "../../../core/runtime/compile.ts";
 import { type CompileExecInput, compileExec } from "../../../core/runtime/compile-exec.ts";
 import type { Mount } from "../../../core/runtime/mount.ts";
 import type { Op, Plan } from "../../../core/runtime/plan.ts";
-import type { Resources } from "../../../core/runtime/resources.ts";
 import { type SpecInput, specFor } from "../../../core/runtime/spec-for.ts";
-import { plainInput, unlimited } from "../../../core/runtime/plain-input.ts";
+import { plainInput } from "../../../core/runtime/plain-input.ts";
+import { type Resources, unlimited } from "../../../core/runtime/resources.ts";
 import { exampleContainer, exampleRoot, hybridTraits, unifiedTraits } from "../../../core/runtime/testing/examples.ts";
 
 interface GoldenInput {
