@@ -22,17 +22,28 @@ export interface Actor {
 
 export type Wanted = "read" | "write" | "execute";
 
-const bits: Readonly<Record<Wanted, number>> = { read: 4, write: 2, execute: 1 };
-
 /** Throws EACCES when neither the mode bits nor a capability let the actor. */
 export function permit(actor: Actor, file: Guarded, wanted: Wanted): void {
-  const shift = file.uid === actor.uid ? 6 : isInGroup(actor, file.gid) ? 3 : 0;
-  if (((file.mode >> shift) & bits[wanted]) !== 0) return;
+  const bit = wanted === "read" ? 4 : wanted === "write" ? 2 : 1;
+  if ((bitsFor(actor, file) & bit) !== 0) return;
   const isDirectory = file.kind === "directory";
   const mayExecute = wanted !== "execute" || isDirectory || (file.mode & 0o111) !== 0;
   if (mayExecute && actor.may("CAP_DAC_OVERRIDE", file)) return;
   const looks = wanted === "read" || (wanted === "execute" && isDirectory);
   if (!looks || !actor.may("CAP_DAC_READ_SEARCH", file)) throw new Errno("EACCES");
+}
+
+/** To make and take away names in a directory. EACCES. */
+export function permitEntries(actor: Actor, directory: Guarded): void {
+  if ((bitsFor(actor, directory) & 3) === 3) return;
+  permit(actor, directory, "write");
+  permit(actor, directory, "execute");
+}
+
+/** The three bits of a file's mode that are this actor's. */
+function bitsFor(actor: Actor, file: Guarded): number {
+  const shift = file.uid === actor.uid ? 6 : isInGroup(actor, file.gid) ? 3 : 0;
+  return (file.mode >> shift) & 7;
 }
 
 /** In a sticky directory only the owner of the file or of the directory takes a name away: EPERM. */
@@ -68,14 +79,15 @@ export function chmodMode(actor: Actor, file: Guarded, mode: number): number {
 export function createdIn(
   actor: Actor,
   directory: Guarded,
-  node: { readonly kind: Guarded["kind"]; readonly mode: number },
+  kind: Guarded["kind"],
+  mode: number,
 ): { mode: number; uid: number; gid: number } {
-  if ((directory.mode & 0o2000) === 0) return { mode: node.mode, uid: actor.uid, gid: actor.gid };
+  if ((directory.mode & 0o2000) === 0) return { mode, uid: actor.uid, gid: actor.gid };
   const { gid } = directory;
-  if (node.kind === "directory") return { mode: node.mode | 0o2000, uid: actor.uid, gid };
-  const isSetgid = (node.mode & 0o2010) === 0o2010;
+  if (kind === "directory") return { mode: mode | 0o2000, uid: actor.uid, gid };
+  const isSetgid = (mode & 0o2010) === 0o2010;
   const keeps = !isSetgid || isInGroup(actor, gid) || actor.may("CAP_FSETID", { ...directory });
-  return { mode: keeps ? node.mode : node.mode & ~0o2000, uid: actor.uid, gid };
+  return { mode: keeps ? mode : mode & ~0o2000, uid: actor.uid, gid };
 }
 
 /** What is left of a mode when somebody who may not keep them writes to a file, or it is given away: no set-id bits. */

@@ -111,8 +111,8 @@ export function setName(map: NameMap, owner: Owner, name: string, inode: number)
   return own;
 }
 
+/** The map without `name`, which is in it. */
 export function removeName(map: NameMap, owner: Owner, name: string): NameMap {
-  if (getName(map, name) === 0) return map;
   if (map.size === 1) return noNames;
   const own = ownMap(map, owner);
   own.trie = remove(own.trie, owner, 0, hashOf(name), name);

@@ -56,12 +56,20 @@ export class Node {
 
 /** A node without a name yet. A directory counts its own "." and its name. */
 export function newNode(owner: Owner, node: NewNode, now: bigint): Node {
-  const { kind, uid, gid } = node;
-  const mode = kind === "symlink" ? 0o777 : node.mode;
-  const links = kind === "directory" ? 2 : 1;
-  const times = { atime: now, mtime: now, ctime: now };
-  const place = { parent: 0 as Inode, name: "" };
-  return new Node(owner, { kind, mode, uid, gid, links, ...times, xattrs: noXattrs, body: newBody(node), ...place });
+  return new Node(owner, {
+    kind: node.kind,
+    mode: node.kind === "symlink" ? 0o777 : node.mode,
+    uid: node.uid,
+    gid: node.gid,
+    links: node.kind === "directory" ? 2 : 1,
+    atime: now,
+    mtime: now,
+    ctime: now,
+    xattrs: noXattrs,
+    body: newBody(node),
+    parent: 0 as Inode,
+    name: "",
+  });
 }
 
 function newBody(node: NewNode): Body {

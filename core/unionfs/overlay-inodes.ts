@@ -11,10 +11,10 @@
  */
 import { Errno } from "../base/errno.ts";
 import type { Inode } from "./file-system.ts";
-import { type Branch, isWhiteoutDevice } from "./marks.ts";
+import { type Branch, isWhiteout, isWhiteoutDevice } from "./marks.ts";
 import { getName, type NameMap, noNames, setName } from "./name-map.ts";
 import type { Node } from "./node.ts";
-import { type Found, isBelow, type Layers, type Lower, lookUp, namesBelow, type Parts } from "./overlay-lookup.ts";
+import { type Found, type Layers, type Lower, lookUp, namesBelow, type Parts } from "./overlay-lookup.ts";
 import { Numbers } from "./overlay-numbers.ts";
 import { Owner } from "./owner.ts";
 import { SparseArray } from "./sparse-array.ts";
@@ -353,8 +353,14 @@ export class Inodes {
 
   /** Whether the name would show from below if the upper tree did not have it. */
   isBelow(directory: Inode, name: string): boolean {
-    const isUpperOnly = this.#entries.get(directory) === undefined && this.#numbers.upperOf(directory) !== 0;
-    return !isUpperOnly && isBelow(this.#layers, this.parts(directory), name);
+    const entry = this.#entries.get(directory);
+    if (entry === undefined && this.#numbers.upperOf(directory) !== 0) return false;
+    for (const lower of this.#partsWith(entry ?? this.#told(directory), name)) {
+      const tree = this.lower(lower);
+      const found = tree.find(lower.inode, name);
+      if (found !== 0) return !isWhiteout(tree.node(found), this.#layers.prefix);
+    }
+    return false;
   }
 
   // Changing

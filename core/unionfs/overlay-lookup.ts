@@ -52,16 +52,6 @@ export function lookUp(layers: Layers, parts: Parts, name: string): Found | null
   return new Search(layers, name).run(parts);
 }
 
-/** Whether the name would show from below if the upper tree did not have it. */
-export function isBelow({ lowers, prefix }: Layers, parts: Parts, name: string): boolean {
-  for (const { layer, inode } of named(parts, name)) {
-    const { tree } = lowers[layer] as Branch;
-    const found = tree.find(inode, name);
-    if (found !== 0) return !isWhiteout(tree.node(found), prefix);
-  }
-  return false;
-}
-
 function named({ lowers, below }: Parts, name: string): readonly Lower[] {
   return below === null ? lowers : (below.get(name) ?? nothing);
 }

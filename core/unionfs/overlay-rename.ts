@@ -53,9 +53,10 @@ export class Renames {
     const source = this.#copies.copyUp(from);
     this.#copies.copyUp(inode);
     const target = this.#copies.copyUp(this.#inodes.alive(to));
-    this.#markMoved(moved, to, taken === 0 && this.#whiteouts.isThere(target, newName));
-    if (taken === 0) this.#whiteouts.clear(target, newName);
-    else this.#checkEmpty(taken, newName);
+    const overWhiteout = taken === 0 && this.#whiteouts.isThere(target, newName);
+    this.#markMoved(moved, to, overWhiteout);
+    if (overWhiteout) this.#whiteouts.clear(target, newName);
+    if (taken !== 0) this.#checkEmpty(taken, newName);
     if (taken !== 0) this.#whiteouts.empty(target, newName);
     const { upper } = this.#inodes;
     const lost = upper.rename(source, name, target, newName);

@@ -14,28 +14,16 @@ import {
   createdIn,
   permit,
   permitChown,
+  permitEntries,
   permitOwner,
   permitRemoval,
   type Wanted,
   withoutSetid,
 } from "./access.ts";
 import type { DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
+import { OpenedFile, type OpenFlags } from "./opened-file.ts";
 import { checkMove } from "./rename.ts";
-import { isNoRoom } from "./usage.ts";
-import { enter, type Space, type Spot, walk } from "./walk.ts";
-
-export interface OpenFlags {
-  readonly read?: boolean;
-  readonly write?: boolean;
-  readonly create?: boolean;
-  readonly exclusive?: boolean;
-  readonly truncate?: boolean;
-  readonly append?: boolean;
-  readonly noFollow?: boolean;
-  readonly directory?: boolean;
-  /** O_TMPFILE: a file without a name in the directory that the path names. */
-  readonly unnamed?: boolean;
-}
+import { enter, type Space, type Spot, walk, type WalkOptions } from "./walk.ts";
 
 export interface ProcessView {
   readonly actor: Actor;
@@ -46,6 +34,9 @@ export interface ProcessView {
 
 type Unowned = NewNode extends infer Node ? (Node extends NewNode ? Omit<Node, "uid" | "gid"> : never) : never;
 
+const toTheFile: WalkOptions = { noFollow: false };
+const toTheLink: WalkOptions = { noFollow: true };
+const toTheParent: WalkOptions = { isParent: true };
 const capabilityXattr = "security.capability";
 const xattrNameBytesMax = 255;
 const xattrValueBytesMax = 65_536;
@@ -100,7 +91,7 @@ export class Posix {
     if (flags.create === true && flags.directory === true) throw new Errno("EINVAL", path);
     const isNew = flags.create === true && flags.exclusive === true;
     const noFollow = flags.noFollow === true || isNew;
-    const spot = walk(this.#space, path, { noFollow, makesFile: flags.create === true });
+    const spot = walk(this.#space, path, flags.create === true ? { noFollow, makesFile: true } : waysOf(noFollow));
     if (flags.create === true && isNoName(spot)) throw new Errno(isNew ? "EEXIST" : "EISDIR", path);
     if (spot.found === null) return this.#opened(this.#createFile(spot, path, flags, mode), flags);
     if (isNew) throw new Errno("EEXIST", path);
@@ -120,7 +111,7 @@ export class Posix {
     if (kind !== "directory") throw new Errno("ENOTDIR", path);
     this.#notReadOnly(path);
     this.#permitEntries(directory);
-    const node = this.#owned(directory, { kind: "file", mode: mode & ~this.view.umask & 0o7777 });
+    const node = this.#owned(directory, { kind: "file", mode: mode & 0o7777 });
     return this.#opened(this.fileSystem.createUnnamed(directory, node), flags);
   }
 
@@ -212,7 +203,7 @@ export class Posix {
   }
 
   unlink(path: string): void {
-    const spot = walk(this.#space, withoutSlashes(path), { noFollow: true });
+    const spot = walk(this.#space, withoutSlashes(path), toTheLink);
     if (isNoName(spot)) throw new Errno("EISDIR", path);
     this.#notReadOnly(path);
     if (spot.found === null) throw new Errno("ENOENT", path);
@@ -224,7 +215,7 @@ export class Posix {
   }
 
   rmdir(path: string): void {
-    const spot = walk(this.#space, withoutSlashes(path), { noFollow: true });
+    const spot = walk(this.#space, withoutSlashes(path), toTheLink);
     if (spot.name === "") throw new Errno("EBUSY", path);
     if (spot.name === ".") throw new Errno("EINVAL", path);
     if (spot.name === "..") throw new Errno("ENOTEMPTY", path);
@@ -236,10 +227,8 @@ export class Posix {
   }
 
   rename(from: string, to: string, flag: RenameFlag = "replace"): void {
-    const [sourceParent, targetParent] = [from, to].map((path) => walk(this.#space, path, { isParent: true })) as [
-      Spot<Inode>,
-      Spot<Inode>,
-    ];
+    const sourceParent = walk(this.#space, from, toTheParent);
+    const targetParent = walk(this.#space, to, toTheParent);
     if (isNoName(sourceParent)) throw new Errno("EBUSY", from);
     if (isNoName(targetParent)) throw new Errno(flag === "no-replace" ? "EEXIST" : "EBUSY", to);
     this.#notReadOnly(from);
@@ -259,8 +248,8 @@ export class Posix {
     if (lost !== null) this.#forgotten(lost);
   }
 
-  #entered(spot: Spot<Inode>): Spot<Inode> {
-    return { ...spot, found: enter(this.#space, spot.directory, spot.name) };
+  #entered({ directory, name, slash }: Spot<Inode>): Spot<Inode> {
+    return { directory, name, found: enter(this.#space, directory, name), slash };
   }
 
   /** "x/" is a directory. EEXIST and ENOENT come before. */
@@ -396,14 +385,14 @@ export class Posix {
   }
 
   #existing(path: string, noFollow = false): Inode {
-    const { found } = walk(this.#space, path, { noFollow });
+    const { found } = walk(this.#space, path, waysOf(noFollow));
     if (found === null) throw new Errno("ENOENT", path);
     return found;
   }
 
   /** A name nobody has. Only a directory's may be written with a slash at the end. */
   #free(path: string, isDirectory: boolean): Spot<Inode> {
-    const spot = walk(this.#space, withoutSlashes(path), { noFollow: true });
+    const spot = walk(this.#space, withoutSlashes(path), toTheLink);
     if (spot.found !== null) throw new Errno("EEXIST", path);
     if (!isDirectory && path.endsWith("/")) throw new Errno("ENOENT", path);
     return spot;
@@ -412,12 +401,24 @@ export class Posix {
   #create({ directory, name }: Spot<Inode>, path: string, node: Unowned): Inode {
     this.#notReadOnly(path);
     this.#permitEntries(directory);
-    const mode = node.kind === "symlink" ? 0o777 : node.mode & ~this.view.umask;
-    return this.fileSystem.create(directory, name, this.#owned(directory, { ...node, mode }));
+    return this.fileSystem.create(directory, name, this.#owned(directory, node));
   }
 
   #owned(directory: Inode, node: Unowned): NewNode {
-    return { ...node, ...createdIn(this.view.actor, this.fileSystem.peek(directory), node) };
+    const masked = node.kind === "symlink" ? 0o777 : node.mode & ~this.view.umask;
+    const { mode, uid, gid } = createdIn(this.view.actor, this.fileSystem.peek(directory), node.kind, masked);
+    switch (node.kind) {
+      case "symlink":
+        return { kind: node.kind, target: node.target, mode, uid, gid };
+      case "character":
+      case "block":
+        return { kind: node.kind, major: node.major, minor: node.minor, mode, uid, gid };
+      case "file":
+      case "directory":
+      case "fifo":
+      case "socket":
+        return { kind: node.kind, mode, uid, gid };
+    }
   }
 
   #forgotten(inode: Inode): void {
@@ -429,13 +430,13 @@ export class Posix {
   }
 
   #permitEntries(directory: Inode): void {
-    this.#permit(directory, "write");
-    this.#permit(directory, "execute");
+    permitEntries(this.view.actor, this.fileSystem.peek(directory));
   }
 
   #permitTaking(directory: Inode, file: Inode): void {
-    this.#permitEntries(directory);
-    permitRemoval(this.view.actor, this.fileSystem.peek(directory), this.fileSystem.peek(file));
+    const looked = this.fileSystem.peek(directory);
+    permitEntries(this.view.actor, looked);
+    permitRemoval(this.view.actor, looked, this.fileSystem.peek(file));
   }
 
   /** fs.protected_hardlinks: one links one's own files, or plain ones one may read and write. */
@@ -453,108 +454,8 @@ export class Posix {
   }
 }
 
-/** An open file description on a regular file or directory. */
-export class OpenedFile {
-  readonly inode: Inode;
-  readonly flags: OpenFlags;
-  /** By identity: one who has changed who they are, even back again, is another. */
-  readonly opener: Actor;
-  /** It was made without a name and has never had one. */
-  mayBeNamed: boolean;
-  readonly #posix: Posix;
-  #offset = 0;
-
-  constructor(posix: Posix, inode: Inode, flags: OpenFlags) {
-    this.mayBeNamed = flags.unnamed === true;
-    this.#posix = posix;
-    this.opener = posix.view.actor;
-    this.inode = inode;
-    this.flags = flags;
-  }
-
-  read(length: number): Uint8Array {
-    if (this.flags.read !== true) throw new Errno("EBADF");
-    const bytes = this.#posix.fileSystem.read(this.inode, this.#offset, length);
-    this.#offset += bytes.length;
-    return bytes;
-  }
-
-  /** Fills `target`; how many bytes there were. */
-  readInto(target: Uint8Array): number {
-    if (this.flags.read !== true) throw new Errno("EBADF");
-    const count = this.#posix.fileSystem.readInto(this.inode, this.#offset, target);
-    this.#offset += count;
-    return count;
-  }
-
-  /** How much was written: less than asked for when there is no room for more. `by`: who writes, if not the opener. */
-  write(bytes: Uint8Array, by: Posix = this.#posix): number {
-    if (this.flags.write !== true) throw new Errno("EBADF");
-    if (bytes.length === 0) return 0;
-    if (this.flags.append === true) this.#offset = this.stat().size;
-    try {
-      const written = this.#writeFitting(bytes);
-      this.#offset += written;
-      by.written(this.inode);
-      return written;
-    } catch (thrown) {
-      if (isNoRoom(thrown)) by.written(this.inode); // the set-id bits are gone by then
-      throw thrown;
-    }
-  }
-
-  #writeFitting(bytes: Uint8Array): number {
-    const { fileSystem } = this.#posix;
-    try {
-      fileSystem.write(this.inode, this.#offset, bytes);
-      return bytes.length;
-    } catch (thrown) {
-      if (!isNoRoom(thrown)) throw thrown;
-      const pageEnd = 4096 - (this.#offset % 4096);
-      if (bytes.length <= pageEnd) throw thrown;
-      const half = pageEnd + 4096 * Math.floor((bytes.length - pageEnd - 1) / 8192);
-      const first = this.#writeFitting(bytes.subarray(0, half));
-      if (first < half) return first;
-      return first + this.#restFitting(bytes.subarray(half), first);
-    }
-  }
-
-  #restFitting(bytes: Uint8Array, written: number): number {
-    this.#offset += written;
-    try {
-      return this.#writeFitting(bytes);
-    } catch (thrown) {
-      if (thrown instanceof Errno) return 0;
-      throw thrown;
-    } finally {
-      this.#offset -= written;
-    }
-  }
-
-  seek(offset: number, whence: "set" | "current" | "end" | "data" | "hole"): number {
-    const { fileSystem } = this.#posix;
-    if (whence === "data" || whence === "hole") this.#offset = fileSystem.seek(this.inode, offset, whence);
-    else {
-      const from = { set: 0, current: this.#offset, end: this.stat().size }[whence];
-      if (from + offset < 0) throw new Errno("EINVAL");
-      this.#offset = from + offset;
-    }
-    return this.#offset;
-  }
-
-  truncate(size: number, by: Posix = this.#posix): void {
-    if (this.flags.write !== true) throw new Errno("EINVAL");
-    this.#posix.fileSystem.truncate(this.inode, size);
-    by.written(this.inode);
-  }
-
-  stat(): Stat {
-    return this.#posix.fileSystem.stat(this.inode);
-  }
-
-  close(): void {
-    this.#posix.close(this.inode);
-  }
+function waysOf(noFollow: boolean): WalkOptions {
+  return noFollow ? toTheLink : toTheFile;
 }
 
 /** For calls to which a slash at the end means something of its own. */

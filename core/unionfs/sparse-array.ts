@@ -48,6 +48,7 @@ export class SparseArray<T extends object> {
 
   /** `undefined` makes a hole. */
   set(owner: Owner, index: number, value: T | undefined): void {
+    if (value === undefined && this.get(index) === undefined) return;
     while ((index >>> bits) >>> (this.#depth * bits) !== 0) this.#grow(owner);
     this.#root = put(this.#root, owner, this.#depth * bits, index, value);
   }

@@ -7,7 +7,7 @@
  *   every inode but the root and the unlinked is reachable from the root;
  *   a directory has exactly one name; `links` counts the names (and, for directories, the dots).
  */
-import { assert } from "../base/assert.ts";
+import { assert, AssertionError } from "../base/assert.ts";
 import { Errno } from "../base/errno.ts";
 import { Content } from "./content.ts";
 import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
@@ -125,15 +125,16 @@ export class Tree implements FileSystem {
 
   create(directory: Inode, name: string, node: NewNode): Inode {
     this.#checkFree(directory, name);
-    const inode = this.#add(node);
-    this.#enter(directory, name, inode, this.#node(inode));
+    const now = this.#now();
+    const inode = this.#add(node, now);
+    this.#enter(directory, name, inode, this.#node(inode), now);
     return inode;
   }
 
   createUnnamed(directory: Inode, node: NewNode): Inode {
     assert(node.kind !== "directory", "a directory has a name");
     this.#checkAlive(directory);
-    const inode = this.#add(node);
+    const inode = this.#add(node, this.#now());
     this.#own(inode).links = 0;
     return inode;
   }
@@ -145,27 +146,27 @@ export class Tree implements FileSystem {
     const node = this.#own(target);
     node.links++;
     node.ctime = this.#now();
-    this.#enter(directory, name, target, node);
+    this.#enter(directory, name, target, node, node.ctime);
   }
 
   unlink(directory: Inode, name: string): Inode {
     const inode = this.lookup(directory, name);
     if (this.#node(inode).kind === "directory") throw new Errno("EISDIR", name);
-    this.#leave(directory, name, inode);
     const node = this.#own(inode);
     if (node.links > 1) this.#accounts.countName(-1);
     node.links--;
     node.ctime = this.#now();
+    this.#leave(directory, name, node, node.ctime);
     return inode;
   }
 
   removeDirectory(directory: Inode, name: string): Inode {
     const inode = this.lookup(directory, name);
     if (namesOf(this.#node(inode)).size > 0) throw new Errno("ENOTEMPTY", name);
-    this.#leave(directory, name, inode);
     const node = this.#own(inode);
     node.links = 0;
     node.ctime = this.#now();
+    this.#leave(directory, name, node, node.ctime);
     return inode;
   }
 
@@ -175,12 +176,13 @@ export class Tree implements FileSystem {
     checkRename(this, { from, inode, to, taken, newName }, flag);
     if (taken === inode) return null;
     if (flag === "exchange") return this.#exchange(from, name, inode, to, newName, taken as Inode);
-    if (taken === 0) this.#checkFree(to, newName);
+    if (taken === 0) this.#checkNew(to, newName);
     else this.#checkReplace(inode, taken, newName);
-    this.#enter(to, newName, inode, this.#own(inode));
-    this.#leave(from, name, inode);
-    if (taken !== 0) this.#lose(to, taken);
-    this.#own(inode).ctime = this.#now();
+    const node = this.#own(inode);
+    node.ctime = this.#now();
+    this.#enter(to, newName, inode, node, node.ctime);
+    this.#leave(from, name, node, node.ctime);
+    if (taken !== 0) this.#lose(to, taken, node.ctime);
     return taken === 0 ? null : taken;
   }
 
@@ -274,7 +276,7 @@ export class Tree implements FileSystem {
     const node = this.#nodes.get(inode);
     if (node === undefined || node.links > 0) return;
     this.#accounts.count(node.uid, node.body instanceof Content ? -node.body.pages : 0, -1);
-    for (const [name, value] of node.xattrs) this.#accounts.countXattr(name, value, null);
+    if (node.xattrs.size > 0) for (const [name, value] of node.xattrs) this.#accounts.countXattr(name, value, null);
     this.#nodes.set(this.#owner, inode, undefined);
   }
 
@@ -300,10 +302,10 @@ export class Tree implements FileSystem {
     return copy;
   }
 
-  #add(node: NewNode): Inode {
+  #add(node: NewNode, now: bigint): Inode {
     this.#accounts.count(node.uid, 0, 1);
     const inode = this.#next++ as Inode;
-    this.#nodes.set(this.#owner, inode, newNode(this.#owner, node, this.#now()));
+    this.#nodes.set(this.#owner, inode, newNode(this.#owner, node, now));
     return inode;
   }
 
@@ -323,16 +325,20 @@ export class Tree implements FileSystem {
   }
 
   #checkFree(directory: Inode, name: string): void {
-    checkName(name);
-    const node = this.#checkAlive(directory);
+    const node = this.#checkNew(directory, name);
     if (getName(namesOf(node), name) !== 0) throw new Errno("EEXIST", name);
+  }
+
+  #checkNew(directory: Inode, name: string): Node {
+    checkName(name);
+    return this.#checkAlive(directory);
   }
 
   #setContent(file: Inode, old: Content, pagesBefore: number, content: Content): void {
     const node = this.#own(file);
     if (content.pages !== pagesBefore) this.#accounts.count(node.uid, content.pages - pagesBefore, 0);
     if (content !== old) node.body = content;
-    this.#date(node);
+    date(node, this.#now());
   }
 
   /** Before a write changes anything: a write for which there is no room writes nothing, and dates the file all the same. */
@@ -343,15 +349,9 @@ export class Tree implements FileSystem {
       this.#accounts.count(node.uid, missing, 0);
       this.#accounts.count(node.uid, -missing, 0);
     } catch (refused) {
-      this.#date(this.#own(file));
+      date(this.#own(file), this.#now());
       throw refused;
     }
-  }
-
-  #date(node: Node): void {
-    const now = this.#now();
-    node.mtime = now;
-    node.ctime = now;
   }
 
   #changeOwner(node: Node, uid: number): void {
@@ -365,43 +365,41 @@ export class Tree implements FileSystem {
     }
   }
 
-  #enter(directory: Inode, name: string, inode: Inode, node: Node): void {
+  #enter(directory: Inode, name: string, inode: Inode, node: Node, now: bigint): void {
     const parent = this.#own(directory);
+    parent.body = setName(namesOf(parent), this.#owner, name, inode);
     if (node.kind === "directory") parent.links++;
-    this.#setNames(parent, setName(namesOf(parent), this.#owner, name, inode));
+    date(parent, now);
     node.parent = directory;
     node.name = name;
   }
 
-  #leave(directory: Inode, name: string, inode: Inode): void {
+  #leave(directory: Inode, name: string, node: Node, now: bigint): void {
     const parent = this.#own(directory);
-    if (this.#node(inode).kind === "directory") parent.links--;
-    this.#setNames(parent, removeName(namesOf(parent), this.#owner, name));
-  }
-
-  #setNames(directory: Node, names: NameMap): void {
-    directory.body = names;
-    this.#date(directory);
+    parent.body = removeName(namesOf(parent), this.#owner, name);
+    if (node.kind === "directory") parent.links--;
+    date(parent, now);
   }
 
   /** An inode whose name in a directory now stands for another one. */
-  #lose(directory: Inode, inode: Inode): void {
+  #lose(directory: Inode, inode: Inode, now: bigint): void {
     const node = this.#own(inode);
     const isDirectory = node.kind === "directory";
     if (isDirectory) this.#own(directory).links--;
     else if (node.links > 1) this.#accounts.countName(-1);
     node.links = isDirectory ? 0 : node.links - 1;
-    node.ctime = this.#now();
+    node.ctime = now;
   }
 
   #exchange(from: Inode, name: string, inode: Inode, to: Inode, newName: string, other: Inode): null {
-    this.#leave(from, name, inode);
-    this.#leave(to, newName, other);
-    this.#enter(to, newName, inode, this.#own(inode));
-    this.#enter(from, name, other, this.#own(other));
     const now = this.#now();
-    this.#own(inode).ctime = now;
-    this.#own(other).ctime = now;
+    const [mine, its] = [this.#own(inode), this.#own(other)];
+    this.#leave(from, name, mine, now);
+    this.#leave(to, newName, its, now);
+    this.#enter(to, newName, inode, mine, now);
+    this.#enter(from, name, other, its, now);
+    mine.ctime = now;
+    its.ctime = now;
     return null;
   }
 
@@ -417,6 +415,13 @@ function checkXattr(name: string): void {
 }
 
 function checkName(name: string): void {
-  assert(name !== "" && name !== "." && name !== ".." && !name.includes("/"), `${name} is a file name`);
+  if (name === "" || name === "." || name === ".." || name.includes("/"))
+    throw new AssertionError(`${name} is no file name`);
   if (name.length * 3 > nameBytesMax && encodedLength(name) > nameBytesMax) throw new Errno("ENAMETOOLONG", name);
+}
+
+/** Its content has changed now. */
+function date(node: Node, now: bigint): void {
+  node.mtime = now;
+  node.ctime = now;
 }

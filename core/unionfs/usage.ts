@@ -39,6 +39,8 @@ const none: Share = { pages: 0, inodes: 0 };
 /** Keeps count. A copy is a value of its own. */
 export class Accounts {
   readonly limits: Limits;
+  /** Whether any count can be refused: else nobody needs to ask before. */
+  readonly isLimited: boolean;
   #pages = 0;
   #inodes = 0;
   #xattrBytes = 0;
@@ -47,6 +49,7 @@ export class Accounts {
 
   constructor(limits: Limits) {
     this.limits = limits;
+    this.isLimited = limits.bytes !== undefined || limits.inodes !== undefined || limits.users !== undefined;
   }
 
   copy(): Accounts {
@@ -62,24 +65,21 @@ export class Accounts {
     return { pages: this.#pages, inodes: this.#inodes, xattrBytes: this.#xattrBytes };
   }
 
-  /** Whether any count can be refused: else nobody needs to ask before. */
-  get isLimited(): boolean {
-    const { bytes, inodes, users } = this.limits;
-    return bytes !== undefined || inodes !== undefined || users !== undefined;
-  }
-
   /** Adds (or, below 0, takes back). Throws Errno EDQUOT or ENOSPC, and then nothing has changed. */
   count(uid: number, pages: number, inodes: number): void {
+    if (this.isLimited) this.#checkLimits(uid, pages, inodes);
+    this.#pages += pages;
+    this.#inodes += inodes;
+  }
+
+  #checkLimits(uid: number, pages: number, inodes: number): void {
     const limit = this.limits.users?.get(uid);
     if (limit !== undefined) this.#countUser(uid, limit, pages, inodes);
     const { bytes = Number.POSITIVE_INFINITY } = this.limits;
     const isFull = pages > 0 && (this.#pages + pages) * pageBytes > bytes;
-    if (isFull || (inodes > 0 && this.#inodeRoom < inodes * inodeBytes)) {
-      if (limit !== undefined) this.#countUser(uid, {}, -pages, -inodes);
-      throw new Errno("ENOSPC");
-    }
-    this.#pages += pages;
-    this.#inodes += inodes;
+    if (!isFull && (inodes <= 0 || this.#inodeRoom >= inodes * inodeBytes)) return;
+    if (limit !== undefined) this.#countUser(uid, {}, -pages, -inodes);
+    throw new Errno("ENOSPC");
   }
 
   /** A further name comes (1) or goes (-1). Throws Errno ENOSPC. */

@@ -52,8 +52,10 @@ export interface WalkOptions {
   readonly isParent?: boolean;
 }
 
+const toTheEnd: WalkOptions = {};
+
 /** ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG. */
-export function walk<Place>(space: Space<Place>, path: string, options: WalkOptions = {}): Spot<Place> {
+export function walk<Place>(space: Space<Place>, path: string, options: WalkOptions = toTheEnd): Spot<Place> {
   if (path === "") throw new Errno("ENOENT", path);
   checkLength(path, pathBytesMax - 1);
   return new Walk(space, path, options).run();
@@ -64,6 +66,8 @@ class Walk<Place> {
   readonly #path: string;
   readonly #options: WalkOptions;
   #at: Place;
+  /** What `#at` is. */
+  #looked: Guarded;
   #rest: string;
   /** Where in the rest the next name begins. */
   #from = 0;
@@ -75,6 +79,7 @@ class Walk<Place> {
     this.#options = options;
     this.#rest = path;
     this.#at = path.startsWith("/") ? space.root : space.directory;
+    this.#looked = space.look(this.#at);
   }
 
   run(): Spot<Place> {
@@ -84,7 +89,7 @@ class Walk<Place> {
       if (name === "") return { directory, name: "", found: directory, slash: true };
       const isLast = this.#isDone();
       const slash = isLast && this.#from < this.#rest.length;
-      this.#permitSearch(directory);
+      this.#permitSearch();
       if (isLast && this.#options.isParent === true && name !== "." && name !== "..")
         return { directory, name, found: null, slash };
       const found = this.#enter(directory, name, slash);
@@ -93,21 +98,21 @@ class Walk<Place> {
         throw new Errno("ENOENT", this.#path);
       }
       const isFollowed = !isLast || slash || this.#options.noFollow !== true;
-      const { kind } = this.#space.look(found);
-      if (isFollowed && kind === "symlink") {
+      const looked = this.#space.look(found);
+      if (isFollowed && looked.kind === "symlink") {
         this.#follow(found, slash);
         continue;
       }
-      if (slash && kind !== "directory") throw new Errno("ENOTDIR", this.#path);
+      if (slash && looked.kind !== "directory") throw new Errno("ENOTDIR", this.#path);
       if (isLast) return { directory, name, found, slash };
       this.#at = found;
+      this.#looked = looked;
     }
   }
 
-  #permitSearch(directory: Place): void {
-    const looked = this.#space.look(directory);
-    if (looked.kind !== "directory") throw new Errno("ENOTDIR", this.#path);
-    this.#space.permitSearch(looked);
+  #permitSearch(): void {
+    if (this.#looked.kind !== "directory") throw new Errno("ENOTDIR", this.#path);
+    this.#space.permitSearch(this.#looked);
   }
 
   #enter(directory: Place, name: string, slash: boolean): Place | null {
@@ -129,7 +134,9 @@ class Walk<Place> {
     const left = this.#rest.slice(this.#from);
     this.#rest = left === "" ? `${target}${slash ? "/" : ""}` : `${target}/${left}`;
     this.#from = 0;
-    if (target.startsWith("/")) this.#at = this.#space.root;
+    if (!target.startsWith("/")) return;
+    this.#at = this.#space.root;
+    this.#looked = this.#space.look(this.#at);
   }
 
   /** The next name; "" at the end. */

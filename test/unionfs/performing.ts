@@ -5,7 +5,8 @@ import type { Actor, Wanted } from "../../core/unionfs/access.ts";
 import type { FileSystem, Inode, Stat } from "../../core/unionfs/file-system.ts";
 import type { Branch } from "../../core/unionfs/marks.ts";
 import { Overlay, type OverlayOptions } from "../../core/unionfs/overlay.ts";
-import { type OpenedFile, type OpenFlags, Posix } from "../../core/unionfs/posix.ts";
+import type { OpenedFile, OpenFlags } from "../../core/unionfs/opened-file.ts";
+import { Posix } from "../../core/unionfs/posix.ts";
 import { Tree } from "../../core/unionfs/tree.ts";
 
 /** A command and its fields, as a line of the script. */
