@@ -12,7 +12,9 @@
  *    monitor that crashes after its answer may cause a second "failed" with the same id: ignore ids not waited for.
  *   request   u32 id, u8 kind, then
  *     1 perform      u8 flags (1 terminal, 2 stdin, 4 stdin once, 8 say when listening,
- *                    16 release: no gate, and "gate" is answered when the program runs), str log ("": none), u64 its greatest size (0: any), u32 how many files, str exit, str socket, ops
+ *                    16 release: no gate, and "gate" is answered when the program runs,
+ *                    32 the child's uts, ipc, network and pid namespaces are its monitor's, made before the clone),
+ *                    str log ("": none), u64 its greatest size (0: any), u32 how many files, str exit, str socket, ops
  *     2 carry-out    ops                 3 tree  str root, str socket              4 remove-tree  str path
  *     5 read-tree    str socket, ops: one overlay without upper and work
  *     6 view         str socket, ops: one spawn, whose child's ops the view's own process performs
@@ -64,6 +66,7 @@ import type {
   PlanFailure,
   Propagation,
 } from "../../core/runtime/plan.ts";
+import { namespacesMadeBeforehand } from "../../core/runtime/ops.ts";
 import type { SeccompProfile } from "../../core/runtime/seccomp.ts";
 import type { View } from "../../core/runtime/view.ts";
 import type { Change, Meta, TreePath } from "../../core/unionfs/change.ts";
@@ -452,7 +455,8 @@ function writeRequest(out: Writer, request: Request): void {
           (stdin ? 2 : 0) |
           (stdinOnce ? 4 : 0) |
           (request.early === true ? 8 : 0) |
-          (request.released === true ? 16 : 0),
+          (request.released === true ? 16 : 0) |
+          (isApart(request.plan) ? 32 : 0),
       );
       out
         .str(log ?? "")
@@ -484,6 +488,12 @@ function writeRequest(out: Writer, request: Request): void {
     default:
       unreachable(request);
   }
+}
+
+/** The clone of such a child leaves out what its monitor has made of the kind already (explain.ts says so). */
+function isApart({ steps }: Plan): boolean {
+  const spawn = steps.at(-1);
+  return spawn?.op === "spawn" && namespacesMadeBeforehand(spawn.create).length > 0;
 }
 
 type Resolver = Pick<PerformRequest, "resolve" | "seccomp">;

@@ -206,6 +206,12 @@ function assertTraced({ plan, calls }: Traced): void {
   const [pid] = [...calls].find(([, some]) => some === program) ?? [""];
   const monitor = found.find((some) => some.some((call) => call.startsWith("clone3(") && call.endsWith(` = ${pid}`)));
   assert.ok(monitor !== undefined && program !== undefined, "the trace holds a monitor and its child");
+  for (const { op, syscalls } of host)
+    for (const { name, text } of syscalls.filter(({ when }) => when === "beforehand"))
+      assert.ok(
+        monitor.some((call) => call.startsWith(`${name}(`) && mentions(call, op, text)),
+        `${text}, whenever`,
+      );
   assert.equal(firstMissing([...host.slice(0, -1), ...child.map(only("monitor")), ...host.slice(-1)], monitor), null);
   assert.equal(firstMissing(child.map(only(undefined)), program), null);
 }

@@ -3,6 +3,7 @@
 #include "init.h"
 #include "monitor.h"
 #include "ops.h"
+#include "spawn.h"
 #include "tree.h"
 #include "union.h"
 #include <poll.h>
@@ -29,8 +30,12 @@ struct pending {
 static struct pending *pending;
 static size_t pending_count, pending_room;
 
-// The next monitor, forked before it is needed: a fork takes as long as all of a container's mounts together.
-static int spare_pid = -1, spare_channel = -1;
+// The next monitors, forked before they are needed: a fork takes as long as all of a container's mounts together. One
+// has made namespaces of its own already, for the next container; the other is for whatever needs none.
+static struct spare {
+  int pid, channel;
+} spares[2] = {{-1, -1}, {-1, -1}};
+enum { SPARE_COUNT = 2, PLAIN = 0, APART = 1 };
 enum { SPARE_DELAY_MS = 5 };  // a new one is not forked beside a start, but after it
 
 static void die(const char *what) {
@@ -87,7 +92,9 @@ static int leave_serve(int signals) {
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
   close(null);
   close(signals);
-  if (spare_channel >= 0) close(spare_channel);
+  for (int i = 0; i < SPARE_COUNT; i++) {
+    if (spares[i].channel >= 0) close(spares[i].channel);
+  }
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   return reply;
@@ -163,11 +170,12 @@ static bool receive_frame(int channel, uint32_t *length) {
 }
 
 // Waits for the one request that is for it, or for the end of serve.
-static _Noreturn void be_spare(int channel, int signals) {
+static _Noreturn void be_spare(int kind, int channel, int signals) {
   struct request request;
   uint32_t length;
   int reply = leave_serve(signals);
   monitor_prepare();
+  if (kind == APART) spawn_apart();
   if (!receive_frame(channel, &length)) _exit(0);
   close(channel);
   if (decode_request(input + 4, length, &request)) monitor(&request, reply);
@@ -189,47 +197,56 @@ static bool make_room(void) {
   return true;
 }
 
-static void lose_spare(void) {
-  close(spare_channel);
-  spare_pid = spare_channel = -1;
+static void lose_spare(struct spare *spare) {
+  close(spare->channel);
+  *spare = (struct spare){-1, -1};
 }
 
-static void make_spare(int signals) {
+static void make_spare(int kind, int signals) {
+  struct spare *spare = &spares[kind];
   int pair[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return;
-  spare_pid = fork();
-  if (spare_pid == 0) {
+  if (spare->channel >= 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return;
+  int pid = fork();
+  if (pid == 0) {
     close(pair[0]);
-    be_spare(pair[1], signals);
+    be_spare(kind, pair[1], signals);
   }
   close(pair[1]);
-  spare_channel = pair[0];
-  if (spare_pid < 0) lose_spare();
+  *spare = (struct spare){pid, pair[0]};
+  if (pid < 0) lose_spare(spare);
 }
 
+static void make_spares(int signals) {
+  for (int kind = 0; kind < SPARE_COUNT; kind++) make_spare(kind, signals);
+}
+
+static bool lacks_spare(void) { return spares[PLAIN].channel < 0 || spares[APART].channel < 0; }
+
 // The frame with its length. False when there is no spare monitor to take it.
-static bool hand_to_spare(const uint8_t *frame, size_t length) {
-  while (spare_channel >= 0 && length > 0) {
-    ssize_t sent = send(spare_channel, frame, length, MSG_NOSIGNAL);
+static bool hand_to_spare(struct spare *spare, const uint8_t *frame, size_t length) {
+  while (spare->channel >= 0 && length > 0) {
+    ssize_t sent = send(spare->channel, frame, length, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) lose_spare();
+    if (sent < 0) lose_spare(spare);
     frame += sent < 0 ? 0 : sent;
     length -= sent < 0 ? 0 : (size_t)sent;
   }
-  return spare_channel >= 0;
+  return spare->channel >= 0;
 }
 
-// Only who performs a request decodes all of it: here a look at its kind is enough.
-static bool is_perform(const uint8_t *body, uint32_t length) { return length > 4 && body[4] == REQUEST_PERFORM; }
+// Only who performs a request decodes all of it: here a look at its kind and its flags is enough.
+static bool is_perform(const uint8_t *body, uint32_t length) { return length > 5 && body[4] == REQUEST_PERFORM; }
+
+static struct spare *spare_for(const uint8_t *body) { return &spares[body[5] & STDIO_APART ? APART : PLAIN]; }
 
 static void start_request(const uint8_t *body, uint32_t length, int signals) {
   struct request request;
   struct reader in = {.at = body, .end = body + length};
   uint32_t id = read_u32(&in);
   if (!make_room()) return refuse(id, ENOMEM);
-  if (is_perform(body, length) && hand_to_spare(body - 4, (size_t)length + 4)) {
-    pending[pending_count++] = (struct pending){.pid = spare_pid, .id = id};
-    return lose_spare();
+  if (is_perform(body, length) && hand_to_spare(spare_for(body), body - 4, (size_t)length + 4)) {
+    pending[pending_count++] = (struct pending){.pid = spare_for(body)->pid, .id = id};
+    return lose_spare(spare_for(body));
   }
   if (!decode_request(body, length, &request)) return refuse(id, EINVAL);
   int pid = fork();
@@ -257,7 +274,9 @@ static void read_requests(int signals) {
 }
 
 static void forget(int pid, int status) {
-  if (pid == spare_pid) lose_spare();
+  for (int i = 0; i < SPARE_COUNT; i++) {
+    if (pid == spares[i].pid) lose_spare(&spares[i]);
+  }
   for (size_t i = 0; i < pending_count; i++) {
     if (pending[i].pid != pid) continue;
     if (!WIFEXITED(status)) refuse(pending[i].id, EIO);
@@ -276,11 +295,11 @@ static void reap(int signals) {
 static _Noreturn void serve(void) {
   int signals = watch_children();
   if (signals < 0 || chdir("/") < 0) die("starting");
-  make_spare(signals);
+  make_spares(signals);
   for (;;) {
     struct pollfd waiting[2] = {{.fd = 0, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
-    int ready = poll(waiting, 2, spare_channel < 0 ? SPARE_DELAY_MS : -1);
-    if (ready == 0) make_spare(signals);
+    int ready = poll(waiting, 2, lacks_spare() ? SPARE_DELAY_MS : -1);
+    if (ready == 0) make_spares(signals);
     if (ready <= 0) continue;
     if (waiting[1].revents) reap(signals);
     if (waiting[0].revents) read_requests(signals);

@@ -20,6 +20,8 @@ enum { SILENCE_MS = 100, SILENCE_OWN_PIDS_MS = 2000, DRAIN_MS = 3000, GOODBYE_MS
 
 static const struct request *request;
 static struct task task;
+// The host's network sees our socket, the container's does not: it is made before we may be in the latter.
+static int early_socket = -1;
 static int listener = -1, input = -1, output[2] = {-1, -1};
 static struct log_file log_file = {.path = "", .fd = -1};
 static struct log_stream streams[2] = {{.name = "stdout", .file = &log_file}, {.name = "stderr", .file = &log_file}};
@@ -60,8 +62,9 @@ static int bind_to(int fd, const char *path) {
   return result;
 }
 
-int listen_on(const char *path) {
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+static int new_socket(void) { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+
+static int listen_with(int fd, const char *path) {
   if (fd < 0) return -1;
   mode_t mask = umask(0177);
   int result = bind_to(fd, path);
@@ -69,6 +72,8 @@ int listen_on(const char *path) {
   if (result < 0 || listen(fd, 64) < 0) return close_keep(fd), -1;
   return fd;
 }
+
+int listen_on(const char *path) { return listen_with(new_socket(), path); }
 
 static int nonblocking(int fd) { return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
@@ -102,7 +107,7 @@ static int open_log(void) {
 static int set_up(int stdio[3], struct failure *failure) {
   *failure = (struct failure){.host = NO_STEP, .child = NO_STEP, .op = OP_SPAWN};
   fault = request->socket;
-  listener = listen_on(request->socket);
+  listener = listen_with(early_socket, request->socket);
   if (listener >= 0 && open_log() == 0 && open_streams(stdio) == 0) return 0;
   failure->error = errno;
   failure->path = fault;
@@ -125,6 +130,7 @@ static int perform(struct failure *failure) {
   int stdio[3];
   if (set_up(stdio, failure) < 0) return -1;
   if (request->stdio & STDIO_EARLY) tell(3, NULL);
+  if (request->stdio & STDIO_APART) spawn_apart();
   struct ops ops = request->ops;
   for (uint32_t i = 0; i < ops.count; i++) {
     struct op op;
@@ -543,6 +549,7 @@ void monitor_prepare(void) {
   signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   polled = malloc(POLL_FIXED * sizeof *polled);
+  early_socket = new_socket();
 }
 
 _Noreturn void monitor(const struct request *performed, int answers) {

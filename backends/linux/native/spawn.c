@@ -164,10 +164,18 @@ static int birthplace(const struct op *spawn, const int *prepared) {
   return -1;
 }
 
+enum { APART = CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWPID };
+static bool is_apart;
+
+void spawn_apart(void) { is_apart = is_apart || unshare(APART) == 0; }
+
+// Those that are left to the clone.
+static uint64_t namespaces_of(const struct op *spawn) { return spawn->v[0].number & ~(is_apart ? (uint64_t)APART : 0); }
+
 static int clone_child(const struct op *spawn, const int *prepared, const int stdio[3], struct task *task) {
   int pair[2];
   if (join_pids(spawn) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
-  struct clone_arguments arguments = {.exit_signal = SIGCHLD, .flags = CLONE_PIDFD | spawn->v[0].number};
+  struct clone_arguments arguments = {.exit_signal = SIGCHLD, .flags = CLONE_PIDFD | namespaces_of(spawn)};
   arguments.pidfd = (uint64_t)(uintptr_t)&task->pidfd;
   int cgroup = birthplace(spawn, prepared);
   if (cgroup >= 0) arguments.flags |= CLONE_INTO_CGROUP, arguments.cgroup = (uint64_t)cgroup;
