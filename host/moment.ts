@@ -4,7 +4,7 @@
  * every event of a session.
  */
 import type { Kernel } from "../backends/sim/kernel/kernel.ts";
-import type { Namespaces, Process } from "../backends/sim/kernel/process.ts";
+import type { Namespaces, Process, StandIn } from "../backends/sim/kernel/process.ts";
 import type { Plan } from "../core/runtime/plan.ts";
 import type { TreeSnapshot } from "../core/unionfs/tree.ts";
 
@@ -17,6 +17,8 @@ export interface ProcessView {
   /** As its own pid namespace sees it. */
   readonly ownPid: number;
   readonly command: string;
+  /** The TypeScript program that plays its file, null when it is the file itself that runs. */
+  readonly standIn: StandIn | null;
   readonly state: Process["state"];
   readonly uid: number;
   /** The number /proc/<pid>/ns shows, for each of namespaceKinds. */
@@ -73,6 +75,8 @@ function isSame(one: ProcessView, other: ProcessView): boolean {
     one.parent === other.parent &&
     one.ownPid === other.ownPid &&
     one.command === other.command &&
+    one.standIn?.program === other.standIn?.program &&
+    one.standIn?.file === other.standIn?.file &&
     one.state === other.state &&
     one.uid === other.uid &&
     one.cgroup === other.cgroup &&
@@ -88,6 +92,7 @@ function processView(process: Process): ProcessView {
     parent: process.parent?.pid ?? 0,
     ownPid: process.numbers.get(process.namespaces.pid) ?? process.pid,
     command: process.argv.length > 0 ? process.argv.join(" ") : process.name,
+    standIn: process.standIn,
     state: process.state,
     uid: process.uid,
     namespaces: namespaceKinds.map((kind) => numberOf(process.namespaces, kind)),

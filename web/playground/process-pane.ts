@@ -73,7 +73,7 @@ export class ProcessPane extends LitElement {
 }
 
 function row(process: ProcessView, host: ProcessView | undefined): TemplateResult {
-  const { pid, ownPid, command, state, namespaces, memoryBytes, cgroup } = process;
+  const { pid, ownPid, command, standIn, state, namespaces, memoryBytes, cgroup } = process;
   const own = kinds.flatMap((kind, at) =>
     namespaces[at] === host?.namespaces[at] ? [] : [`${kind} ${namespaces[at]}`],
   );
@@ -81,6 +81,7 @@ function row(process: ProcessView, host: ProcessView | undefined): TemplateResul
     <td class="number">${pid}${ownPid === pid ? nothing : html`<br /><span class="faint">inside ${ownPid}</span>`}</td>
     <th scope="row">
       <code>${shortened(command)}</code>${state === "waiting" || state === "ready" ? nothing : html` (${state})`}
+      ${standIn === null ? nothing : html`<br /><span class="faint">TypeScript plays ${standIn.program}</span>`}
       ${cgroup === "/" ? nothing : html`<br /><span class="faint">${shortened(cgroup)}</span>`}
     </th>
     <td>${own.length === 0 ? html`<span class="faint">none</span>` : html`<ul>${own.map((each) => html`<li>${each}</li>`)}</ul>`}</td>

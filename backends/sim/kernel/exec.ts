@@ -8,6 +8,7 @@ import { Errno } from "../../../core/base/errno.ts";
 import { decodeBytes } from "../../../core/base/bytes.ts";
 import type { FileSystem, Stat } from "../../../core/unionfs/file-system.ts";
 import type { Kernel } from "./kernel.ts";
+import type { StandIn } from "./process.ts";
 import type { Program } from "./sys.ts";
 import { mountAt } from "./mounts.ts";
 import { fileSystemAt, resolve, statAt, type View } from "./walk.ts";
@@ -16,6 +17,7 @@ export interface Loaded {
   /** The resolved path, for /proc/<pid>/exe. */
   readonly executable: string;
   readonly program: { readonly body: Program; readonly argv: readonly string[] };
+  readonly standIn: StandIn | null;
 }
 
 const interpretersMax = 4;
@@ -43,14 +45,17 @@ export async function loadProgram(
   if (startsWith(head, [0x23, 0x21])) return interpreted(kernel, view, path, argv, head, depth);
   if (startsWith(head, [0x00, 0x61, 0x73, 0x6d])) {
     const bytes = fileSystem.read(location.inode, 0, stat.size);
-    return { executable: path, program: { body: await kernel.options.loader.webAssembly(bytes), argv } };
+    return { executable: path, program: { body: await kernel.options.loader.webAssembly(bytes), argv }, standIn: null };
   }
   if (!startsWith(head, [0x7f, 0x45, 0x4c, 0x46])) throw new Errno("ENOEXEC", path);
   const isOfBusybox = isBusybox(fileSystem, stat);
   const name = isOfBusybox ? appletOf(argv) : standIns.exec(path)?.[1];
   const body = name === undefined ? null : await kernel.options.loader.standIn(name, isOfBusybox);
-  if (body === null) throw new Errno("ENOEXEC", path);
-  return { executable: path, program: { body, argv } };
+  if (name === undefined || body === null) {
+    kernel.log.add(`exec: ${path} is an ELF file, and no TypeScript program stands in for it here`);
+    throw new Errno("ENOEXEC", path);
+  }
+  return { executable: path, program: { body, argv }, standIn: { program: name, file: path } };
 }
 
 /** Which bytes hold busybox's banner. A layer's bytes are shared by all its containers: they are searched once. */

@@ -18,6 +18,7 @@ import { isFrozen, isFrozenHard } from "./cgroup/freezer.ts";
 import { Cgroupfs } from "./cgroup/cgroupfs.ts";
 import { type Cgroup, groupOf, type Hierarchy, memoryTotalBytes } from "./cgroup/group.ts";
 import { countEvent, countsFor, type MemoryState } from "./cgroup/memory.ts";
+import { KernelLog } from "./log.ts";
 import { OpenInodes } from "./open-inodes.ts";
 import type { Pace } from "./pace.ts";
 import { Network, type NetworkClock } from "../net/network.ts";
@@ -87,6 +88,7 @@ export class Kernel {
   readonly processes = new Map<Pid, Process>();
   readonly cgroups: Cgroups = new Cgroups(() => this.processes.values());
   readonly openInodes = new OpenInodes();
+  readonly log = new KernelLog(() => this.turns.now - this.options.now);
   readonly network: Network;
   readonly init: Process;
   /** Ends of which groups and sessions are still named, by their numbers in the namespaces. */
@@ -664,6 +666,7 @@ export class Kernel {
       argv: ["init"],
       environment: [],
       executable: "/sbin/init",
+      standIn: null,
       hasExecuted: true,
       namespaces,
       childPids: namespaces.pid,

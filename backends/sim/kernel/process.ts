@@ -87,6 +87,13 @@ export interface CapabilitySets {
   ambient: readonly Capability[];
 }
 
+/** A TypeScript program that plays what an ELF file would do. */
+export interface StandIn {
+  readonly program: string;
+  /** The ELF file, as it was named. */
+  readonly file: string;
+}
+
 export interface Process {
   readonly pid: Pid;
   /** Its number in each pid namespace it is visible in, innermost first. */
@@ -102,6 +109,8 @@ export interface Process {
   argv: readonly string[];
   environment: readonly string[];
   executable: string;
+  /** What it really runs; null for what is what its file says. */
+  standIn: StandIn | null;
   /** Since its fork: its group is then its own business. */
   hasExecuted: boolean;
   namespaces: Namespaces;

@@ -116,6 +116,9 @@ export interface Sys {
   setHostname(name: string): void;
   setDomainname(name: string): void;
 
+  /** The kernel's messages, as SYSLOG_ACTION_READ_ALL gives them. EPERM without CAP_SYSLOG. */
+  kernelLog(): string;
+
   // Processes
   /** Starts the file at `path` in a new process, as vfork and execve do. Throws what execve would. */
   spawn(path: string, argv: readonly string[], environment: readonly string[], options?: SpawnOptions): Promise<Pid>;

@@ -187,6 +187,11 @@ export class IsolationCalls extends FileCalls {
     this.process.limits.set(resource, { soft, hard });
   }
 
+  kernelLog(): string {
+    this.need("CAP_SYSLOG", this.kernel.userNamespace);
+    return this.kernel.log.text;
+  }
+
   noNewPrivileges(): void {
     this.self().noNewPrivileges = true;
   }

@@ -73,6 +73,8 @@ const table: { readonly [K in TracedCall]: Note<K> } = {
   hostname: (_given, result) => told("uname", [`{sysname="Linux", nodename=${JSON.stringify(result ?? "")}, ...}`]),
   setHostname: ([name]) => told("sethostname", [text(name), name.length]),
   setDomainname: ([name]) => told("setdomainname", [text(name), name.length]),
+  kernelLog: (_given, result = "") =>
+    told("syslog", ["SYSLOG_ACTION_READ_ALL", text(result), result.length], result.length),
 
   // Processes
   fork: (_given, result) => told("clone", ["child_stack=NULL", "flags=SIGCHLD"], result),

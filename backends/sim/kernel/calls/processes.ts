@@ -104,10 +104,11 @@ export class ProcessCalls extends Caller {
     environment: readonly string[],
     options: SpawnOptions = {},
   ): Promise<Pid> {
-    const { program, executable } = await loadProgram(this.kernel, this.view(), path, argv);
+    const { program, executable, standIn } = await loadProgram(this.kernel, this.view(), path, argv);
     return this.fork((sys) => {
       if (!(sys instanceof ProcessCalls)) throw new Ended();
       sys.become(path, this.#absolute(executable), program.argv, environment);
+      sys.#playedBy(standIn);
       return program.body(sys, program.argv, environment);
     }, options);
   }
@@ -132,8 +133,9 @@ export class ProcessCalls extends Caller {
   }
 
   async exec(path: string, argv: readonly string[], environment: readonly string[]): Promise<never> {
-    const { program, executable } = await loadProgram(this.kernel, this.view(), path, argv);
+    const { program, executable, standIn } = await loadProgram(this.kernel, this.view(), path, argv);
     this.become(path, this.#absolute(executable), program.argv, environment);
+    this.#playedBy(standIn);
     this.kernel.start(this.process, (sys) => program.body(sys, program.argv, environment));
     return new Promise(() => {});
   }
@@ -157,6 +159,13 @@ export class ProcessCalls extends Caller {
     self.capabilities = this.#capabilitiesAfterExec();
     for (const [signal, action] of [...self.actions]) if (action !== "ignore") self.actions.delete(signal);
     for (const fd of [...self.closeOnExec]) this.closeOne(fd);
+  }
+
+  /** Whoever asks should know that it is not the ELF file that runs: lenses by the process, people by `dmesg`. */
+  #playedBy(standIn: Process["standIn"]): void {
+    this.process.standIn = standIn;
+    if (standIn !== null)
+      this.kernel.log.add(`exec: pid ${this.process.pid}: TypeScript plays ${standIn.program} for ${standIn.file}`);
   }
 
   /** capabilities(7): root gets what the bounding set lets it have, others keep the ambient ones. */

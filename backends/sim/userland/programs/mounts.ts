@@ -3,7 +3,7 @@ import { Errno, errnoText } from "../../../../core/base/errno.ts";
 import type { MountFlag, Propagation } from "../../../../core/runtime/plan.ts";
 import type { Stat } from "../../../../core/unionfs/file-system.ts";
 import { readUsers } from "../accounts.ts";
-import { applet, type Context, Failure, joinPath, listDirectory, readText, readTextOr } from "../applet.ts";
+import { applet, type Context, Failure, joinPath, listDirectory, readText, reasonOf } from "../applet.ts";
 import { type Options, parseOptions } from "../options.ts";
 import { readProcesses } from "../processes.ts";
 import { humanSize } from "../sizes.ts";
@@ -323,8 +323,13 @@ function linkOr({ sys }: Context, path: string): string {
 }
 
 const dmesg = applet(async (context) => {
-  await context.out.print(await readTextOr(context.sys, "/dev/kmsg", ""));
-  return 0;
+  parseOptions(context.args, { flags: "cr", valued: "ns", operandsMax: 0 });
+  try {
+    await context.out.print(context.sys.kernelLog());
+    return 0;
+  } catch (thrown) {
+    throw new Failure(`klogctl: ${reasonOf(thrown)}`);
+  }
 });
 
 export const programs = { df, dmesg, du, lsns, mount, mountpoint, umount };
