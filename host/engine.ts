@@ -16,12 +16,13 @@ import type { Machine, TaskStart } from "../core/engine/machine.ts";
 import { openEngine } from "../core/engine/open.ts";
 import type { RegistryDependencies } from "../core/engine/registry.ts";
 import { inflate } from "./codecs.ts";
+import { registriesOf } from "./registry.ts";
 
 export interface EngineOptions {
   readonly hasher: Hasher;
   /** The tar of an image that comes with tsbox, by its familiar name; null for any other. */
   readonly embedded: (name: string) => Promise<Uint8Array> | null;
-  /** The way to registries outside; without it there is none. */
+  /** The way to registries outside; without it registry.sim is the only one. */
   readonly registry?: RegistryDependencies;
   /** Is told of each plan that starts a container or an exec session, the very object. */
   readonly performing: (start: TaskStart) => void;
@@ -47,7 +48,7 @@ export async function openSimulatedEngine(
     bootId,
     warn,
     embedded: (name) => embedded(kernel, options, name),
-    ...(options.registry === undefined ? {} : { registry: options.registry }),
+    registry: registriesOf({ kernel, disk: machine.disk, ports }, options.registry),
   });
   const api = createApi(engine, {
     version,

@@ -36,7 +36,7 @@ export interface HostOptions {
   readonly hasher: Hasher;
   /** The tar of an image that comes with tsbox, by its familiar name; null for any other. */
   readonly embedded: (name: string) => Promise<Uint8Array> | null;
-  /** The way to registries outside; without it there is none. */
+  /** The way to registries outside; without it registry.sim is the only one. */
   readonly registry?: RegistryDependencies;
   /** Wraps the API, to see what is asked. */
   readonly watched?: (api: Api) => Api;

@@ -59,12 +59,12 @@ export function look({ now, turns, processes, files, performed }: Moment): HostV
   };
 }
 
-/** As their records on disk tell. */
+/** As their records on disk tell, the newest first. */
 function containersIn(tree: Tree): ContainerView[] {
   const all = directoryAt(tree, tree.root, "var/lib/tsbox/containers");
   if (all === null) return [];
   const records = tree.list(all).flatMap(({ inode }) => recordIn(tree, inode) ?? []);
-  return records.toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1)).map(containerView);
+  return records.toSorted((a, b) => (a.createdAt > b.createdAt ? -1 : 1)).map(containerView);
 }
 
 /** A record is written anew whenever it changes, so what was read of its content stays true. */

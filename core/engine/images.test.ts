@@ -3,7 +3,7 @@ import test from "node:test";
 import { gzipSync } from "node:zlib";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import type { ContainerId } from "../base/brand.ts";
-import { type ByteStream, decodeBytes, streamOf } from "../base/bytes.ts";
+import { type ByteStream, decodeBytes, readAll, streamOf } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
 import { messageOf, TsboxError } from "../base/error.ts";
 import {
@@ -377,6 +377,31 @@ test("a full disk is one clear error, and leaves nothing", async () => {
   const big = await named("big", await layerOf(entry("big", "x".repeat(100_000))));
   assert.match(await said(load(images, big)), /^failed: cannot store the image: .*no space left on device$/);
   assert.deepEqual([stuff(), await disk.list(`${disk.dataRoot}/image/ingest` as typeof disk.dataRoot)], [0, []]);
+});
+
+test("whenever the index is written, each image in it has the records of its layers", async () => {
+  const { machine, images } = await house();
+  const { disk } = machine;
+  const write = disk.writeStream.bind(disk);
+  const seen: [images: number, records: number][] = [];
+  disk.writeStream = async (path, bytes) => {
+    const content = await readAll(bytes, 1 << 20);
+    await write(path, streamOf(content));
+    if (!path.endsWith("/index.json")) return;
+    const { manifests } = JSON.parse(decodeBytes(content)) as { manifests: unknown[] };
+    const records = await disk.list(`${disk.dataRoot}/image/layerdb/sha256` as typeof disk.dataRoot);
+    seen.push([manifests.length, records.length]);
+  };
+  await load(images, busybox);
+  await images.remove("busybox", { force: false, prune: true });
+  assert.deepEqual(seen, [
+    [1, 1],
+    [0, 1],
+  ]);
+  const stray = `${disk.dataRoot}/image/layerdb/sha256/${"0".repeat(64)}.json` as typeof disk.dataRoot;
+  await write(stray, streamOf(new Uint8Array(1)));
+  await images.prune({ dangling: true, accepts: () => true });
+  assert.equal(await disk.stat(stray), null);
 });
 
 test("whoever stops listening leaves no spool behind", async () => {

@@ -334,6 +334,7 @@ class LocalImages implements ImageStore {
     }
     await this.#lease.disown(await superfluousThings(this.#checkParts()));
     await this.#lease.collect(true);
+    await this.#table.removeStrayRecords();
     return { removed, reclaimedBytes: before - usageOf(this.#table.list()).layersSize };
   }
 

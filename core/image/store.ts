@@ -92,9 +92,10 @@ export class ImageTable {
     const others = this.list()
       .filter(({ id }) => id !== added.id)
       .map((other) => withoutNames(other, taken));
+    // The records first: an image that the index names has them, whenever we are killed.
+    await this.layout.records.write(layerRecords(this.#hasher, layersOf(added.summary), added.summary.sizes));
     await this.#replace([...others, added]);
     if (kept.manifest.digest !== known?.manifest.digest) await this.layout.saveSummaries(this.list());
-    await this.layout.records.write(layerRecords(this.#hasher, layersOf(added.summary), added.summary.sizes));
     return added;
   }
 
@@ -108,8 +109,15 @@ export class ImageTable {
     const rest = this.list().filter(({ id }) => id !== gone.id);
     const chain = chainIds(this.#hasher, layersOf(gone.summary));
     const others = rest.map(({ summary }) => summary.layers);
-    await this.layout.records.remove(chain.slice(sharedLayers(gone, others)));
     await this.#replace(rest);
+    await this.layout.records.remove(chain.slice(sharedLayers(gone, others)));
+  }
+
+  /** Removes records of stacks that no image has: a kill between the two writes above leaves some. */
+  async removeStrayRecords(): Promise<void> {
+    const { records } = this.layout;
+    const known = new Set(this.list().flatMap(({ summary }) => chainIds(this.#hasher, layersOf(summary))));
+    await records.remove((await records.list()).filter((chainId) => !known.has(chainId)));
   }
 
   /** Keeps something that is no image as it is. */

@@ -143,6 +143,21 @@ suite("the playground", () => {
     await run("tsbox rm -f sleeper");
   });
 
+  test("pushes to registry.sim and pulls from it, and says why other registries cannot be reached", async function () {
+    this.timeout(60_000);
+    await run("tsbox run --rm hello && tsbox tag hello registry.sim/me/hello");
+    includes(await run("tsbox push registry.sim/me/hello"), "latest: digest: sha256:");
+    await run("tsbox rmi registry.sim/me/hello");
+    includes(await run("tsbox pull registry.sim/me/hello"), "for registry.sim/me/hello:latest");
+    includes(await run("ls /var/lib/registry/repositories/me"), "hello");
+    includes(
+      await run("tsbox pull localhost:1/app"),
+      "cannot reach localhost:1 from a web page",
+      "(CORS)",
+      "registry.sim",
+    );
+  });
+
   test("stops a flood by Ctrl-C, and stays usable meanwhile", async function () {
     this.timeout(60_000);
     terminal().run("yes flood");

@@ -8,6 +8,7 @@ import type { Hasher } from "../../core/base/ports.ts";
 import type { Origin } from "../../core/unionfs/origin.ts";
 import { wasmHasher } from "../../host/codecs.ts";
 import { type InspectedImage, type OpenedImage, openArchive } from "../../host/inspect.ts";
+import { chunksOf } from "./readable.ts";
 
 export interface Inspector {
   /** The images of an archive; earlier ones are forgotten. Throws with the one sentence that says what is wrong. */
@@ -38,16 +39,6 @@ async function* piecesOf(archive: Blob): AsyncGenerator<Uint8Array, void, undefi
     const piece = await next;
     next = read(at + pieceBytes);
     yield new Uint8Array(piece);
-  }
-}
-
-/** Not every browser can iterate over a stream. */
-async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  const reader = stream.getReader();
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
-  } finally {
-    await reader.cancel();
   }
 }
 

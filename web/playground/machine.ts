@@ -15,6 +15,7 @@ import type { HostView, LayerView } from "../../host/lens.ts";
 import { embeddedImage } from "../../core/image/embedded.ts";
 import type { RecordedSession, Replayed, World } from "../../host/replay.ts";
 import { type Beginning, type Branch, type Life, Timeline } from "../../host/timeline.ts";
+import { pageFetch, pageRegistries } from "./page-fetch.ts";
 import { SavedSession } from "./saved-session.ts";
 
 export interface MachineWorker {
@@ -90,6 +91,8 @@ function wasmer(): Promise<unknown> {
   return fetched("wasmer.wasm");
 }
 
+const registry = { fetch: pageFetch(location.origin), config: pageRegistries(location.origin) };
+
 interface Booted extends Branch {
   readonly hasher: Hasher;
   readonly saved: SavedSession;
@@ -105,7 +108,7 @@ function machineOf(): Booted {
 async function boot(session: string, size: ConsoleSize, screen: Remote<Screen>): Promise<string> {
   const [hasher, saved] = await Promise.all([wasmHasher(), SavedSession.open(session, { size, now: clock.now() })]);
   const { seed, now, rows, columns } = saved.head;
-  const world: World = { pause, hasher, embedded, wasmer, fileOf: (digest) => saved.file(digest) };
+  const world: World = { pause, hasher, embedded, wasmer, registry, fileOf: (digest) => saved.file(digest) };
   const elapsed = (): number => performance.now();
   const beginning: Beginning = { ...world, seed, now: BigInt(now), size: { rows, columns }, elapsed };
   const entries = [...saved.entries];
@@ -168,7 +171,7 @@ const machine: MachineWorker = {
   replay: async (session, files) => {
     const { replay } = await import("../../host/replay.ts");
     const fileOf = (digest: string): Uint8Array => files.get(digest) ?? new Uint8Array(0);
-    return replay(session, { pause, hasher: await wasmHasher(), embedded, wasmer, fileOf });
+    return replay(session, { pause, hasher: await wasmHasher(), embedded, wasmer, registry, fileOf });
   },
   forget: () => machineOf().saved.forget(),
 };
