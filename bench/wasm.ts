@@ -17,7 +17,6 @@ import { scratch } from "../backends/linux/testing/scratch.ts";
 import { QuickJS } from "quickjs-wasi";
 import { linuxPorts } from "../backends/linux/ports.ts";
 import type { Kernel } from "../backends/sim/kernel/kernel.ts";
-import type { Sys } from "../backends/sim/kernel/sys.ts";
 import { inProcess } from "../backends/sim/testing/small-host.ts";
 import { added, addFuel } from "../backends/sim/wasm/fuel.ts";
 import { setHooks } from "../backends/sim/wasm/hooks.ts";
@@ -26,12 +25,12 @@ import { spawn, wasmHost } from "../backends/sim/wasm/testing/wasm-host.ts";
 import { type Global, type Instance, type Memory, webAssembly } from "../backends/sim/wasm/web-assembly.ts";
 import { program } from "../images/wasi/build.ts";
 import { type Contender, interleave } from "./interleave.ts";
+import { megabytes, throughTwoCats, toItsEnd } from "./wasm-programs.ts";
 import { judge, type Row } from "./row.ts";
 
 const SIGKILL = 9;
 /** Goals that are numbers, not peers. */
 const startMs = 5;
-const megabytes = 64;
 const pipesMs = (megabytes / 100) * 1000;
 
 export async function* bench(rounds: number): AsyncGenerator<Row, void, undefined> {
@@ -64,45 +63,12 @@ async function* starts(rounds: number): AsyncGenerator<Row, void, undefined> {
   }
 }
 
-async function toItsEnd(sys: Sys, name: string): Promise<void> {
-  const { pid, stdin, stdout } = await spawn(sys, [name]);
-  sys.close(stdin);
-  while ((await sys.read(stdout, 65536)).length > 0);
-  await sys.wait(pid);
-}
-
 /** 64 MB from a process through two cats to another. */
 async function pipes(rounds: number): Promise<Row> {
   const kernel = wasmHost({ cat: await program("cat") }, linuxPorts);
   const ours = await medianOf("cats", () => timed(() => inProcess(kernel, throughTwoCats)), rounds);
   const row = `${megabytes} MB through two cats`;
   return judge({ bench: "wasm", row, unit: "ms", ours, peers: { allowed: pipesMs } }, { peer: "allowed", atMost: 1 });
-}
-
-async function throughTwoCats(sys: Sys): Promise<void> {
-  const [first, between, last] = [sys.pipe(), sys.pipe(), sys.pipe()];
-  const cat = (from: number, to: number): Promise<number> =>
-    sys.spawn("/bin/cat", ["cat"], [], {
-      fds: new Map([
-        [0, from],
-        [1, to],
-        [2, to],
-      ]),
-    });
-  await cat(first.read, between.write);
-  await cat(between.read, last.write);
-  sys.fork(
-    async (child) => {
-      const chunk = new Uint8Array(65536);
-      for (let sent = 0; sent < megabytes * 1e6; sent += chunk.length) await child.write(1, chunk);
-      return 0;
-    },
-    { fds: new Map([[1, first.write]]) },
-  );
-  for (const fd of [first.read, first.write, between.read, between.write, last.write]) sys.close(fd);
-  while ((await sys.read(last.read, 65536)).length > 0);
-  sys.close(last.read);
-  for (let count = 0; count < 3; count++) await sys.wait(-1);
 }
 
 /** From the signal to the parent's having waited for a program in an endless loop. */

@@ -41,12 +41,6 @@ export function recordingOf(tool: string): Recording {
   return JSON.parse(readFileSync(join(recordedDirectory, `${tool}.json`), "utf8")) as Recording;
 }
 
-/** What a case about control groups finds at /cg, as directories: version 1's by their controllers, and version 2's. */
-export const legacyHierarchies = ["memory", "pids", "cpu", "cpuacct", "cpuset", "freezer", "blkio"] as const;
-export const hierarchies = [...legacyHierarchies, "unified"] as const;
-/** The group it stands in. */
-export const ownGroup = "tsbox-case";
-
 export function hasCgroups(tool: string): boolean {
   return tool.startsWith("kernel-cgroup");
 }

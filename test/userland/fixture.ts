@@ -37,3 +37,9 @@ export const files: readonly FixtureFile[] = [
   { path: `${home}/dlink`, link: "d" },
   { path: `${home}/broken`, link: "nowhere" },
 ];
+
+/** What a case about control groups finds at /cg, as directories: version 1's by their controllers, and version 2's. */
+export const legacyHierarchies = ["memory", "pids", "cpu", "cpuacct", "cpuset", "freezer", "blkio"] as const;
+export const hierarchies = [...legacyHierarchies, "unified"] as const;
+/** The group it stands in. */
+export const ownGroup = "tsbox-case";

@@ -24,18 +24,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { scratch, sweep } from "../../backends/linux/testing/scratch.ts";
-import {
-  hasCgroups,
-  hierarchies,
-  legacyHierarchies,
-  linesOf,
-  ownGroup,
-  type Recorded,
-  recordedDirectory,
-  textOf,
-  tools,
-} from "./cases.ts";
-import { environment, files, home } from "./fixture.ts";
+import { hasCgroups, linesOf, type Recorded, recordedDirectory, textOf, tools } from "./cases.ts";
+import { environment, files, hierarchies, home, legacyHierarchies, ownGroup } from "./fixture.ts";
 
 const modified = 1_600_000_000;
 const timeoutMs = 10_000;

@@ -11,8 +11,7 @@ import { TerminalChannel } from "../../backends/sim/kernel/terminal.ts";
 import { seededRandom } from "../../backends/sim/random.ts";
 import { programNames, standIn } from "../../backends/sim/userland/programs.ts";
 import { Errno } from "../../core/base/errno.ts";
-import { hierarchies, ownGroup } from "./cases.ts";
-import { environment, files, type FixtureFile, home } from "./fixture.ts";
+import { environment, files, type FixtureFile, hierarchies, home, ownGroup } from "./fixture.ts";
 
 export interface Outcome {
   readonly stdout: Uint8Array;
