@@ -40,6 +40,8 @@ const table = {
   ENOSYS: [38, "Function not implemented"],
   ENOTEMPTY: [39, "Directory not empty"],
   ELOOP: [40, "Too many levels of symbolic links"],
+  ENOMSG: [42, "No message of desired type"],
+  EIDRM: [43, "Identifier removed"],
   ENODATA: [61, "No data available"],
   EOVERFLOW: [75, "Value too large for defined data type"],
   EUSERS: [87, "Too many users"],

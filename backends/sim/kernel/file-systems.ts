@@ -8,6 +8,7 @@ import { Cgroupfs, checkUnifiedOptions, legacyOptions } from "./cgroup/cgroupfs.
 import { memoryTotalBytes } from "./cgroup/group.ts";
 import { namespaceRoot } from "./cgroup/proc.ts";
 import { Devpts } from "./devpts.ts";
+import { queueDirectory } from "./ipc/queues.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Process } from "./process.ts";
 import type { Mount } from "./mounts.ts";
@@ -37,9 +38,10 @@ function ofType(kernel: Kernel, process: Process, type: string, options: string)
       return new Cgroupfs(kernel, namespaceRoot(process, kernel.cgroups.unified));
     case "cgroup":
       return legacyCgroupfs(kernel, process, options);
+    case "mqueue":
+      return new Synthetic(queueDirectory(process.namespaces.ipc, kernel), () => kernel.turns.now, "mqueue");
     case "tmpfs":
     case "devtmpfs":
-    case "mqueue":
       return memoryTree(kernel, options);
     case "devpts":
       return new Devpts(

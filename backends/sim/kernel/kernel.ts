@@ -23,6 +23,9 @@ import { OpenInodes } from "./open-inodes.ts";
 import type { Pace } from "./pace.ts";
 import { Network, type NetworkClock } from "../net/network.ts";
 import { UnixNames } from "../net/unix-socket.ts";
+import { newIpcNamespace } from "./ipc/namespace.ts";
+import { takeBack } from "./ipc/semaphores.ts";
+import { attach, detach } from "./ipc/shared-memory.ts";
 import { newTable, rootOf, type Mount, type NewMount } from "./mounts.ts";
 import { networkNamespace } from "./namespaces.ts";
 import { Pipe } from "./pipe.ts";
@@ -270,6 +273,7 @@ export class Kernel {
     if (parent.trace?.follow === true) this.beginTrace(child, parent.trace);
     parent.children.add(child);
     this.cgroups.enter(child);
+    for (const attachment of child.attachments.values()) attach(attachment, child.pid, this.turns.now);
     this.start(child, body);
     return child;
   }
@@ -309,6 +313,8 @@ export class Kernel {
     process.changes.tell();
     this.#closeAll(process);
     this.cgroups.leave(process);
+    takeBack(process.undos, process.pid);
+    this.detachMemory(process);
     if (process.namespaces.pid.init === process) this.#endNamespace(process.namespaces.pid, process);
     this.#orphan(process);
     this.#leaveNetwork(process);
@@ -409,6 +415,12 @@ export class Kernel {
         process.oomScore > oomNever &&
         process !== this.init,
     );
+  }
+
+  /** It lets go of all System V shared memory. */
+  detachMemory({ attachments, pid }: Process): void {
+    for (const attachment of attachments.values()) detach(attachment, pid, this.turns.now);
+    attachments.clear();
   }
 
   signalGroup(group: Pid, number: number): void {
@@ -573,18 +585,10 @@ export class Kernel {
       closeOnExec: new Set(parent.closeOnExec),
       limits: new Map(parent.limits),
       actions: new Map([...parent.actions].filter(([, action]) => action === "ignore")),
-      pendingSignals: new Set(),
-      news: [],
-      exit: null,
-      cpuNanos: 0n,
-      memoryBytes: 0,
-      charges: new Map(),
-      trace: null,
+      ...unlived(this.turns.now),
+      attachments: new Map(parent.attachments),
       legacyCgroups: new Map(parent.legacyCgroups),
       competing: { runtime: parent.accounts.cpu.floor, ended: 0 },
-      startedAt: this.turns.now,
-      endings: [],
-      changes: new Changes(),
     };
     pids.init ??= child;
     return child;
@@ -635,7 +639,7 @@ export class Kernel {
     return {
       mount: { ...plain(), table: newTable(root, () => this.#mountIds++) },
       uts: { ...plain(), hostname: "tsbox", domainname: "(none)" },
-      ipc: plain(),
+      ipc: newIpcNamespace(plain()),
       pid: { ...plain(), parent: null, next: 1, init: null },
       network: networkNamespace(this, this.newNumber(), user),
       cgroup: { ...plain(), roots: new Map() },
@@ -685,21 +689,48 @@ export class Kernel {
       competing: { runtime: 0, ended: 0 },
       fds: new Map(),
       closeOnExec: new Set(),
-      limits: new Map([["nofile", { soft: 1024, hard: 4096 }]]),
+      limits: new Map([
+        ["nofile", { soft: 1024, hard: 4096 }],
+        ["msgqueue", { soft: 819_200, hard: 819_200 }],
+      ]),
       oomScore: 0,
       actions: new Map(),
-      pendingSignals: new Set(),
-      news: [],
-      exit: null,
-      cpuNanos: 0n,
-      memoryBytes: 0,
-      charges: new Map(),
-      trace: null,
-      startedAt: this.turns.now,
-      endings: [],
-      changes: new Changes(),
+      attachments: new Map(),
+      ...unlived(this.turns.now),
     };
   }
+}
+
+/** What a process has of its own from the beginning: nothing has happened to it. */
+function unlived(
+  now: bigint,
+): Pick<
+  Process,
+  | "pendingSignals"
+  | "news"
+  | "exit"
+  | "cpuNanos"
+  | "memoryBytes"
+  | "charges"
+  | "trace"
+  | "undos"
+  | "startedAt"
+  | "endings"
+  | "changes"
+> {
+  return {
+    pendingSignals: new Set(),
+    news: [],
+    exit: null,
+    cpuNanos: 0n,
+    memoryBytes: 0,
+    charges: new Map(),
+    trace: null,
+    undos: new Map(),
+    startedAt: now,
+    endings: [],
+    changes: new Changes(),
+  };
 }
 
 /** The cgroup hierarchy that a mount shows. */

@@ -11,6 +11,8 @@ import { UnixNames } from "../net/unix-socket.ts";
 import { groupsOf } from "./cgroup/group.ts";
 import type { Kernel } from "./kernel.ts";
 import { copiedTable } from "./propagation.ts";
+import { newIpcNamespace } from "./ipc/namespace.ts";
+import { takeBack } from "./ipc/semaphores.ts";
 import { rootOf } from "./mounts.ts";
 import type { NetworkNamespace, PidNamespace, Process, UserNamespace } from "./process.ts";
 import type { Sys } from "./sys.ts";
@@ -33,7 +35,8 @@ function unshareOne(kernel: Kernel, process: Process, namespace: Namespace): voi
       own.uts = { ...own.uts, number, owner };
       return;
     case "ipc":
-      own.ipc = { number, owner };
+      takeBack(process.undos, process.pid);
+      own.ipc = newIpcNamespace({ number, owner });
       return;
     case "pid":
       process.childPids = childPidNamespace(kernel, process.childPids, owner);

@@ -13,6 +13,9 @@ import type { Changes } from "./changes.ts";
 import type { Competitor } from "./cgroup/cpu.ts";
 import type { Accounts, Cgroup, Hierarchy } from "./cgroup/group.ts";
 import type { MemoryState } from "./cgroup/memory.ts";
+import type { IpcNamespace } from "./ipc/namespace.ts";
+import type { Undos } from "./ipc/semaphores.ts";
+import type { Attachment } from "./ipc/shared-memory.ts";
 import type { Location, MountTable } from "./mounts.ts";
 import type { OpenFile } from "./open-file.ts";
 import type { Fd, Pid, SignalAction, WaitStatus } from "./sys.ts";
@@ -67,7 +70,7 @@ export interface CgroupNamespace extends PlainNamespace {
 export interface Namespaces {
   mount: MountNamespace;
   uts: UtsNamespace;
-  ipc: PlainNamespace;
+  ipc: IpcNamespace;
   pid: PidNamespace;
   network: NetworkNamespace;
   cgroup: CgroupNamespace;
@@ -149,6 +152,9 @@ export interface Process {
   readonly charges: Map<MemoryState, number>;
   startedAt: bigint;
   readonly endings: (() => void)[];
+  /** System V shared memory by address, and what it takes back of semaphores when it ends. */
+  readonly attachments: Map<number, Attachment>;
+  readonly undos: Undos;
   /** Who traces it (trace.ts). */
   trace: Trace | null;
   /** Its state, its program, its children or the news of them. */

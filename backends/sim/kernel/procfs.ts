@@ -11,6 +11,7 @@ import { cgroupLines, cgroupTable } from "./cgroup/proc.ts";
 import { memoryTotalBytes } from "./cgroup/group.ts";
 import type { Kernel } from "./kernel.ts";
 import { idMapFiles } from "./id-map-files.ts";
+import { ipcSettings, queueSettings, sysvipc } from "./ipc/proc.ts";
 import { listMounts, type Mount } from "./mounts.ts";
 import type { OpenFile } from "./open-file.ts";
 import { isCapable } from "./permission.ts";
@@ -95,6 +96,10 @@ function general(kernel: Kernel, pids: PidNamespace): SyntheticDirectory {
     fs: directory({}),
     irq: directory({}),
     sys: settings(kernel),
+    sysvipc: sysvipc(
+      () => reader(kernel),
+      (pid) => kernel.processes.get(pid) ?? null,
+    ),
   });
 }
 
@@ -114,6 +119,7 @@ function settings(kernel: Kernel): SyntheticDirectory {
           uts().domainname = value.trim();
         },
       ),
+      ...ipcSettings(() => reader(kernel)),
       osrelease: text(() => `${release}\n`),
       ostype: text(() => "Linux\n"),
       pid_max: text(() => "4194304\n"),
@@ -124,6 +130,7 @@ function settings(kernel: Kernel): SyntheticDirectory {
       ),
       random: directory({ boot_id: text(() => "00000000-0000-4000-8000-000000000001\n") }),
     }),
+    fs: directory({ mqueue: queueSettings(() => reader(kernel)) }),
     net: directory({ ipv4: networkSettings(kernel) }),
     vm: directory({ overcommit_memory: text(() => "0\n") }),
   });

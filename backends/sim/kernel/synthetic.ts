@@ -40,6 +40,9 @@ export interface SyntheticDirectory {
   make?(name: string, owner: { readonly uid: number; readonly gid: number; readonly mode: number }): void;
   remove?(name: string): void;
   rename?(from: string, to: string): void;
+  /** The same of files, where they mean something (message queues). */
+  makeFile?(name: string, owner: { readonly uid: number; readonly gid: number; readonly mode: number }): void;
+  removeFile?(name: string): void;
 }
 
 export interface SyntheticFile {
@@ -60,7 +63,7 @@ export interface SyntheticSymlink {
 export type SyntheticNode = SyntheticDirectory | SyntheticFile | SyntheticSymlink;
 
 /** Each has errors of its own for what cannot be done (fs/proc, fs/kernfs, kernel/cgroup in the kernel). */
-type Style = "proc" | "sysfs" | "cgroup";
+type Style = "proc" | "sysfs" | "cgroup" | "mqueue";
 
 const rootInode = 1 as Inode;
 
@@ -117,11 +120,11 @@ export class Synthetic implements FileSystem {
   }
 
   create(directory: Inode, name: string, node: NewNode): Inode {
-    const { make } = this.#directory(directory);
     const isFile = node.kind === "file";
-    if (make === undefined || node.kind !== "directory")
-      throw new Errno(this.#style === "proc" ? "ENOENT" : isFile ? "EACCES" : "EPERM", name);
-    make(name, node);
+    const { make, makeFile } = this.#directory(directory);
+    const maker = isFile ? makeFile : node.kind === "directory" ? make : undefined;
+    if (maker === undefined) throw new Errno(this.#style === "proc" ? "ENOENT" : isFile ? "EACCES" : "EPERM", name);
+    maker(name, node);
     return this.lookup(directory, name);
   }
 
@@ -142,8 +145,12 @@ export class Synthetic implements FileSystem {
     throw new Errno("EPERM");
   }
 
-  unlink(_directory: Inode, name: string): never {
-    throw new Errno("EPERM", name);
+  unlink(directory: Inode, name: string): Inode {
+    const { removeFile } = this.#directory(directory);
+    if (removeFile === undefined) throw new Errno("EPERM", name);
+    const inode = this.lookup(directory, name);
+    removeFile(name);
+    return inode;
   }
 
   rename(from: Inode, name: string, to: Inode, newName: string): null {

@@ -18,6 +18,10 @@
 import type { Attributes, DirectoryEntry, NodeKind, Stat } from "../../../core/unionfs/file-system.ts";
 import type { Capability } from "../../../core/runtime/capabilities.ts";
 import type { MountFlag, Namespace } from "../../../core/runtime/plan.ts";
+import type { Message, ReceiveOptions } from "./ipc/messages.ts";
+import type { IpcFlags, NewOwner } from "./ipc/objects.ts";
+import type { PosixMessage, QueueAttributes } from "./ipc/queues.ts";
+import type { SemaphoreOperation } from "./ipc/semaphores.ts";
 import type { SharingMode } from "./propagation.ts";
 import type { TraceEvent } from "./trace.ts";
 import type { EchoAnswer } from "../net/ping-socket.ts";
@@ -103,6 +107,45 @@ export interface TerminalMode {
   readonly newlines: boolean;
   /** A typed "\r" is read as "\n" (ICRNL). */
   readonly returns: boolean;
+}
+
+/** What IPC_STAT says of every System V object. */
+export interface IpcStatus {
+  readonly key: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
+export interface MemoryStatus extends IpcStatus {
+  readonly size: number;
+  /** How many attachments there are. */
+  readonly attached: number;
+}
+
+export interface SemaphoreStatus extends IpcStatus {
+  readonly values: readonly number[];
+  /** Who changed each last. */
+  readonly pids: readonly Pid[];
+  /** How many wait for each to grow, and for it to be zero. */
+  readonly growing: readonly number[];
+  readonly zero: readonly number[];
+}
+
+export interface MessageQueueStatus extends IpcStatus {
+  readonly bytes: number;
+  readonly bytesMax: number;
+  readonly count: number;
+}
+
+export interface OpenQueueOptions {
+  readonly access: "read" | "write" | "both";
+  readonly create?: boolean;
+  readonly exclusive?: boolean;
+  readonly nonBlocking?: boolean;
+  /** Before the umask. */
+  readonly mode?: number;
+  readonly attributes?: QueueAttributes;
 }
 
 export interface Sys {
@@ -264,4 +307,40 @@ export interface Sys {
   network(): NetworkView;
   /** Needs CAP_NET_ADMIN over the namespace. */
   changeNetwork(request: NetlinkChange): void;
+
+  // System V IPC (sysvipc(7)). Key 0 is IPC_PRIVATE.
+  /** ENOENT, EEXIST, EACCES, EINVAL for a size that does not fit, ENOSPC. */
+  sharedMemory(key: number, size: number, flags: IpcFlags): number;
+  /** An address, by which this process reads and writes. */
+  attachMemory(id: number, options?: { readonly readOnly?: boolean }): number;
+  detachMemory(address: number): void;
+  /** EFAULT for what is not attached, and beyond its end. */
+  readMemory(address: number, offset: number, length: number): Uint8Array;
+  writeMemory(address: number, offset: number, bytes: Uint8Array): void;
+  memoryStatus(id: number): MemoryStatus;
+  changeMemory(id: number, owner: NewOwner): void;
+  /** It goes when nobody is attached any more. */
+  removeMemory(id: number): void;
+  semaphores(key: number, count: number, flags: IpcFlags): number;
+  /** All of them, or none. EAGAIN after the timeout (null: none); EFBIG, E2BIG, ERANGE, EIDRM, EINTR. */
+  operateSemaphores(id: number, operations: readonly SemaphoreOperation[], timeout: bigint | null): Promise<void>;
+  semaphoreStatus(id: number): SemaphoreStatus;
+  setSemaphore(id: number, number: number, value: number): void;
+  changeSemaphores(id: number, owner: NewOwner): void;
+  removeSemaphores(id: number): void;
+  messageQueue(key: number, flags: IpcFlags): number;
+  sendMessage(id: number, message: Message, options?: { readonly noWait?: boolean }): Promise<void>;
+  /** ENOMSG, E2BIG, EIDRM. */
+  receiveMessage(id: number, length: number, type: number, options?: ReceiveOptions): Promise<Message>;
+  messageQueueStatus(id: number): MessageQueueStatus;
+  changeMessageQueue(id: number, change: NewOwner & { readonly bytesMax?: number }): void;
+  removeMessageQueue(id: number): void;
+
+  // POSIX message queues (mq_overview(7)), by names like "/name"
+  openQueue(path: string, options: OpenQueueOptions): Fd;
+  unlinkQueue(path: string): void;
+  sendQueue(fd: Fd, message: PosixMessage, timeout: bigint | null): Promise<void>;
+  /** The most urgent message. */
+  receiveQueue(fd: Fd, length: number, timeout: bigint | null): Promise<PosixMessage>;
+  queueAttributes(fd: Fd): QueueAttributes & { readonly count: number; readonly nonBlocking: boolean };
 }

@@ -3,7 +3,7 @@
  * changes the kernel's state; those that may have to wait hand the scheduler something to try
  * (turns.ts).
  *
- *   caller → processes → descriptors → files → isolation → network → trace
+ *   caller → processes → descriptors → files → isolation → network → ipc → trace
  */
 import type { Sys } from "../sys.ts";
 import { TraceCalls } from "./trace.ts";

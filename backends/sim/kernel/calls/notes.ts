@@ -6,6 +6,7 @@
  * one setns of its number; what goes over a netlink socket as one sendto of what it is about.
  */
 import type { ErrnoName } from "../../../../core/base/errno.ts";
+import type { IpcFlags } from "../ipc/objects.ts";
 import type { Sys } from "../sys.ts";
 import { bytesShown, type TraceValue } from "../trace.ts";
 import {
@@ -224,7 +225,72 @@ const table: { readonly [K in TracedCall]: Note<K> } = {
   peerName: ([fd], result) => told("getpeername", [fd, endpointText(result), "[16]"]),
   network: () => told("sendto", [rtnetlink, "dump"]),
   changeNetwork: ([request]) => told("sendto", [rtnetlink, request.do]),
+
+  // System V IPC
+  sharedMemory: ([key, size, flags], result) => told("shmget", [keyText(key), size, ipcFlags(flags)], result),
+  attachMemory: ([id, options], result) =>
+    told("shmat", [id, "NULL", options?.readOnly === true ? "SHM_RDONLY" : "0"], result),
+  detachMemory: ([address]) => told("shmdt", [address]),
+  readMemory: () => [],
+  writeMemory: () => [],
+  memoryStatus: ([id], result) => told("shmctl", [id, "IPC_STAT", result === undefined ? "NULL" : "{...}"]),
+  changeMemory: ([id]) => told("shmctl", [id, "IPC_SET", "{...}"]),
+  removeMemory: ([id]) => told("shmctl", [id, "IPC_RMID", "NULL"]),
+  semaphores: ([key, count, flags], result) => told("semget", [keyText(key), count, ipcFlags(flags)], result),
+  operateSemaphores: ([id, operations, timeout]) => {
+    const list = operations.slice(0, listShown).map(({ number, change, noWait, undo }) => {
+      const flags = symbols([noWait === true && "IPC_NOWAIT", undo === true && "SEM_UNDO"], "0");
+      return `{sem_num=${number}, sem_op=${change}, sem_flg=${flags}}`;
+    });
+    const until = timeout === null ? "NULL" : timeText(timeout);
+    return told("semtimedop", [id, `[${list.join(", ")}]`, operations.length, until]);
+  },
+  semaphoreStatus: ([id], result) =>
+    told("semctl", [id, 0, "GETALL", `[${(result?.values ?? []).slice(0, listShown).join(", ")}]`]),
+  setSemaphore: ([id, number, value]) => told("semctl", [id, number, "SETVAL", value]),
+  changeSemaphores: ([id]) => told("semctl", [id, 0, "IPC_SET", "{...}"]),
+  removeSemaphores: ([id]) => told("semctl", [id, 0, "IPC_RMID", "NULL"]),
+  messageQueue: ([key, flags], result) => told("msgget", [keyText(key), ipcFlags(flags)], result),
+  sendMessage: ([id, { type, bytes }, options]) =>
+    told("msgsnd", [id, type, shown(bytes), bytes.length, options?.noWait === true ? "IPC_NOWAIT" : "0"]),
+  receiveMessage: ([id, length, type, options], result) => {
+    const { noWait, noError, except } = options ?? {};
+    const chosen = [
+      noWait === true && "IPC_NOWAIT",
+      noError === true && "MSG_NOERROR",
+      except === true && "MSG_EXCEPT",
+    ];
+    return told("msgrcv", [id, shown(result?.bytes), length, type, symbols(chosen, "0")], result?.bytes.length);
+  },
+  messageQueueStatus: ([id], result) => told("msgctl", [id, "IPC_STAT", result === undefined ? "NULL" : "{...}"]),
+  changeMessageQueue: ([id]) => told("msgctl", [id, "IPC_SET", "{...}"]),
+  removeMessageQueue: ([id]) => told("msgctl", [id, "IPC_RMID", "NULL"]),
+
+  // POSIX message queues
+  openQueue: ([path, options], result) => told("mq_open", [text(path), openFlags(options)], result),
+  unlinkQueue: ([path]) => told("mq_unlink", [text(path)]),
+  sendQueue: ([fd, { bytes, priority }, timeout]) =>
+    told("mq_timedsend", [fd, shown(bytes), bytes.length, priority, timeout === null ? "NULL" : timeText(timeout)]),
+  receiveQueue: ([fd, length, timeout], result) => {
+    const end = timeout === null ? "NULL" : timeText(timeout);
+    return told(
+      "mq_timedreceive",
+      [fd, shown(result?.bytes), length, `[${result?.priority ?? 0}]`, end],
+      result?.bytes.length,
+    );
+  },
+  queueAttributes: ([fd], result) => told("mq_getsetattr", [fd, "NULL", result === undefined ? "NULL" : "{...}"]),
 };
+
+const listShown = 16;
+
+function keyText(key: number): TraceValue {
+  return key === 0 ? "IPC_PRIVATE" : `0x${key.toString(16)}`;
+}
+
+function ipcFlags({ create, exclusive, mode = 0 }: IpcFlags): string {
+  return symbols([create === true && "IPC_CREAT", exclusive === true && "IPC_EXCL", octal(mode)], "0");
+}
 
 function openArguments(path: string, options: Parameters<Sys["open"]>[1]): TraceValue[] {
   const mode = options.create === true ? [octal(options.mode ?? 0o666)] : [];

@@ -150,6 +150,7 @@ export class ProcessCalls extends Caller {
   protected become(path: string, executable: string, argv: readonly string[], environment: readonly string[]): void {
     const self = this.self();
     this.kernel.cgroups.giveBack(self);
+    this.kernel.detachMemory(self);
     self.executable = executable;
     self.name = nameOf(path);
     self.argv = argv;

@@ -6,11 +6,11 @@ import { pipeStat } from "../pipe.ts";
 import { isAlive, type Process } from "../process.ts";
 import type { Fd, Pid } from "../sys.ts";
 import { Trace, TraceChannel, type TraceEvent } from "../trace.ts";
-import { NetworkCalls } from "./network.ts";
+import { IpcCalls } from "./ipc.ts";
 
 const readMost = 1024;
 
-export class TraceCalls extends NetworkCalls {
+export class TraceCalls extends IpcCalls {
   trace(pid: Pid, options: { follow?: boolean } = {}): Fd {
     this.unrefused("ptrace");
     const target = this.peer(pid);

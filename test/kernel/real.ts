@@ -1,0 +1,36 @@
+/** Plays scripts on the real kernel, by actors.c, in namespaces of its own. Needs root and a C compiler. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const timeoutMs = 60_000;
+
+/** Where the oracle is compiled to. */
+export function compileActors(directory: string): string {
+  const path = join(directory, "actors");
+  const source = join(import.meta.dirname, "actors.c");
+  const { status, stderr } = spawnSync("cc", [
+    "-O1",
+    "-static",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-o",
+    path,
+    source,
+    "-lrt",
+  ]);
+  if (status !== 0) throw new Error(stderr.toString());
+  return path;
+}
+
+/** `prepare` is a shell script that runs first, in the same namespaces. */
+export function playForReal(actors: string, script: readonly string[], prepare = ":"): string[] {
+  const flags = ["-ipumf", "--propagation", "private", "--mount-proc", "--kill-child"];
+  const { stdout, stderr, status, error } = spawnSync(
+    "setsid",
+    ["-w", "unshare", ...flags, "sh", "-ec", `${prepare}; exec "$0"`, actors],
+    { input: `${script.join("\n")}\n`, timeout: timeoutMs },
+  );
+  if (status !== 0) throw error ?? new Error(`the oracle ended with ${status}: ${stderr.toString()}`);
+  return stdout.toString().replace(/\n$/, "").split("\n");
+}
