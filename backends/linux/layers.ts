@@ -24,6 +24,7 @@ import type { Difference } from "../../core/unionfs/diff.ts";
 import { makeDirectory } from "./disk.ts";
 import { asErrno, failedWith } from "./errors.ts";
 import type { Helper } from "./helper.ts";
+import { Hidden } from "./hidden.ts";
 import { checkLayer } from "./layer-check.ts";
 import { TreeSocket } from "./tree-socket.ts";
 import { readUnion } from "./union-socket.ts";
@@ -91,10 +92,12 @@ export class OverlayLayers implements Layers {
   /** Throws TsboxError "corrupt" for changes that contradict each other, "failed" when the disk refuses. */
   async apply(name: LayerName, changes: AsyncIterable<Change>, tar = (): HostPath | null => null): Promise<void> {
     const place = this.#at(`.${process.pid}-${++this.#works}`);
-    const hidden: string[] = [];
+    const noted = new Hidden();
     try {
       makeDirectory(join(place, "diff"), defaultRootMode);
-      await this.#build(join(place, "diff") as HostPath, noting(changes, hidden), tar);
+      const root = join(place, "diff") as HostPath;
+      await this.#build(root, noted.noting(changes), tar);
+      const hidden = noted.within(root);
       if (hidden.length > 0) fs.writeFileSync(join(place, "hidden"), JSON.stringify(hidden));
       fs.renameSync(place, this.#layer(typeof name === "string" ? name : await name()));
     } catch (thrown) {
@@ -249,14 +252,6 @@ function removedUnwritten(place: string): boolean {
   } catch (thrown) {
     if (failedWith(thrown, "ENOENT", "ENOTEMPTY", "ENOTDIR", "EBUSY")) return false;
     throw asErrno(thrown);
-  }
-}
-
-/** Notes which paths the changes hide; a directory at such a path is opaque, whichever came first. */
-async function* noting(changes: AsyncIterable<Change>, hidden: string[]): AsyncGenerator<Change, void, undefined> {
-  for await (const change of changes) {
-    if (change.kind === "opaque" || change.kind === "whiteout") hidden.push(change.path);
-    yield change;
   }
 }
 

@@ -18,17 +18,47 @@ const marks = "trusted.overlay.";
 const symlinksMax = 40;
 const missingParent = { kind: "directory", mode: 0o755, uid: 0, gid: 0 } as const;
 
-/** Applies a layer's changes in order; directory times are set last, as later entries touch them. */
+/**
+ * Applies a layer's changes in order; directory times are set last, as later entries touch them. Throws Errno with the
+ * change's path: ENOENT, EISDIR for a hard link to nothing or to a directory, ENOTDIR and ELOOP on the way, ENAMETOOLONG,
+ * EINVAL for a whiteout of the root, ENOSPC.
+ */
 export async function applyChanges({ tree, root }: Branch, changes: AsyncIterable<Change>): Promise<void> {
-  const times = new Map<Inode, bigint>();
+  const times: { path: TreePath; mtime: bigint }[] = [];
   for await (const change of changes) {
     const content = change.kind === "file" ? await collect(change.content, change.size) : null;
-    const inode = applyChange(tree, root, change);
-    if (content !== null) tree.setContent(inode, content);
-    if ("meta" in change) stamp(tree, inode, change.meta);
-    if (change.kind === "directory") times.set(inode, change.meta.mtime);
+    naming(change.path, () => {
+      const inode = applyChange(tree, root, change);
+      if (content !== null) tree.setContent(inode, content);
+      if ("meta" in change) stamp(tree, inode, change.meta);
+    });
+    if (change.kind === "directory") times.push({ path: change.path, mtime: change.meta.mtime });
   }
-  for (const [inode, mtime] of times) tree.setAttributes(inode, { mtime });
+  for (const { path, mtime } of times) naming(path, () => setTime(tree, root, path, mtime));
+}
+
+function naming(path: TreePath, act: () => void): void {
+  try {
+    act();
+  } catch (thrown) {
+    throw thrown instanceof Errno ? new Errno(thrown.errno, path) : thrown;
+  }
+}
+
+/** Of a directory that may be gone, or something else by now. */
+function setTime(tree: Tree, root: Inode, path: TreePath, mtime: bigint): void {
+  const inode = path === "" ? root : found(tree, root, path);
+  if (inode !== null && tree.node(inode).kind === "directory") tree.setAttributes(inode, { mtime });
+}
+
+function found(tree: Tree, root: Inode, path: TreePath): Inode | null {
+  try {
+    const { directory, name } = placeOf(tree, root, path, false);
+    return tree.find(directory, name) || null;
+  } catch (thrown) {
+    if (thrown instanceof Errno && (thrown.errno === "ENOENT" || thrown.errno === "ENOTDIR")) return null;
+    throw thrown;
+  }
 }
 
 /** The changes that, applied to what is below, give what the union with this tree on top shows. */
@@ -84,23 +114,20 @@ function withoutMarks(xattrs: Meta["xattrs"]): Meta["xattrs"] {
 }
 
 function applyChange(tree: Tree, root: Inode, change: Change): Inode {
-  const { directory, name } = parentOf(tree, root, change.path);
-  if (name === "") return root;
+  const { directory, name } = placeOf(tree, root, change.path, true);
+  if (name === "" && change.kind !== "directory" && change.kind !== "opaque") throw new Errno("EINVAL");
   switch (change.kind) {
     case "whiteout":
-      return replace(tree, directory, name, { kind: "character", major: 0, minor: 0, mode: 0, uid: 0, gid: 0 });
-    case "opaque": {
-      const inode = existingDirectory(tree, directory, name) ?? replace(tree, directory, name, missingParent);
-      tree.setXattr(inode, `${marks}opaque`, yes);
-      return inode;
-    }
-    case "hardlink":
-      return relink(tree, directory, name, parentOf(tree, root, change.target));
-    case "directory":
-      return (
-        existingDirectory(tree, directory, name) ??
-        replace(tree, directory, name, { kind: "directory", ...owner(change.meta) })
+      return whiteOut(tree, directory, name);
+    case "opaque":
+      return opaqueDirectory(
+        tree,
+        name === "" ? root : madeDirectory(tree, directory, name, impliedIn(tree, directory)),
       );
+    case "hardlink":
+      return relink(tree, directory, name, placeOf(tree, root, change.target, false));
+    case "directory":
+      return name === "" ? root : madeDirectory(tree, directory, name, { kind: "directory", ...owner(change.meta) });
     case "symlink":
       return replace(tree, directory, name, { kind: "symlink", target: change.target, ...owner(change.meta) });
     case "character":
@@ -122,12 +149,38 @@ function owner(meta: Meta): { mode: number; uid: number; gid: number } {
 }
 
 function stamp(tree: Tree, inode: Inode, meta: Meta): void {
-  tree.setAttributes(inode, { ...owner(meta), mtime: meta.mtime });
+  const isSymlink = tree.node(inode).kind === "symlink";
+  const { mode, ...rest } = owner(meta);
+  tree.setAttributes(inode, { ...rest, ...(isSymlink ? {} : { mode }), mtime: meta.mtime }); // a symlink's mode is 777
   for (const [name, value] of meta.xattrs) tree.setXattr(inode, name, value);
+}
+
+/** What this layer itself put there stays, and hides the layers below. */
+function whiteOut(tree: Tree, directory: Inode, name: string): Inode {
+  const taken = tree.find(directory, name);
+  if (taken === 0)
+    return tree.create(directory, name, { kind: "character", major: 0, minor: 0, mode: 0, uid: 0, gid: 0 });
+  return tree.node(taken).kind === "directory" ? opaqueDirectory(tree, taken) : taken;
+}
+
+function opaqueDirectory(tree: Tree, directory: Inode): Inode {
+  tree.setXattr(directory, `${marks}opaque`, yes);
+  return directory;
+}
+
+/** The one there is, or a new one: that hides what the whiteout hid which it replaces. */
+function madeDirectory(tree: Tree, directory: Inode, name: string, node: NewNode): Inode {
+  const taken = tree.find(directory, name);
+  if (taken !== 0 && tree.node(taken).kind === "directory") return taken;
+  const hides = taken !== 0 && isWhiteout(tree.node(taken), marks);
+  const made = replace(tree, directory, name, node);
+  return hides ? opaqueDirectory(tree, made) : made;
 }
 
 function relink(tree: Tree, directory: Inode, name: string, place: { directory: Inode; name: string }): Inode {
   const target = tree.lookup(place.directory, place.name);
+  if (tree.node(target).kind === "directory") throw new Errno("EISDIR");
+  if (isWhiteout(tree.node(target), marks)) throw new Errno("ENOENT");
   const taken = tree.find(directory, name);
   if (taken === target) return target;
   if (taken !== 0) removeAll(tree, directory, name);
@@ -147,13 +200,8 @@ function removeAll(tree: Tree, directory: Inode, name: string): void {
   tree.forget(tree.removeDirectory(directory, name));
 }
 
-function existingDirectory(tree: Tree, directory: Inode, name: string): Inode | null {
-  const inode = tree.find(directory, name);
-  return inode !== 0 && tree.node(inode).kind === "directory" ? inode : null;
-}
-
-/** Walks to a path's parent inside the tree, making what is missing. */
-function parentOf(tree: Tree, root: Inode, path: TreePath): { directory: Inode; name: string } {
+/** Walks to a path's parent inside the tree; `makes`: what is missing, else that is ENOENT. */
+function placeOf(tree: Tree, root: Inode, path: TreePath, makes: boolean): { directory: Inode; name: string } {
   const names = path.split("/");
   const name = names.pop() ?? "";
   let symlinks = 0;
@@ -166,7 +214,7 @@ function parentOf(tree: Tree, root: Inode, path: TreePath): { directory: Inode; 
       at = at.slice(0, Math.max(1, at.length - 1));
       continue;
     }
-    const inode = tree.find(directory, next) || tree.create(directory, next, missingParent);
+    const inode = makes ? stepInto(tree, directory, next) : tree.lookup(directory, next);
     const node = tree.node(inode);
     if (node.kind === "directory") at.push(inode);
     else if (node.kind !== "symlink") throw new Errno("ENOTDIR", path);
@@ -178,6 +226,19 @@ function parentOf(tree: Tree, root: Inode, path: TreePath): { directory: Inode; 
     }
   }
   return { directory: at.at(-1) ?? root, name };
+}
+
+/** What has the name; a directory when nothing has. */
+function stepInto(tree: Tree, parent: Inode, name: string): Inode {
+  const inode = tree.find(parent, name);
+  if (inode !== 0) return inode;
+  return tree.create(parent, name, impliedIn(tree, parent));
+}
+
+/** A directory that no entry describes: of the parent's group where that is set. */
+function impliedIn(tree: Tree, parent: Inode): NewNode {
+  const { mode, gid } = tree.node(parent);
+  return (mode & 0o2000) === 0 ? missingParent : { ...missingParent, mode: 0o2755, gid };
 }
 
 /** One chunk stays the slice of the layer that it is. */

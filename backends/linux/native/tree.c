@@ -32,9 +32,10 @@ static int root = -1, client = -1, source = -1;
 static bool keeps_kinds;  // a directory is not replaced by something else, nor anything else by a directory
 static const char *failed_path;
 
-// Entries of one directory come together: its descriptor is kept.
+// Entries of one directory come together: its descriptor is kept, until something on the way to it may have been replaced.
 static int parent_fd = -1;
 static char parent_path[PATH_MAX];
+static bool parent_may_be_another;
 
 // The file being filled. Its attributes come last, since a write drops some; they are copied.
 static int file = -1;
@@ -46,18 +47,22 @@ static char file_path[PATH_MAX];
 static struct directory_time *directories;
 static size_t directory_count, directory_room;
 
-static int parent_of(const char *path, const char **name) {
+static int parent_with(const char *path, bool make, const char **name) {
   const char *slash = strrchr(path, '/');
   size_t length = slash ? (size_t)(slash - path) : 0;
   *name = slash ? slash + 1 : path;
-  if (parent_fd >= 0 && strlen(parent_path) == length && !memcmp(parent_path, path, length)) return parent_fd;
+  bool same = !parent_may_be_another && strlen(parent_path) == length && !memcmp(parent_path, path, length);
+  if (parent_fd >= 0 && same) return parent_fd;
+  parent_may_be_another = false;
   close_keep(parent_fd);
   parent_fd = -1;
   if (length >= sizeof parent_path) return errno = ENAMETOOLONG, -1;
   memcpy(parent_path, path, length);
   parent_path[length] = 0;
-  return parent_fd = open_parent(root, path, true, name);
+  return parent_fd = open_parent(root, path, make, name);
 }
+
+static int parent_of(const char *path, const char **name) { return parent_with(path, true, name); }
 
 static struct meta read_meta(struct reader *in) {
   struct meta meta = {.mode = read_u32(in)};
@@ -137,6 +142,7 @@ static int replace_by_directory(int parent, const char *name) {
   if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) < 0) return -1;
   if (S_ISDIR(info.st_mode)) return open_made(parent, name);
   if (keeps_kinds) return errno = ENOTDIR, -1;
+  parent_may_be_another = true;
   if (unlinkat(parent, name, 0) < 0 || mkdirat(parent, name, 0755) < 0) return -1;
   int fd = open_made(parent, name);
   return fd >= 0 && is_whiteout(&info) && set_opaque(fd) < 0 ? close_keep(fd), -1 : fd;
@@ -180,6 +186,7 @@ static int clear_place(int parent, const char *name) {
   struct stat info;
   if (keeps_kinds && fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode))
     return errno = EISDIR, -1;
+  parent_may_be_another = true;
   return remove_tree_at(parent, name);
 }
 
@@ -302,10 +309,18 @@ static int link_or_replace(int from, const char *target, int parent, const char 
   return linkat(from, target, parent, name, 0);
 }
 
+// Of a directory linkat(2) would say EPERM, which may as well be about who we are; a whiteout is nothing to link to.
+static int check_target(int parent, const char *name) {
+  struct stat info;
+  if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) < 0) return -1;
+  if (S_ISDIR(info.st_mode)) return errno = EISDIR, -1;
+  return is_whiteout(&info) ? errno = ENOENT, -1 : 0;
+}
+
 static int add_hardlink(const char *path, const char *target) {
   const char *name, *target_name;
   int parent = parent_of(path, &name), from = parent < 0 ? -1 : open_parent(root, target, false, &target_name);
-  int result = from < 0 ? -1 : link_or_replace(from, target_name, parent, name);
+  int result = from < 0 || check_target(from, target_name) < 0 ? -1 : link_or_replace(from, target_name, parent, name);
   close_keep(from);
   return result;
 }
@@ -314,23 +329,23 @@ static int set_directory_time(const struct directory_time *directory) {
   const char *name;
   struct stat info;
   struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, directory->mtime};
-  int parent = parent_of(directory->path, &name);
+  int parent = parent_with(directory->path, false, &name);
   if (parent < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
   if (!name[0]) name = ".";
   if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) < 0) return errno == ENOENT ? 0 : -1;
   return S_ISDIR(info.st_mode) ? utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) : 0;
 }
 
+// In the order in which they came: of two of one directory the later one counts.
 static int flush_times(void) {
   failed_path = file_path;
   if (file >= 0) return errno = EINVAL, -1;
-  for (; directory_count > 0; directory_count--) {
-    struct directory_time *last = &directories[directory_count - 1];
-    failed_path = last->path;
-    if (set_directory_time(last) < 0) return -1;
-    failed_path = "";
-    free(last->path);
+  for (size_t i = 0; i < directory_count; i++) {
+    failed_path = directories[i].path;
+    if (set_directory_time(&directories[i]) < 0) return -1;
   }
+  failed_path = "";
+  while (directory_count > 0) free(directories[--directory_count].path);
   return 0;
 }
 
