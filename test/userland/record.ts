@@ -1,6 +1,6 @@
 /**
- * Records what dash and busybox say to the cases, each in a fresh sandbox on tmpfs: a chroot in a pid,
- * mount and network namespace of its own. Needs root, dash and busybox-static (Debian's).
+ * Records what dash, busybox and strace say to the cases, each in a fresh sandbox on tmpfs: a chroot in a pid,
+ * mount and network namespace of its own. Needs root, dash, strace and busybox-static (Debian's).
  *
  *   node test/userland/record.ts [TOOL…]
  *
@@ -161,11 +161,8 @@ function makeBase(base: string): string {
   for (const name of spawnSync("busybox", ["--list"]).stdout.toString().split("\n")) {
     if (name !== "" && name !== "sh" && name !== "busybox") symlinkSync("busybox", join(base, "bin", name));
   }
-  copyFileSync("/bin/dash", join(base, "bin/sh"));
-  for (const library of spawnSync("ldd", ["/bin/dash"]).stdout.toString().match(/\/\S+/g) ?? []) {
-    mkdirSync(dirname(join(base, library)), { recursive: true });
-    copyFileSync(library, join(base, library));
-  }
+  copyProgram("/bin/dash", join(base, "bin/sh"), base);
+  copyProgram("/usr/bin/strace", join(base, "bin/strace"), base);
   // The environment and directory of a case, whatever runs the sandbox had.
   const assigned = environment.map((entry) => `'${entry}'`).join(" ");
   writeFileSync(
@@ -174,6 +171,16 @@ function makeBase(base: string): string {
     { mode: 0o755 },
   );
   return base;
+}
+
+/** With the libraries it needs. */
+function copyProgram(program: string, to: string, base: string): void {
+  copyFileSync(program, to);
+  for (const library of spawnSync("ldd", [program]).stdout.toString().match(/\/\S+/g) ?? []) {
+    if (library.endsWith(":")) continue;
+    mkdirSync(dirname(join(base, library)), { recursive: true });
+    copyFileSync(library, join(base, library));
+  }
 }
 
 function writeFiles(root: string): void {

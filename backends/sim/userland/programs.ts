@@ -55,6 +55,7 @@ const families: readonly (readonly [Family, string])[] = [
     () => import("./programs/small.ts"),
     "[ basename clear dirname echo false printenv printf pwd reset seq sleep sync test true tty usleep yes",
   ],
+  [() => import("./programs/strace.ts"), "strace"],
   [() => import("./programs/stty.ts"), "stty"],
   [() => import("./programs/vi.ts"), "vi"],
   [() => import("./programs/wget.ts"), "wget"],

@@ -157,8 +157,9 @@ const table: { readonly [K in TracedCall]: Note<K> } = {
   symlink: ([target, path]) => told("symlink", [text(target), text(path)]),
   makeNode: ([path, kind, mode, major = 0, minor = 0]) => {
     const type = { fifo: "S_IFIFO", socket: "S_IFSOCK", character: "S_IFCHR", block: "S_IFBLK" }[kind];
-    const device = `makedev(${major}, ${minor})`;
-    return told("mknod", [text(path), `${type}|${octal(mode)}`, device]);
+    const device =
+      kind === "fifo" || kind === "socket" ? [] : [`makedev(0x${major.toString(16)}, 0x${minor.toString(16)})`];
+    return told("mknodat", [here, text(path), `${type}|${octal(mode)}`, ...device]);
   },
   truncate: ([path, size]) => told("truncate", [text(path), size]),
   setAttributes: ([path, { mode, uid, gid, mtime }]) => [
