@@ -35,6 +35,7 @@ const packages = {
     { anyOf: ["umoci"], package: "umoci", use: "making layers the way others do" },
     { anyOf: ["docker-registry"], package: "docker-registry", use: "judging our registry and its client" },
     { anyOf: ["podman"], package: "podman", use: "pulling from and pushing to our registry" },
+    { anyOf: ["containerd"], package: "containerd", use: "importing what we save" },
     { anyOf: ["mmdebstrap"], package: "mmdebstrap", use: "a real Debian image" },
     { anyOf: ["strace"], package: "strace", use: "holding the explanation of a run against its system calls" },
     { anyOf: ["chromium"], package: "chromium", use: "testing the page" },

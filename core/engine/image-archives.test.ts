@@ -27,10 +27,10 @@ interface House {
   readonly users: ImageUser[];
 }
 
-async function house(machine = new MemoryMachine()): Promise<House> {
+async function house(machine = new MemoryMachine(), warn: (message: string) => void = () => {}): Promise<House> {
   const users: ImageUser[] = [];
   const { disk, layers } = machine;
-  const images = await openImages({ disk, layers, ports: linuxPorts, users: () => users });
+  const images = await openImages({ disk, layers, ports: linuxPorts, users: () => users, warn });
   return { machine, images, users };
 }
 
@@ -198,6 +198,27 @@ test("the summaries are made again when they are lost or damaged, and tell the s
   for (const path of machine.world.files.keys())
     if (path.includes("layerdb/sha256/") || path.endsWith("summaries.json")) machine.world.files.delete(path);
   assert.deepEqual(await (await house(machine.reopen())).images.list(), before);
+});
+
+test("an index that is damaged or missing is made again of the blobs, without names, and the damaged one is kept", async () => {
+  const { images, machine } = await house();
+  await load(images, app);
+  const before = (await images.list()).map((image) => ({ ...image, names: [], digests: [] }));
+  const path = "/var/lib/tsbox/image/index.json";
+  for (const damage of [encodeText('{"schemaVersion":2,"manifests":[{'), null]) {
+    const known = machine.world.files.get(path);
+    assert.ok(known !== undefined);
+    if (damage === null) machine.world.files.delete(path);
+    else known.bytes = damage;
+    const said: string[] = [];
+    const again = await house(machine.reopen(), (message) => void said.push(message));
+    assert.deepEqual(await again.images.list(), before);
+    assert.match(
+      said.join(),
+      /index\.json is (damaged and kept as .*|missing).*; 1 image was found again, without names/,
+    );
+  }
+  assert.equal(decodeBytes(file(machine, "index.json.damaged")), '{"schemaVersion":2,"manifests":[{');
 });
 
 test("the check names each damaged, missing and superfluous thing, and nothing else", async () => {

@@ -48,6 +48,8 @@ export interface ImagesDependencies {
   readonly embedded?: (name: string) => ByteStream | null;
   /** The containers there are, running or not. */
   readonly users?: () => readonly ImageUser[];
+  /** Hears of what was put right: one line for the operator. */
+  readonly warn?: (message: string) => void;
   /** Told after the fact: "load", "tag", "untag", "delete", …; `name` as Docker's event has it. */
   readonly emit?: (action: ImageAction, id: ImageId, name: string) => void;
 }
@@ -80,7 +82,7 @@ export interface ImageStore extends Images {
 /** Opens the images under the data root; what an unfinished load left behind goes away. */
 export async function openImages(dependencies: ImagesDependencies): Promise<ImageStore> {
   const { disk, layers, ports } = dependencies;
-  const table = await ImageTable.open(disk, ports);
+  const table = await ImageTable.open(disk, ports, dependencies.warn ?? (() => {}));
   const images = new LocalImages(dependencies, table, new ImageLayers(layers, ports));
   await images.open();
   return images;

@@ -99,7 +99,7 @@ function engineOf(context: Context, registry: Registry, close: () => Promise<voi
 }
 
 function imagesDependencies(
-  { machine, ports, embedded }: EngineDependencies,
+  { machine, ports, embedded, warn = () => {} }: EngineDependencies,
   users: () => ImageUser[],
   events: EventLog,
 ): ImagesDependencies {
@@ -109,6 +109,7 @@ function imagesDependencies(
     ports,
     platform: platformFor(machine.traits),
     embedded,
+    warn,
     users,
     emit: (action, id, name) => events.emit("image", action, id, { name }),
   };

@@ -18,6 +18,7 @@ import { decompressed } from "./compression.ts";
 import { type ImageConfig, parseConfig } from "./config.ts";
 import { bare, corrupt, type Descriptor, isIndexType, isManifestType } from "./descriptor.ts";
 import { chainIds, type Digest, type ImageId, isDigest } from "./digest.ts";
+import { foundManifests } from "./found-manifests.ts";
 import {
   formatIndex,
   imageNameAnnotation,
@@ -51,6 +52,12 @@ export interface Artifact extends IndexEntry {
   readonly blobs: readonly Digest[];
 }
 
+interface Listed {
+  readonly entries: readonly IndexEntry[];
+  /** Null: nothing was wrong. */
+  readonly damage: string | null;
+}
+
 export interface Contents {
   readonly images: readonly StoredImage[];
   readonly artifacts: readonly Artifact[];
@@ -82,15 +89,17 @@ export class ImageLayout {
     this.records = new LayerRecords(disk);
   }
 
-  /** Reads what there is. Throws TsboxError "corrupt" naming the file that is wrong. */
-  async open(): Promise<Contents> {
+  /**
+   * Reads what there is. An index that is damaged is put aside and made again of the blobs; `warn` is told. Throws TsboxError
+   * "corrupt" naming the file that is wrong.
+   */
+  async open(warn: (message: string) => void): Promise<Contents> {
     await this.#disk.makeDirectory(this.blobs.directory, 0o700);
     await this.records.open();
-    if ((await this.#disk.stat(this.index)) === null) {
-      await this.#write("oci-layout", layoutFile);
-      await this.saveIndex({ images: [], artifacts: [] });
-    }
-    const named = groupByManifest(await this.#entries());
+    const isNew = (await this.#disk.stat(this.index)) === null;
+    if (isNew) await this.#write("oci-layout", layoutFile);
+    const { entries: listed, damage } = isNew ? await this.#found("is missing") : await this.#entries();
+    const named = groupByManifest(listed);
     const known = await this.#summaries();
     const images: StoredImage[] = [];
     const artifacts: Artifact[] = [];
@@ -103,6 +112,8 @@ export class ImageLayout {
       else images.push(imageOf(entries, summary));
     }
     if (made) await this.saveSummaries(images);
+    if (isNew || damage !== null) await this.#rewrite({ images, artifacts }, isNew);
+    if (damage !== null) warn(`${damage}; ${foundAgain(images.length)}`);
     return { images, artifacts };
   }
 
@@ -119,16 +130,27 @@ export class ImageLayout {
   }
 
   /** The file is ours and may name tens of thousands: its length has no bound. */
-  async #entries(): Promise<readonly IndexEntry[]> {
-    const what = this.index;
+  async #entries(): Promise<Listed> {
     try {
-      return parseIndex(await this.#disk.read(what), what, Number.POSITIVE_INFINITY);
+      const bytes = await this.#disk.read(this.index);
+      return { entries: parseIndex(bytes, this.index, Number.POSITIVE_INFINITY), damage: null };
     } catch (thrown) {
       if (!(thrown instanceof TsboxError)) throw thrown;
-      throw corrupt(
-        `${messageOf(thrown)}; the names of the images are in it: put back a copy of it, or move ${this.#root} away and load the images anew`,
-      );
+      return this.#found(`is damaged and kept as index.json.damaged: ${messageOf(thrown)}`);
     }
+  }
+
+  /** What the blobs tell by themselves; that is no news of a store that is empty. */
+  async #found(problem: string): Promise<Listed> {
+    const index = formatIndex(await foundManifests(this.blobs));
+    const entries = parseIndex(index, this.index, Number.POSITIVE_INFINITY);
+    return { entries, damage: entries.length === 0 && problem === "is missing" ? null : `${this.index} ${problem}` };
+  }
+
+  async #rewrite(contents: Contents, isNew: boolean): Promise<void> {
+    const aside = this.#path("index.json.damaged");
+    if (!isNew) await this.#disk.writeStream(aside, this.#disk.stream(this.index));
+    await this.saveIndex(contents);
   }
 
   async #summaries(): Promise<Map<Digest, Summary>> {
@@ -200,6 +222,11 @@ export class ImageLayout {
     const summaries = new Map(images.map(({ manifest, summary }) => [manifest.digest, summary]));
     return this.#write("summaries.json", formatSummaries(summaries));
   }
+}
+
+function foundAgain(count: number): string {
+  const images = count === 1 ? "1 image was" : `${count} images were`;
+  return `${images} found again, without names: tsbox images lists them, tsbox tag names them`;
 }
 
 type Entries = [IndexEntry, ...IndexEntry[]];

@@ -32,9 +32,10 @@ export class ImageTable {
   static async open(
     disk: StoreDisk,
     ports: { readonly hasher: Hasher; readonly inflate: Inflate },
+    warn: (message: string) => void,
   ): Promise<ImageTable> {
     const layout = new ImageLayout(disk, ports);
-    return new ImageTable(layout, ports.hasher, await layout.open());
+    return new ImageTable(layout, ports.hasher, await layout.open(warn));
   }
 
   list(): StoredImage[] {

@@ -11,9 +11,11 @@ import { openLinuxMachine } from "../../backends/linux/machine.ts";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { type ByteStream, readAll, streamOf } from "../../core/base/bytes.ts";
 import { type ImageStore, openImages } from "../../core/engine/images.ts";
+import { chainIds } from "../../core/image/digest.ts";
 import type { Image } from "../../core/image/image.ts";
 import { layerBlobAt } from "../../core/image/summary.ts";
 import { dockerdMissing, startDockerd } from "../docker-cli/dockerd.ts";
+import { containerdMissing, startContainerd } from "./containerd.ts";
 import { directory, dockerArchive, entry, layer, layerOf } from "./forge.ts";
 import { busyboxOciTar, imagesMissing } from "./make.ts";
 
@@ -173,4 +175,30 @@ test("umoci unpacks what we saved as we unpack it", { skip }, async () => {
     assert.deepEqual(readdirSync(join(bundle, "rootfs/etc/opaque")), ["new"]);
     assert.equal(existsSync(join(bundle, "rootfs/etc/hidden")), false);
   });
+});
+
+test("containerd imports what we saved with the same digests, and we load what it exported", {
+  skip: skip || (containerdMissing() ?? false),
+}, async () => {
+  const { ctr, stop } = await startContainerd();
+  try {
+    await inSite(async ({ root, images, archive, own }) => {
+      ctr("images", "import", "--snapshotter", "native", archive);
+      const listed = ctr("images", "ls")
+        .split("\n")
+        .flatMap((line) => /^(\S+)\s+\S+\s+(sha256:[0-9a-f]{64})/.exec(line)?.slice(1) ?? []);
+      const manifests = await Promise.all(
+        names.map(async (name) => [`docker.io/library/${name}`, (await images.stored(name)).manifest.digest]),
+      );
+      assert.deepEqual(listed.toSorted(), manifests.flat().toSorted());
+      const tops = own.map(({ layers }) => chainIds(linuxPorts.hasher, layers).at(-1) ?? "");
+      const snapshots = ctr("snapshots", "--snapshotter", "native", "ls");
+      for (const top of tops) assert.ok(snapshots.includes(top), snapshots);
+      const theirs = join(root, "containerd.tar");
+      ctr("images", "export", theirs, ...names.map((name) => `docker.io/library/${name}`));
+      assert.deepEqual(identities(await loadedElsewhere(root, theirs)), identities(own));
+    });
+  } finally {
+    await stop();
+  }
 });
