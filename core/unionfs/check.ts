@@ -1,10 +1,9 @@
 /** `checkTree`: everything that is always true of a tree, looked at one by one. */
 import { encodeText } from "../base/bytes.ts";
-import { Content } from "./content.ts";
 import type { Inode } from "./file-system.ts";
 import { isWhiteoutDevice } from "./marks.ts";
 import { eachName, getName, NameMap } from "./name-map.ts";
-import type { Node } from "./node.ts";
+import { type Node, pagesOf } from "./node.ts";
 import type { Tree } from "./tree.ts";
 import { xattrRoom } from "./usage.ts";
 
@@ -103,7 +102,7 @@ class TreeCheck {
     let [inodes, pages, xattrBytes] = [0, 0, 0];
     for (const [inode, node] of this.#tree.inodes()) {
       inodes += node.kind === "directory" ? 1 : Math.max(1, node.links);
-      if (node.body instanceof Content) pages += node.body.pages;
+      pages += pagesOf(node);
       for (const [name, value] of node.xattrs) xattrBytes += xattrRoom(name, value);
       this.#checkLinks(inode as Inode, node);
     }

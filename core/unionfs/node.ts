@@ -113,6 +113,15 @@ export function deviceOf({ kind, body }: Node): Device {
   return kind === "character" || kind === "block" ? (body as Device) : noDevice;
 }
 
+/** A longer target takes a page, a shorter one lies with its inode (mm/shmem.c). */
+const shortTargetMax = 127;
+
+/** Of 4 KiB, that count against a limit. */
+export function pagesOf({ body }: Pick<Node, "body">): number {
+  if (body instanceof Content) return body.pages;
+  return typeof body === "string" && body.length * 3 > shortTargetMax && encodedLength(body) > shortTargetMax ? 1 : 0;
+}
+
 /** `shown` has what is seen, `data` the content: the same node unless a union has them apart. */
 export function statOf(inode: Inode, shown: Readonly<Node>, data: Readonly<Node>, links: number = shown.links): Stat {
   const { kind, mode, uid, gid, atime, mtime, ctime, body } = shown;

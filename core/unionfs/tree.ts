@@ -12,7 +12,7 @@ import { Errno } from "../base/errno.ts";
 import { Content } from "./content.ts";
 import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
 import { eachName, getName, type NameMap, removeName, setName } from "./name-map.ts";
-import { contentOf, encodedLength, namesOf, newNode, type Node, noXattrs, statOf, targetOf } from "./node.ts";
+import { contentOf, encodedLength, namesOf, newNode, type Node, noXattrs, statOf, targetOf, pagesOf } from "./node.ts";
 import { Owner } from "./owner.ts";
 import { checkRename } from "./rename.ts";
 import { SparseArray } from "./sparse-array.ts";
@@ -275,7 +275,7 @@ export class Tree implements FileSystem {
   forget(inode: Inode): void {
     const node = this.#nodes.get(inode);
     if (node === undefined || node.links > 0) return;
-    this.#accounts.count(node.uid, node.body instanceof Content ? -node.body.pages : 0, -1);
+    this.#accounts.count(node.uid, -pagesOf(node), -1);
     if (node.xattrs.size > 0) for (const [name, value] of node.xattrs) this.#accounts.countXattr(name, value, null);
     this.#nodes.set(this.#owner, inode, undefined);
   }
@@ -303,9 +303,10 @@ export class Tree implements FileSystem {
   }
 
   #add(node: NewNode, now: bigint): Inode {
-    this.#accounts.count(node.uid, 0, 1);
+    const made = newNode(this.#owner, node, now);
+    this.#accounts.count(node.uid, pagesOf(made), 1);
     const inode = this.#next++ as Inode;
-    this.#nodes.set(this.#owner, inode, newNode(this.#owner, node, now));
+    this.#nodes.set(this.#owner, inode, made);
     return inode;
   }
 
@@ -355,7 +356,7 @@ export class Tree implements FileSystem {
   }
 
   #changeOwner(node: Node, uid: number): void {
-    const pages = node.body instanceof Content ? node.body.pages : 0;
+    const pages = pagesOf(node);
     this.#accounts.count(node.uid, -pages, -1);
     try {
       this.#accounts.count(uid, pages, 1);

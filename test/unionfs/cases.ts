@@ -108,6 +108,11 @@ export const cases: readonly Case[] = [
     "mkdir a 755; open 0 b wc 644; link b c; link b d; link b e; unlink c; setx a user.a v; mkdir c 755; rmx a user.a; mkdir c 755; rename c d; rename d a 0",
   ),
   onTree(
+    "a symlink to a long path takes a page",
+    "mode=755,size=8192",
+    `symlink ${"x".repeat(127)} a; symlink ${"x".repeat(128)} b; open 0 c wc 644; write 0 70000 65; symlink ${"x".repeat(128)} d; unlink b; write 0 70000 65; symlink ${"x".repeat(128)} d`,
+  ),
+  onTree(
     "a write that finds no room dates the file and takes its set-id bits all the same",
     "mode=755,size=16384",
     "open 0 a wc 6777; write 0 70000 65; utimes a 3 4; as 1000 1000; open 1 a wa; write 1 4096 65; write 1 0 65; truncate a 5; write 1 1 65",
