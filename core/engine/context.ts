@@ -4,7 +4,7 @@ import type { ContainerRecord } from "../container/record.ts";
 import type { Records } from "../container/records.ts";
 import type { VolumeStore } from "../volume/volumes.ts";
 import type { EventLog } from "./event-log.ts";
-import type { ImageStore } from "./images.ts";
+import type { ImageStore } from "./image-store.ts";
 import type { Live } from "./live.ts";
 import type { Machine } from "./machine.ts";
 import type { ContainerTable } from "./refs.ts";

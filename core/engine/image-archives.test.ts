@@ -16,7 +16,8 @@ import {
   sha256,
   tarOf,
 } from "../../test/images/forge.ts";
-import { type ImageStore, type ImageUser, openImages } from "./images.ts";
+import type { ImageStore, ImageUser } from "./image-store.ts";
+import { openImages } from "./images.ts";
 import { MemoryMachine } from "./testing/memory-machine.ts";
 
 // Images in and out, looked at and cleaned up, on a machine in memory.

@@ -7,7 +7,8 @@ import { mediaTypes } from "../image/descriptor.ts";
 import type { DiffId, Digest } from "../image/digest.ts";
 import { formatManifest } from "../image/manifest.ts";
 import { entry, layer, layerOf, sha256 } from "../../test/images/forge.ts";
-import { type ImageStore, openImages } from "./images.ts";
+import type { ImageStore } from "./image-store.ts";
+import { openImages } from "./images.ts";
 import { MemoryMachine } from "./testing/memory-machine.ts";
 
 // The way in that a pull takes: layers that break off and come again, that lie, that two fetch at once.

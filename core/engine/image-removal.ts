@@ -6,7 +6,7 @@ import { TsboxError } from "../base/error.ts";
 import { hexOf } from "../image/digest.ts";
 import type { StoredImage } from "../image/layout.ts";
 import { formatReference, parseReference, withDefaultTag } from "../image/reference.ts";
-import type { ImageUser } from "./images.ts";
+import type { ImageUser } from "./image-store.ts";
 
 export interface Removal {
   /** Full names. */

@@ -18,7 +18,8 @@ import {
 } from "../../test/images/forge.ts";
 import type { Image } from "../image/image.ts";
 import { platformOf } from "../image/platform.ts";
-import { type ImagesDependencies, type ImageStore, type ImageUser, openImages } from "./images.ts";
+import type { ImagesDependencies, ImageStore, ImageUser } from "./image-store.ts";
+import { openImages } from "./images.ts";
 import { MemoryMachine } from "./testing/memory-machine.ts";
 
 // What the engine does with images, on a machine in memory; archives are forged, one for each question.

@@ -1,20 +1,15 @@
 /** The images of the machine: load, find, tag, remove, in Docker's words (moby: daemon/images). */
 import { assert } from "../base/assert.ts";
-import type { ContainerId, HostPath } from "../base/brand.ts";
 import type { ByteStream } from "../base/bytes.ts";
-import { Errno } from "../base/errno.ts";
 import { TsboxError } from "../base/error.ts";
-import type { Ports } from "../base/ports.ts";
-import { type ArchiveContents, type ArchivedArtifact, type ArchivedImage, readArchive } from "../image/archive.ts";
-import { chainIds, type DiffId, type Digest, hexOf, type ImageId } from "../image/digest.ts";
+import type { Digest, ImageId } from "../image/digest.ts";
 import { type Explanation, explainImage } from "../image/explain.ts";
 import { type Image, listed, type ListedImage, type RemovedImage } from "../image/image.ts";
-import { blobsOf, type StoredImage } from "../image/layout.ts";
+import type { StoredImage } from "../image/layout.ts";
 import { matches, type Platform, platformOf, type Wanted } from "../image/platform.ts";
 import {
   defaultTag,
   familiarName,
-  familiarOf,
   formatFamiliar,
   formatReference,
   parseReference,
@@ -22,62 +17,22 @@ import {
   tryParseReference,
   withDefaultTag,
 } from "../image/reference.ts";
-import { Spool, type Spooled } from "../image/spool.ts";
-import { ImageTable, sharedLayers } from "../image/store.ts";
-import { layersOf, pack } from "../image/summary.ts";
+import { ImageTable } from "../image/store.ts";
 import { type ImagesUsage, usageOf } from "../image/usage.ts";
-import type { Images, ImportRequest, LoadedImage, Pruned, PruneOptions, TakenName } from "./engine.ts";
+import type { ImportRequest, LoadedImage, Pruned, PruneOptions } from "./engine.ts";
 import { checkImages, type CheckParts, type Finding, superfluousThings } from "./image-check.ts";
 import { importImage } from "./image-import.ts";
-import { ingestOf, Intake } from "./image-intake.ts";
+import { Intake } from "./image-intake.ts";
+import { openLeases } from "./image-keeping.ts";
 import { ImageLayers } from "./image-layers.ts";
-import { planRemoval } from "./image-removal.ts";
+import { loadImages } from "./image-load.ts";
+import { pruneImages, removeImage, type RemoveParts } from "./image-deletion.ts";
 import { saveImages } from "./image-save.ts";
+import type { ImageAction, ImagesDependencies, ImageStore, ImageUser } from "./image-store.ts";
 import { initLayer } from "./init-layer.ts";
-import { Leases, partsOf, type Thing, thing } from "./leases.ts";
-import type { Disk, Layers } from "./machine.ts";
+import { type Leases, type Thing, thing } from "./leases.ts";
 import { Serial } from "./serial.ts";
-
-export interface ImagesDependencies {
-  readonly disk: Disk;
-  readonly layers: Layers;
-  readonly ports: Ports;
-  /** What to take out of an image for several platforms; linux/amd64 if not given. */
-  readonly platform?: Wanted;
-  /** The tar of an image that comes with tsbox, null for other names; such a one is loaded at its first `resolve`. */
-  readonly embedded?: (name: string) => ByteStream | null;
-  /** The containers there are, running or not. */
-  readonly users?: () => readonly ImageUser[];
-  /** Hears of what was put right: one line for the operator. */
-  readonly warn?: (message: string) => void;
-  /** Told after the fact: "load", "tag", "untag", "delete", …; `name` as Docker's event has it. */
-  readonly emit?: (action: ImageAction, id: ImageId, name: string) => void;
-}
-
-export type ImageAction = "load" | "import" | "save" | "tag" | "untag" | "delete";
-
-/** A container, as far as it keeps an image from being removed. */
-export interface ImageUser {
-  readonly id: ContainerId;
-  readonly image: ImageId;
-  readonly layers: readonly DiffId[];
-  readonly running: boolean;
-}
-
-export interface ImageStore extends Images {
-  /** As `get`, and an image that comes with tsbox is loaded when its name is not there. */
-  resolve(ref: string, platform?: Platform | null): Promise<Image>;
-  /** Removes what only a container held on to; to be called when one was removed. Cheap when there is nothing. */
-  collect(): Promise<void>;
-  /** As the store keeps it: with its manifest, and all its full names. */
-  stored(ref: string): Promise<StoredImage>;
-  /** The way in for an image that comes from elsewhere. Broken-off pieces are kept so long for another try. */
-  intake(options?: { keepSeconds?: number }): Intake;
-  hasBlob(digest: Digest): Promise<boolean>;
-  blob(digest: Digest, offset?: number, length?: number): ByteStream;
-  /** A manifest's, an index's or a configuration's bytes, checked. */
-  document(digest: Digest, what: string): Promise<Uint8Array>;
-}
+import { storing } from "./storing.ts";
 
 /** Opens the images under the data root; what an unfinished load left behind goes away. */
 export async function openImages(dependencies: ImagesDependencies): Promise<ImageStore> {
@@ -104,46 +59,13 @@ class LocalImages implements ImageStore {
 
   async open(): Promise<void> {
     const { disk, ports } = this.#dependencies;
-    const keeper = { need: (thing: Thing) => this.#need(thing), remove: (thing: Thing) => this.#removeThing(thing) };
-    const leases = await Leases.open(disk, ports.clock, keeper);
-    this.#leases = leases;
-    const kept = new Set(leases.list().map((thing) => partFile(disk, thing)));
-    await disk.makeDirectory(ingestOf(disk), 0o700);
-    for (const name of await disk.list(ingestOf(disk))) {
-      const path = `${ingestOf(disk)}/${name}` as HostPath;
-      if (!kept.has(path)) await disk.remove(path);
-    }
+    const users = (): readonly ImageUser[] => this.#users();
+    this.#leases = await openLeases({ disk, clock: ports.clock, table: this.#table, layers: this.#layers, users });
   }
 
   get #lease(): Leases {
     assert(this.#leases !== null, "the images are open");
     return this.#leases;
-  }
-
-  /** What keeps a thing: an image, a container, nobody. */
-  #need(thing: Thing): "owned" | "used" | "nobody" {
-    const [kind, digest] = partsOf(thing);
-    switch (kind) {
-      case "part":
-        return "nobody";
-      case "blob":
-        return this.#table.usesBlob(digest) ? "owned" : "nobody";
-      case "layer":
-        if (this.#table.layer(digest as DiffId) !== null) return "owned";
-        return this.#users().some(({ layers }) => layers.includes(digest as DiffId)) ? "used" : "nobody";
-    }
-  }
-
-  async #removeThing(thing: Thing): Promise<void> {
-    const [kind, digest] = partsOf(thing);
-    switch (kind) {
-      case "part":
-        return this.#dependencies.disk.remove(partFile(this.#dependencies.disk, thing));
-      case "blob":
-        return this.#table.layout.blobs.remove(digest);
-      case "layer":
-        return this.#layers.remove(digest as DiffId);
-    }
   }
 
   list(): Promise<ListedImage[]> {
@@ -199,63 +121,19 @@ class LocalImages implements ImageStore {
     return isLatest ? (this.#dependencies.embedded?.(familiarName(name)) ?? null) : null;
   }
 
-  async *load(
-    tar: ByteStream,
-    options: { readonly platform?: Platform | null } = {},
-  ): AsyncGenerator<LoadedImage, void, undefined> {
-    const intake = this.intake();
-    try {
-      const { images, artifacts } = await stored(() => this.#read(tar, intake, options.platform ?? null));
-      for (const archived of images) {
-        const taken = this.#taken(archived);
-        const image = await stored(() => this.#admit(archived, intake));
-        this.#emit("load", image.id, image.id);
-        yield { image, names: archived.names.map(familiarOf), taken };
-      }
-      await stored(() => this.#keep(artifacts, intake));
-    } finally {
-      await intake.close();
-    }
-  }
-
-  #read(tar: ByteStream, intake: Intake, platform: Platform | null): Promise<ArchiveContents> {
-    const { ports } = this.#dependencies;
-    return readArchive(tar, {
-      spool: new Spool(ports.hasher, (content, claimed) => intake.file(content, claimed)),
-      hasher: ports.hasher,
-      inflate: ports.inflate,
-      platform: platform ?? this.#machinePlatform(),
-      stored: (digest) => this.document(digest, `blob ${digest}`),
+  load(tar: ByteStream, options: { readonly platform?: Platform | null } = {}): AsyncIterable<LoadedImage> {
+    return loadImages(tar, {
+      table: this.#table,
+      ports: this.#dependencies.ports,
+      intake: this.intake(),
+      changes: this.#changes,
+      platform: options.platform ?? this.#machinePlatform(),
+      loaded: (id) => this.#emit("load", id, id),
     });
   }
 
   #machinePlatform(): Wanted {
     return this.#dependencies.platform ?? platformOf("amd64", undefined);
-  }
-
-  /** Names that other images have now, and will lose. */
-  #taken({ names, configDigest }: ArchivedImage): TakenName[] {
-    return names.flatMap((name) => {
-      const from = this.#table.nameHolder(name);
-      return from === null || from === configDigest ? [] : [{ name: familiarOf(name), from }];
-    });
-  }
-
-  /** All of an image becomes part of the store, or nothing of it. */
-  async #admit(archived: ArchivedImage, intake: Intake): Promise<Image> {
-    const { manifest, manifestBytes, configDigest, configBytes, names, index } = archived;
-    for (const layer of archived.layers) await putFile(intake, layer);
-    await intake.put(configDigest, configBytes);
-    await intake.put(manifest.digest, manifestBytes);
-    if (index !== null) await intake.put(index.digest, index.bytes);
-    return this.#table.detail(await intake.commit({ manifest, index: index?.digest ?? null, names }));
-  }
-
-  async #keep(artifacts: readonly ArchivedArtifact[], intake: Intake): Promise<void> {
-    for (const { entry, files } of artifacts) {
-      for (const file of files) await putFile(intake, file);
-      await this.#changes.run(async () => this.#table.addArtifact(await this.#table.layout.artifact(entry)));
-    }
   }
 
   collect(): Promise<void> {
@@ -280,7 +158,7 @@ class LocalImages implements ImageStore {
     const name = options.name === null ? null : formatReference(tagOf(options.name));
     const intake = this.intake();
     try {
-      const image = await stored(() => importImage(tar, { ...options, name, platform }, { ports, intake }));
+      const image = await storing(() => importImage(tar, { ...options, name, platform }, { ports, intake }));
       this.#emit("import", image.id, image.id);
       return await this.#table.detail(image);
     } finally {
@@ -320,65 +198,31 @@ class LocalImages implements ImageStore {
   }
 
   prune(options: PruneOptions): Promise<Pruned> {
-    return this.#changes.run(() => stored(() => this.#prune(options)));
-  }
-
-  async #prune({ dangling, accepts }: PruneOptions): Promise<Pruned> {
-    const before = usageOf(this.#table.list()).layersSize;
-    const removed: RemovedImage[] = [];
-    for (const image of this.#table.list()) {
-      const isNamed = image.names.length + image.digests.length > 0;
-      const isUsed = this.#users().some((user) => user.image === image.id);
-      if ((dangling && isNamed) || isUsed || !accepts(listed(image))) continue;
-      const untagged = [...image.names, ...image.digests];
-      for (const _ of untagged) this.#emit("untag", image.id, image.id);
-      removed.push(...untagged.map((name) => ({ untagged: familiarOf(name) })), ...(await this.#delete(image)));
-    }
-    await this.#lease.disown(await superfluousThings(this.#checkParts()));
-    await this.#lease.collect(true);
-    await this.#table.removeStrayRecords();
-    return { removed, reclaimedBytes: before - usageOf(this.#table.list()).layersSize };
+    const superfluous = (): Promise<Thing[]> => superfluousThings(this.#checkParts());
+    return this.#changes.run(() => storing(() => pruneImages(this.#removeParts(), options, superfluous)));
   }
 
   tag(ref: string, name: string): Promise<void> {
     return this.#changes.run(async () => {
       const image = this.#table.find(ref);
       const full = tagOf(name);
-      await stored(() => this.#table.add({ ...image, names: [formatReference(full)], digests: [] }));
+      await storing(() => this.#table.add({ ...image, names: [formatReference(full)], digests: [] }));
       this.#emit("tag", image.id, formatFamiliar(full));
     });
   }
 
   remove(ref: string, options: { force: boolean; prune: boolean }): Promise<RemovedImage[]> {
-    return this.#changes.run(() => stored(() => this.#remove(ref, options.force)));
+    return this.#changes.run(() => storing(() => removeImage(this.#removeParts(), ref, options.force)));
   }
 
-  async #remove(ref: string, force: boolean): Promise<RemovedImage[]> {
-    const found = this.#table.find(ref);
-    const { id } = found;
-    const users = this.#users().filter(({ image }) => image === id);
-    const removal = planRemoval(found, ref, users, force);
-    if (!removal.delete) await this.#table.untag(id, new Set(removal.untag));
-    for (const _ of removal.untag) this.#emit("untag", id, id);
-    const untagged = removal.untag.map((name) => ({ untagged: familiarOf(name) }));
-    return removal.delete ? [...untagged, ...(await this.#delete(found))] : untagged;
-  }
-
-  /** The image and those of its layers that nobody else needs, as Docker lists them: by chain id, from the top. */
-  async #delete(stored: StoredImage): Promise<RemovedImage[]> {
-    const layers = layersOf(stored.summary);
-    const things = [
-      ...blobsOf(stored).map((digest) => thing("blob", digest)),
-      ...layers.map((diffId) => thing("layer", diffId)),
-    ];
-    await this.#lease.disown(things);
-    await this.#table.remove(stored);
-    await this.#lease.collect();
-    this.#emit("delete", stored.id, stored.id);
-    const used = this.#users().map((user) => pack(user.layers));
-    const others = [...this.#table.list().map(({ summary }) => summary.layers), ...used];
-    const gone = chainIds(this.#dependencies.ports.hasher, layers).slice(sharedLayers(stored, others)).toReversed();
-    return [{ deleted: stored.id }, ...gone.map((id) => ({ deleted: id }))];
+  #removeParts(): RemoveParts {
+    return {
+      table: this.#table,
+      leases: this.#lease,
+      hasher: this.#dependencies.ports.hasher,
+      users: () => this.#users(),
+      emit: (action, id) => this.#emit(action, id, id),
+    };
   }
 
   #users(): readonly ImageUser[] {
@@ -401,24 +245,4 @@ function tagOf(name: string): Reference {
   if (familiarName(target) === "sha256")
     throw new TsboxError("invalid", "refusing to create an ambiguous tag using digest algorithm as name");
   return withDefaultTag(target);
-}
-
-function partFile(disk: Disk, thing: Thing): HostPath {
-  const [, digest] = partsOf(thing);
-  return `${ingestOf(disk)}/${hexOf(digest)}.part` as HostPath;
-}
-
-async function putFile(intake: Intake, { digest, place }: Spooled): Promise<void> {
-  if (place !== "stored") await intake.put(digest, place);
-}
-
-/** What the machine refused, in words of its user. */
-async function stored<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    if (!(thrown instanceof Errno)) throw thrown;
-    const { errno, path } = thrown;
-    throw new TsboxError("failed", `cannot store the image: ${thrown.message}`, { errno, path }, { cause: thrown });
-  }
 }

@@ -21,7 +21,7 @@ import type { Asker, RegistryClient } from "../image/registry/client.ts";
 import { blobFrom, documentFrom } from "../image/registry/download.ts";
 import type { RemoteManifest, Repository } from "../image/registry/repository.ts";
 import { type Intake, layersMax } from "./image-intake.ts";
-import type { ImageStore } from "./images.ts";
+import type { ImageStore } from "./image-store.ts";
 import { inParallel, paced, shortDigest, type Transfer } from "./transfer.ts";
 
 const indexesMax = 2;

@@ -18,7 +18,7 @@ import type { OutgoingBlob, Repository } from "../image/registry/repository.ts";
 import { uploadBlob } from "../image/registry/upload.ts";
 import { layersOf } from "../image/summary.ts";
 import type { Intake } from "./image-intake.ts";
-import type { ImageStore } from "./images.ts";
+import type { ImageStore } from "./image-store.ts";
 import type { Disk } from "./machine.ts";
 import { inParallel, paced, shortDigest, type Transfer } from "./transfer.ts";
 

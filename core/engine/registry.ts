@@ -22,7 +22,7 @@ import { type Fetch, networkError } from "../image/registry/http.ts";
 import type { Repository } from "../image/registry/repository.ts";
 import { Channel } from "./channel.ts";
 import type { EventLog } from "./event-log.ts";
-import type { ImageStore } from "./images.ts";
+import type { ImageStore } from "./image-store.ts";
 import type { Disk } from "./machine.ts";
 import { Pull } from "./pull.ts";
 import { Push } from "./push.ts";

@@ -5,7 +5,7 @@ import { TsboxError } from "../../base/error.ts";
 import type { Config, HostConfig } from "../../container/config.ts";
 import type { DiffId, Digest, ImageId } from "../../image/digest.ts";
 import type { Image, ImageDefaults } from "../../image/image.ts";
-import type { ImagesDependencies, ImageStore } from "../images.ts";
+import type { ImagesDependencies, ImageStore } from "../image-store.ts";
 
 const noDefaults: ImageDefaults = {
   user: "",
