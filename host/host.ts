@@ -20,9 +20,10 @@ import { Console, type ConsoleSize, type Screen } from "./console.ts";
 import type { Pause } from "./event-loop.ts";
 import { daemon, type DaemonOptions } from "./daemon.ts";
 import { capture, type Moment, type Performed } from "./moment.ts";
+import type { Offer } from "./download.ts";
 import { Fetches } from "./fetches.ts";
 import { type Client, type Connection, Relay } from "./relay.ts";
-import { addRootFiles, clientNames } from "./root-files.ts";
+import { addRootFiles, clientNames, downloadName } from "./root-files.ts";
 
 export interface HostOptions {
   readonly seed: number;
@@ -44,6 +45,8 @@ export interface HostOptions {
   readonly serves?: boolean;
   readonly size: ConsoleSize;
   readonly screen: Screen;
+  /** Is given the files that `download` hands out, those of a life lived again left out; without it they go nowhere. */
+  readonly offer?: Offer;
   /** Where @wasmer/wasi's own WebAssembly is; not given: Node finds it in the package. */
   readonly wasmer?: () => Promise<unknown>;
 }
@@ -163,7 +166,7 @@ function fileName(name: string): string {
 }
 
 /** tsbox, docker and the loader of WebAssembly come as chunks of their own, loaded when they are first needed. */
-function loaderOf({ hasher, wasmer, pause }: HostOptions, kernelOf: () => Kernel | null): Loader {
+function loaderOf({ hasher, wasmer, pause, log, offer }: HostOptions, kernelOf: () => Kernel | null): Loader {
   let loaded: Promise<WebAssemblyLoader> | null = null;
   const load = async (): Promise<WebAssemblyLoader> => {
     const { webAssemblyLoader } = await import("../backends/sim/wasm/loader.ts");
@@ -173,6 +176,8 @@ function loaderOf({ hasher, wasmer, pause }: HostOptions, kernelOf: () => Kernel
     webAssembly: async (bytes) => (await (loaded ??= load()))(bytes),
     standIn: async (name): Promise<Program | null> => {
       const kernel = kernelOf();
+      const offered: Offer = (file, bytes) => (log.isLive ? offer?.(file, bytes) : undefined);
+      if (name === downloadName) return (await import("./download.ts")).download(offered);
       if (kernel === null || !clientNames.includes(name)) return standIn(name);
       return (await import("./client.ts")).client(kernel, pause);
     },

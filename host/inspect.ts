@@ -11,7 +11,9 @@ import { Checked } from "../core/image/checked.ts";
 import { compressionOf, decompressed } from "../core/image/compression.ts";
 import type { Digest, DiffId } from "../core/image/digest.ts";
 import { changesOfTar } from "../core/image/layer.ts";
+import { explain, type Explanation, type Names } from "../core/image/explain.ts";
 import { formatPlatform } from "../core/image/platform.ts";
+import { familiarOf } from "../core/image/reference.ts";
 import { Spool, type Spooled } from "../core/image/spool.ts";
 import { entryOf, type LayerEntry, Origins } from "../core/unionfs/origin.ts";
 import { inflate } from "./codecs.ts";
@@ -21,7 +23,8 @@ export interface InspectedImage {
   readonly names: readonly string[];
   /** The digest of the configuration. */
   readonly id: Digest;
-  readonly manifest: Digest;
+  /** How its name leads to its bytes. */
+  readonly ladder: Explanation;
   /** "linux/amd64" */
   readonly platform: string;
   readonly created: string;
@@ -76,9 +79,19 @@ async function openImage(archived: ArchivedImage, blobs: Blobs, hasher: Hasher):
     entries.push(held);
     layers.push({ ...describe(blob, held), diffId, createdBy: steps[number]?.createdBy ?? "" });
   }
-  const { names, configDigest: id, manifest, config } = archived;
-  const image = { names, id, manifest: manifest.digest, created: config.created, layers };
+  const { names, configDigest: id, config } = archived;
+  const ladder = explain({ ...archived, filesSizes: layers.map(({ fileBytes }) => fileBytes) }, typedFor(names, id), {
+    hasher,
+    from: "the archive",
+  });
+  const image = { names, id, ladder, created: config.created, layers };
   return { image: { ...image, platform: formatPlatform(config.platform) }, origins: new Origins(entries) };
+}
+
+/** What a user would type for it: a name as Docker shows it, or else its id. */
+function typedFor(names: readonly string[], id: Digest): Names {
+  const name = names[0] ?? null;
+  return { typed: name === null ? id : familiarOf(name), name };
 }
 
 function describe(blob: Spooled, entries: readonly LayerEntry[]): Omit<InspectedLayer, "diffId" | "createdBy"> {

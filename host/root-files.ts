@@ -17,11 +17,14 @@ const motd = `Welcome to tsbox: a simulated Linux host, in this page and nowhere
                         a shell in one; alpine, ubuntu and httpd are here too, small
                         stand-ins in which TypeScript plays what Linux programs do
   tsbox --help          docker works too, it is the same program
-  Drop an image archive (docker save) on this page to load it.
+  Drop an image archive (docker save) on this page to load it; download FILE
+  gives you one back: docker save -o box.tar IMAGE && download box.tar
 
 `;
 
 export const clientNames: readonly string[] = ["tsbox", "docker"];
+/** Gives files to whoever is at the host's console. */
+export const downloadName = "download";
 
 export function addRootFiles(files: HostFiles): void {
   for (const directory of ["/bin", "/usr/bin", "/var/log"]) files.makeDirectory(directory);
@@ -29,7 +32,7 @@ export function addRootFiles(files: HostFiles): void {
   const { fileSystem, inode } = files.at("/bin");
   for (const name of programNames.filter((each) => each !== "busybox"))
     fileSystem.create(inode, name, { kind: "symlink", mode: 0o777, uid: 0, gid: 0, target: "busybox" });
-  for (const name of clientNames) files.replace(`/usr/bin/${name}`, ours, 0o755);
+  for (const name of [...clientNames, downloadName]) files.replace(`/usr/bin/${name}`, ours, 0o755);
   files.replace("/etc/os-release", encodeText(osRelease), 0o644);
   files.replace("/etc/motd", encodeText(motd), 0o644);
   files.replace("/etc/profile", encodeText(profile), 0o644);

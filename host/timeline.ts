@@ -16,6 +16,7 @@ import { assert } from "../core/base/assert.ts";
 import { concat } from "../core/base/bytes.ts";
 import { TsboxError } from "../core/base/error.ts";
 import type { ConsoleSize, Screen } from "./console.ts";
+import type { Offer } from "./download.ts";
 import { type SimulatedHost, startHost } from "./host.ts";
 import type { Moment } from "./moment.ts";
 import type { World } from "./replay.ts";
@@ -37,6 +38,8 @@ export interface Life {
   readonly kept: (entry: LogEntry) => void;
   /** Is given what the machine printed so far, then what it prints. */
   readonly screen: Screen;
+  /** Is given the files that are handed out from then on. */
+  readonly offer?: Offer;
 }
 
 export interface Branch {
@@ -176,9 +179,9 @@ interface Lived extends Life {
 }
 
 function boot({ seed, now, size, ...world }: Beginning, replay: readonly LogEntry[], life: Lived): Machine {
-  const { live, kept, before, screen } = life;
+  const { live, kept, before, screen, offer = () => {} } = life;
   const log = new InputLog({ replay, live, pause: world.pause, sink: kept, before });
-  return { host: startHost({ ...world, seed, now, size, log, screen }), log };
+  return { host: startHost({ ...world, seed, now, size, log, screen, offer }), log };
 }
 
 /** A machine that has lived a session up to just before an event, and stands still. */
@@ -196,6 +199,7 @@ class Standing {
       kept: (entry) => this.#lifeAfter().kept(entry),
       before: (count) => this.#life?.before(count),
       screen: (bytes) => this.#show(bytes),
+      offer: (name, bytes) => this.#life?.offer?.(name, bytes),
     });
     this.#arrived = this.#machine.log.standBefore(0);
   }

@@ -93,6 +93,11 @@ export class InputLog implements Pace {
     this.replayed = promise;
   }
 
+  /** Nothing is lived again any more. */
+  get isLive(): boolean {
+    return this.#live !== null;
+  }
+
   /** How many entries were taken in. */
   get count(): number {
     return this.#count;

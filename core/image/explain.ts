@@ -51,45 +51,80 @@ export interface Explanation {
   readonly manifestId: Digest;
 }
 
-/** Throws TsboxError "corrupt" for a document that is damaged. */
+/** What an image is made of, as far as its digests are concerned. */
+export interface ExplainedImage {
+  /** The index for several platforms it was chosen from. */
+  readonly index: { readonly digest: Digest; readonly bytes: Uint8Array } | null;
+  readonly manifest: Descriptor;
+  readonly manifestBytes: Uint8Array;
+  readonly configBytes: Uint8Array;
+  /** Bytes of each layer's files, bottom first. */
+  readonly filesSizes: readonly number[];
+}
+
+export interface Names {
+  readonly typed: string;
+  readonly name: string | null;
+}
+
+/** Of an image in the store. Throws TsboxError "corrupt" for a document that is damaged. */
 export async function explainImage(
-  stored: StoredImage,
-  names: { readonly typed: string; readonly name: string | null },
+  { id, index, manifest, summary }: StoredImage,
+  names: Names,
   { blobs, hasher }: { readonly blobs: Blobs; readonly hasher: Hasher },
 ): Promise<Explanation> {
-  const { id, index, manifest: descriptor, summary } = stored;
-  const text = async (digest: Digest): Promise<string> => decodeBytes(await blobs.document(digest, `blob ${digest}`));
-  const manifestText = await blobs.document(descriptor.digest, `manifest ${descriptor.digest}`);
-  const manifest = parseManifest(manifestText, `manifest ${descriptor.digest}`);
-  const configBytes = await blobs.document(id, `configuration ${id}`);
-  const { diffIds } = parseConfig(configBytes, `configuration ${id}`);
-  const documents: DocumentStep[] = [
-    ...(index === null ? [] : [await indexStep(index, blobs)]),
-    { kind: "manifest", ...step(descriptor), how: manifestHow(index), text: await text(descriptor.digest) },
-    { kind: "config", ...step(manifest.config), how: configHow, text: decodeBytes(configBytes) },
-  ];
+  const image: ExplainedImage = {
+    index: index === null ? null : { digest: index, bytes: await blobs.document(index, `index ${index}`) },
+    manifest,
+    manifestBytes: await blobs.document(manifest.digest, `manifest ${manifest.digest}`),
+    configBytes: await blobs.document(id, `configuration ${id}`),
+    filesSizes: summary.sizes,
+  };
+  return explain(image, names, { hasher, from: "the store" });
+}
+
+/** `from`: where it lies. Throws TsboxError "corrupt". */
+export function explain(
+  { index, manifest: descriptor, manifestBytes, configBytes, filesSizes }: ExplainedImage,
+  names: Names,
+  { hasher, from }: { readonly hasher: Hasher; readonly from: keyof typeof waysToManifest },
+): Explanation {
+  const manifest = parseManifest(manifestBytes, `manifest ${descriptor.digest}`);
+  const { diffIds } = parseConfig(configBytes, `configuration ${manifest.config.digest}`);
   const chain = chainIds(hasher, diffIds);
-  const layers = manifest.layers.map((layer, number) =>
-    layerStep(layer, diffIds, chain, number, summary.sizes[number] ?? 0),
-  );
-  const manifestId = index ?? descriptor.digest;
-  return { ...names, documents, layers, configId: id, manifestId };
+  return {
+    ...names,
+    documents: [
+      ...(index === null ? [] : [indexStep(index)]),
+      { kind: "manifest", ...step(descriptor), how: manifestHow(index, from), text: decodeBytes(manifestBytes) },
+      { kind: "config", ...step(manifest.config), how: configHow, text: decodeBytes(configBytes) },
+    ],
+    layers: manifest.layers.map((layer, number) =>
+      layerStep(layer, { diffIds, chain, number, filesSize: filesSizes[number] ?? 0 }),
+    ),
+    configId: manifest.config.digest as ImageId,
+    manifestId: index?.digest ?? descriptor.digest,
+  };
 }
 
 const configHow =
   "SHA-256 of the configuration's bytes as they are, blanks and order included; it lists the diff ids, so it stands for all content";
 
-function manifestHow(index: Digest | null): string {
-  const from = index === null ? "named by the store's index.json" : "chosen from the index by its platform";
-  return `SHA-256 of the manifest's bytes; ${from}; it lists the configuration and the layers' blobs`;
+const waysToManifest = {
+  "the store": "named by the store's index.json",
+  "the archive": "named by the archive's index.json, or made from the manifest.json of docker save",
+} as const;
+
+function manifestHow(index: ExplainedImage["index"], from: keyof typeof waysToManifest): string {
+  const way = index === null ? waysToManifest[from] : "chosen from the index by its platform";
+  return `SHA-256 of the manifest's bytes; ${way}; it lists the configuration and the layers' blobs`;
 }
 
 function step({ mediaType, digest, size }: Descriptor): Pick<DocumentStep, "mediaType" | "digest" | "size"> {
   return { mediaType, digest, size };
 }
 
-async function indexStep(digest: Digest, blobs: Blobs): Promise<DocumentStep> {
-  const bytes = await blobs.document(digest, `index ${digest}`);
+function indexStep({ digest, bytes }: NonNullable<ExplainedImage["index"]>): DocumentStep {
   const text = decodeBytes(bytes);
   const { mediaType } = JSON.parse(text) as { mediaType?: unknown };
   const type = typeof mediaType === "string" ? mediaType : "";
@@ -99,10 +134,17 @@ async function indexStep(digest: Digest, blobs: Blobs): Promise<DocumentStep> {
 
 function layerStep(
   { mediaType, digest, size }: Descriptor,
-  diffIds: readonly DiffId[],
-  chain: readonly ChainId[],
-  number: number,
-  filesSize: number,
+  {
+    diffIds,
+    chain,
+    number,
+    filesSize,
+  }: {
+    readonly diffIds: readonly DiffId[];
+    readonly chain: readonly ChainId[];
+    readonly number: number;
+    readonly filesSize: number;
+  },
 ): LayerStep {
   const diffId = diffIds[number] ?? (digest as DiffId);
   const chainId = chain[number] ?? (diffId as Digest as ChainId);

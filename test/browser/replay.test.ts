@@ -108,7 +108,8 @@ describe("a recorded session", { skip }, () => {
       const { machine } = ${terminal};
       const { containers } = await machine.look(${event});
       let printed = "";
-      await machine.resume(${event}, async (bytes) => { printed += new TextDecoder().decode(bytes); });
+      const screen = async (bytes) => { printed += new TextDecoder().decode(bytes); };
+      await machine.resume(${event}, { screen, offer: () => {} });
       machine.type(new TextEncoder().encode("tsbox ps -a | tail -n +2 | wc -l; echo another way\\r"));
       while (!printed.includes("\\r\\nanother way\\r\\n")) await new Promise((resolve) => setTimeout(resolve, 20));
       return [containers.map(({ name }) => name), printed];

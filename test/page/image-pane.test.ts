@@ -57,6 +57,7 @@ suite("the image pane", () => {
       if (told === null) this.skip();
       await pane.load(`/fixtures/images/${name}.tar`);
       await shows(told.id, ...told.layers, ...told.diffIds, "etc/");
+      await shows("From the name to the bytes", "it lists the diff ids", "the bottom: the chain id is the diff id");
     });
   }
 

@@ -129,6 +129,26 @@ suite("the playground", () => {
     isLoaded = true;
   });
 
+  test("saves an image as a download, which is an archive of it again", async function () {
+    if (!isLoaded) this.skip();
+    const offered = new Promise<File>((resolve) => {
+      terminal().addEventListener(
+        "file-offered",
+        (event) => {
+          event.preventDefault();
+          resolve((event as CustomEvent<File>).detail);
+        },
+        { once: true },
+      );
+    });
+    includes(await run("docker save -o saved.tar busybox && download saved.tar nosuch; echo $?"), "nosuch: ", "\n1");
+    const saved = await offered;
+    if (saved.name !== "saved.tar") throw new Error(`it is called ${saved.name}`);
+    page.open(new File([saved], "again.tar"));
+    await until(() => terminal().text.includes("tsbox load -i again.tar"));
+    await paneShows("image", "image-pane", "again.tar: read and verified", "busybox:latest");
+  });
+
   test("shows the layers of a container, its files' origins, and the plan that was performed", async function () {
     if (!isLoaded) this.skip();
     await paneShows("image", "image-pane", "busybox:latest", "sha256:");

@@ -4,6 +4,7 @@
  */
 import { type Remote, wrap } from "comlink";
 import { html, LitElement, nothing, type TemplateResult } from "lit";
+import type { Explanation, LayerStep } from "../../core/image/explain.ts";
 import type { InspectedImage, InspectedLayer } from "../../host/inspect.ts";
 import "./file-table.ts";
 import type { ListDirectory } from "./file-table.ts";
@@ -139,17 +140,15 @@ export class ImagePane extends LitElement {
     return html`${images.length > 1 ? this.#imageChoice(images) : nothing}
       <h2>${title(image)}</h2>
       <dl>
-        <dt>Image id</dt>
-        <dd><code>${image.id}</code></dd>
-        <dt>Manifest</dt>
-        <dd><code>${image.manifest}</code></dd>
         <dt>Platform</dt>
         <dd>${image.platform}</dd>
         <dt>Created</dt>
         <dd>${image.created === "" ? "the image does not say" : image.created}</dd>
       </dl>
+      <h2>From the name to the bytes</h2>
+      ${ladder(image.ladder)}
       <h2>Layers</h2>
-      ${this.#layers(image.layers)}
+      ${this.#layers(image.layers, image.ladder.layers)}
       <h2>Files, with ${count(this.top + 1, "layer")}</h2>
       <file-table .list=${this.list} .top=${this.top} .layerNames=${names} .key=${image.id}></file-table>`;
   }
@@ -166,7 +165,7 @@ export class ImagePane extends LitElement {
   }
 
   /** The top one first, as they lie on each other. */
-  #layers(layers: readonly InspectedLayer[]): TemplateResult {
+  #layers(layers: readonly InspectedLayer[], steps: readonly LayerStep[]): TemplateResult {
     const row = (layer: InspectedLayer, number: number): TemplateResult => html`<tr>
       <th scope="row">
         <label>
@@ -178,6 +177,7 @@ export class ImagePane extends LitElement {
         <code>${layer.digest}</code>
         ${layer.diffId === layer.digest ? nothing : html`<br /><span class="faint">diff id <code>${layer.diffId}</code></span>`}
         <br /><span class="faint">${layer.createdBy}</span>
+        ${how(steps[number])}
       </td>
       <td class="number">${formatBytes(layer.blobBytes)}${layer.compression === "none" ? nothing : html`<br />${layer.compression}`}</td>
       <td class="number">${layer.files}${layer.hidden > 0 ? html`<br />${layer.hidden} hiding` : nothing}</td>
@@ -198,6 +198,38 @@ export class ImagePane extends LitElement {
       </table>
     </div>`;
   }
+}
+
+/** Each document on the way, its bytes, and how its digest comes about. */
+function ladder({ typed, name, documents, configId, manifestId }: Explanation): TemplateResult {
+  return html`<ol class="ladder">
+      <li><strong>${typed}</strong>${name === null || name === typed ? nothing : html` means <code>${name}</code>`}</li>
+      ${documents.map(
+        ({ kind, digest, size, mediaType, how: way, text }) => html`<li>
+          <strong>${kind}</strong> <code>${digest}</code>
+          <br /><span class="faint">${formatBytes(size)}, ${mediaType}. ${way}.</span>
+          <details>
+            <summary>its ${size} bytes</summary>
+            <pre tabindex="0">${text}</pre>
+          </details>
+        </li>`,
+      )}
+    </ol>
+    <dl>
+      <dt>Image id in Docker's store</dt>
+      <dd><code>${configId}</code>, the digest of the configuration</dd>
+      <dt>Image id in containerd's stores</dt>
+      <dd><code>${manifestId}</code>, the digest of the manifest or index</dd>
+    </dl>`;
+}
+
+function how(step: LayerStep | undefined): TemplateResult | typeof nothing {
+  if (step === undefined) return nothing;
+  return html`<details>
+    <summary>how its digests come about</summary>
+    <p>${step.how}.</p>
+    <p>Chain id <code>${step.chainId}</code>: ${step.howChain}.</p>
+  </details>`;
 }
 
 function title({ names, id }: InspectedImage): string {

@@ -4,7 +4,7 @@ import type { Origin } from "../../core/unionfs/origin.ts";
 import type { ConsoleSize } from "../../host/console.ts";
 import type { HostView, LayerView } from "../../host/lens.ts";
 import type { RecordedSession, Replayed } from "../../host/replay.ts";
-import type { MachineWorker, Screen } from "./machine.ts";
+import type { MachineWorker, Outside } from "./machine.ts";
 
 export interface MachineLink {
   type(bytes: Uint8Array): void;
@@ -15,8 +15,8 @@ export interface MachineLink {
   /** What is there now, or just before an event. */
   look(event?: number): Promise<HostView>;
   list(layers: readonly LayerView[], path: string, top: number, event?: number): Promise<readonly Origin[]>;
-  /** Goes on from just before an event another way; `screen` is given all that was printed until then, and what is from then on. */
-  resume(event: number, screen: Screen): Promise<void>;
+  /** Goes on from just before an event another way; `outside` sees all that was printed until then, and what is from then on. */
+  resume(event: number, outside: Outside): Promise<void>;
   /** Makes it quick to go on from any event. */
   prepare(): Promise<void>;
   recorded(): Promise<{ readonly session: RecordedSession; readonly root: string }>;
@@ -30,7 +30,7 @@ export interface MachineLink {
 export async function startMachine(
   session: string,
   size: ConsoleSize,
-  screen: Screen,
+  outside: Outside,
   tell: (sentence: string) => void,
 ): Promise<MachineLink> {
   const worker = new Worker(new URL("./machine.ts", import.meta.url), { type: "module" });
@@ -44,7 +44,7 @@ export async function startMachine(
     });
   });
   failed.catch(() => {});
-  const said = await Promise.race([machine.boot(session, size, proxy(screen)), failed]);
+  const said = await Promise.race([machine.boot(session, size, proxy(outside)), failed]);
   if (said !== "") tell(said);
   return {
     type: (bytes) => void machine.type(bytes),
@@ -53,7 +53,7 @@ export async function startMachine(
     events: () => machine.events(),
     look: (event) => machine.look(event),
     list: (layers, path, top, event) => machine.list(layers, path, top, event),
-    resume: (event, screen) => machine.resume(event, proxy(screen)),
+    resume: (event, other) => machine.resume(event, proxy(other)),
     prepare: () => machine.prepare(),
     recorded: () => machine.recorded(),
     replay: (session, files) => machine.replay(session, files),

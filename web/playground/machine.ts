@@ -20,10 +20,9 @@ import { SavedSession } from "./saved-session.ts";
 
 export interface MachineWorker {
   /**
-   * Boots, and lives the session that is kept under that name again when there is one; `screen` is given the console's output and
-   * resolves when it is shown. Gives a sentence for the user when something about the session is not as he may expect, "" otherwise.
+   * Boots, and lives the session that is kept under that name again when there is one; `outside` sees and gets what comes out. Gives a sentence for the user when something about the session is not as he may expect, "" otherwise.
    */
-  boot(session: string, size: ConsoleSize, screen: Screen & ProxyMarked): Promise<string>;
+  boot(session: string, size: ConsoleSize, outside: Outside & ProxyMarked): Promise<string>;
   type(bytes: Uint8Array): void;
   resize(size: ConsoleSize): void;
   /** How many events there were: what came in, and time that passed. */
@@ -31,8 +30,8 @@ export interface MachineWorker {
   /** What is there now, or just before an event; looking changes nothing. */
   look(event?: number): Promise<HostView>;
   list(layers: readonly LayerView[], path: string, top: number, event?: number): Promise<readonly Origin[]>;
-  /** Goes on from just before an event another way: what came after is forgotten, `screen` is given all that was printed. */
-  resume(event: number, screen: Screen & ProxyMarked): Promise<void>;
+  /** Goes on from just before an event another way: what came after is forgotten, `outside` sees all that was printed. */
+  resume(event: number, outside: Outside & ProxyMarked): Promise<void>;
   /** Makes it quick to go on from any event. */
   prepare(): Promise<void>;
   /** Puts a file into root's home directory; one of that name is replaced. */
@@ -45,7 +44,13 @@ export interface MachineWorker {
   forget(): Promise<void>;
 }
 
-export type Screen = (bytes: Uint8Array) => Promise<void>;
+/** Who looks on. */
+export interface Outside {
+  /** Shows bytes of the console's output; resolves when they are shown. */
+  screen(bytes: Uint8Array): Promise<void>;
+  /** Takes a file that the machine hands out. */
+  offer(name: string, content: Blob): void;
+}
 
 const nanosPerMs = 1_000_000;
 
@@ -105,14 +110,14 @@ function machineOf(): Booted {
   return booted;
 }
 
-async function boot(session: string, size: ConsoleSize, screen: Remote<Screen>): Promise<string> {
+async function boot(session: string, size: ConsoleSize, outside: Remote<Outside>): Promise<string> {
   const [hasher, saved] = await Promise.all([wasmHasher(), SavedSession.open(session, { size, now: clock.now() })]);
   const { seed, now, rows, columns } = saved.head;
   const world: World = { pause, hasher, embedded, wasmer, registry, fileOf: (digest) => saved.file(digest) };
   const elapsed = (): number => performance.now();
   const beginning: Beginning = { ...world, seed, now: BigInt(now), size: { rows, columns }, elapsed };
   const entries = [...saved.entries];
-  const branch = Timeline.begin(beginning, lifeOf(saved, screen), entries);
+  const branch = Timeline.begin(beginning, lifeOf(saved, outside), entries);
   booted = { ...branch, hasher, saved };
   if (entries.length > 0 && !(await branch.log.replayed)) {
     saved.cut(branch.log.count);
@@ -122,20 +127,21 @@ async function boot(session: string, size: ConsoleSize, screen: Remote<Screen>):
   return saved.said;
 }
 
-function lifeOf(saved: SavedSession, screen: Remote<Screen>): Life {
+function lifeOf(saved: SavedSession, outside: Remote<Outside>): Life {
   return {
     live: (now) => real(pause, clock, now),
     kept: (entry) => saved.add(entry),
-    screen: (bytes) => screen(bytes),
+    screen: (bytes) => outside.screen(bytes),
+    offer: (name, bytes) => void outside.offer(name, new Blob([bytes.slice()])),
   };
 }
 
-async function resume(event: number, screen: Remote<Screen>): Promise<void> {
+async function resume(event: number, outside: Remote<Outside>): Promise<void> {
   const { timeline, saved, log, hasher } = machineOf();
   timeline.at(event);
   log.end();
   saved.cut(event);
-  const branch = await timeline.resume(event, lifeOf(saved, screen));
+  const branch = await timeline.resume(event, lifeOf(saved, outside));
   booted = { ...branch, hasher, saved };
 }
 
@@ -145,14 +151,14 @@ function momentOf(event: number | undefined): Moment {
 }
 
 const machine: MachineWorker = {
-  boot: (session, size, screen) => boot(session, size, screen as unknown as Remote<Screen>),
+  boot: (session, size, outside) => boot(session, size, outside as unknown as Remote<Outside>),
   type: (bytes) => machineOf().host.type(bytes),
   resize: (size) => booted?.host.resize(size),
   events: () => machineOf().timeline.length,
   look: async (event) => (await import("../../host/lens.ts")).look(momentOf(event)),
   list: async (layers, path, top, event) =>
     (await import("../../host/lens.ts")).originsIn(momentOf(event), layers, path, top),
-  resume: (event, screen) => resume(event, screen as unknown as Remote<Screen>),
+  resume: (event, outside) => resume(event, outside as unknown as Remote<Outside>),
   prepare: () => machineOf().timeline.prepare(),
   addFile: async (name, content) => {
     const { host, hasher, saved } = machineOf();

@@ -68,6 +68,27 @@ export const paneStyles: CSSResult = css`
   .row input[type="url"] {
     flex: 1;
   }
+  .ladder {
+    padding-left: 1.4rem;
+  }
+  .ladder li {
+    margin: 0.4rem 0;
+  }
+  summary {
+    color: var(--accent);
+    cursor: pointer;
+  }
+  pre {
+    max-height: 16rem;
+    overflow: auto;
+    margin: 0.3rem 0;
+    white-space: pre-wrap;
+    overflow-wrap: anywhere;
+    font:
+      0.85em ui-monospace,
+      "DejaVu Sans Mono",
+      monospace;
+  }
   .trouble {
     padding: 0.5rem 0.8rem;
     color: var(--bad);

@@ -37,6 +37,7 @@ const suggestions = [
   { label: "run", command: "tsbox run hello" },
   { label: "shell in a container", command: "tsbox run -it --name box alpine" },
   { label: "diff", command: "tsbox diff box" },
+  { label: "save", command: "tsbox save -o alpine.tar alpine && download alpine.tar" },
 ] as const;
 
 export class TsbPlayground extends LitElement {

@@ -6,10 +6,12 @@ import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import xtermStyles from "@xterm/xterm/css/xterm.css?inline";
 import { css, html, LitElement, nothing, type TemplateResult, unsafeCSS } from "lit";
+import type { Outside } from "./machine.ts";
 import { type MachineLink, startMachine } from "./machine-link.ts";
 import { paneStyles } from "./pane-styles.ts";
 
 const encoder = new TextEncoder();
+const revokeAfterMs = 60_000;
 const dark = { background: "#0e1217", foreground: "#e4e9f0", cursor: "#7cb8ff", selectionBackground: "#3a5578" };
 const light = {
   background: "#ffffff",
@@ -101,12 +103,15 @@ export class TerminalPane extends LitElement {
 
   async #boot(): Promise<void> {
     const { rows, cols } = this.#terminal;
-    const screen = (bytes: Uint8Array): Promise<void> =>
-      new Promise((resolve) => {
-        this.#terminal.write(bytes, resolve);
-      });
+    const outside: Outside = {
+      screen: (bytes) =>
+        new Promise((resolve) => {
+          this.#terminal.write(bytes, resolve);
+        }),
+      offer: (name, content) => this.#take(new File([content], name)),
+    };
     try {
-      this.#machine = await startMachine(this.session, { rows, columns: cols }, screen, (why) => {
+      this.#machine = await startMachine(this.session, { rows, columns: cols }, outside, (why) => {
         this.trouble = why;
       });
     } catch (thrown) {
@@ -117,6 +122,18 @@ export class TerminalPane extends LitElement {
   /** The machine behind it, null until it has booted. */
   get machine(): MachineLink | null {
     return this.#machine;
+  }
+
+  /** A file that the machine hands out becomes a download, unless the page does something else with it. */
+  #take(file: File): void {
+    const event = new CustomEvent("file-offered", { detail: file, cancelable: true });
+    if (!this.dispatchEvent(event)) return;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(file);
+    link.download = file.name;
+    link.click();
+    // The browser has begun to read it by then.
+    setTimeout(() => URL.revokeObjectURL(link.href), revokeAfterMs);
   }
 
   #type(bytes: Uint8Array): void {
