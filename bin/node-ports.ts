@@ -1,7 +1,7 @@
 /** The command line's ports on Node: a daemon's socket, the terminal, files, the environment. */
 import { closeSync, createWriteStream, existsSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import type { CliPorts, Files } from "../cli/ports.ts";
+import type { CliPorts, Files, LocalTrees } from "../cli/ports.ts";
 import type { ByteStream } from "../core/base/bytes.ts";
 import { defaultHost } from "./default-host.ts";
 import { nodeTerminal } from "./node-terminal.ts";
@@ -44,6 +44,15 @@ const nodeFiles: Files = {
   resolve: (path) => resolve(path),
 };
 
+/** Only `cp` pays for what it takes. */
+const lazyTrees: LocalTrees = {
+  kind: async (...asked) => (await import("./local-trees.ts")).localTrees.kind(...asked),
+  pack: async function* (...asked) {
+    yield* (await import("./local-trees.ts")).localTrees.pack(...asked);
+  },
+  unpack: async (...asked) => (await import("./local-trees.ts")).localTrees.unpack(...asked),
+};
+
 /** `host`: what --host said, "" when it was not given. */
 export function nodePorts(host: string, environment: NodeJS.ProcessEnv): CliPorts {
   const asked = host || environment["TSBOX_HOST"] || environment["DOCKER_HOST"] || "";
@@ -55,6 +64,7 @@ export function nodePorts(host: string, environment: NodeJS.ProcessEnv): CliPort
     }),
     terminal: nodeTerminal,
     files: nodeFiles,
+    trees: lazyTrees,
     time: { now: () => Date.now(), minutesEast: (ms) => -new Date(ms).getTimezoneOffset() },
     environment,
     credentialHelper: async (...asked) => (await import("./credential-helper.ts")).runCredentialHelper(...asked),

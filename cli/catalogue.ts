@@ -14,6 +14,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "Attach local standard input, output, and error streams to a running container",
     load: () => import("./commands/attach.ts"),
   },
+  cp: {
+    summary: "Copy files/folders between a container and the local filesystem",
+    load: () => import("./commands/cp.ts"),
+  },
   create: { summary: "Create a new container", load: () => import("./commands/create.ts") },
   diff: {
     summary: "Inspect changes to files or directories on a container's filesystem",
@@ -70,6 +74,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import("./commands/sim-advance.ts"),
   },
   start: { summary: "Start one or more stopped containers", load: () => import("./commands/start.ts") },
+  stats: {
+    summary: "Display a live stream of container(s) resource usage statistics",
+    load: () => import("./commands/stats.ts"),
+  },
   stop: { summary: "Stop one or more running containers", load: () => import("./commands/stop.ts") },
   "system check": {
     summary: "Check the stored images and their trees, and say what is damaged and what to do",
@@ -86,6 +94,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "Unpause all processes within one or more containers",
     load: () => import("./commands/unpause.ts"),
   },
+  update: { summary: "Update configuration of one or more containers", load: () => import("./commands/update.ts") },
   version: { summary: "Show the tsbox version information", load: () => import("./commands/version.ts") },
   "volume create": { summary: "Create a volume", load: () => import("./commands/volume-create.ts") },
   "volume inspect": {
@@ -125,7 +134,9 @@ const longNames: Readonly<Record<string, string>> = {
 };
 
 const containerCommands = new Set(
-  "attach create exec export inspect kill logs pause port rename restart rm run start stop top unpause wait".split(" "),
+  "attach cp create exec export inspect kill logs pause port rename restart rm run start stats stop top unpause update wait".split(
+    " ",
+  ),
 );
 
 export const groups: Readonly<Record<string, string>> = {

@@ -57,6 +57,20 @@ export interface Files {
   resolve(path: string): string;
 }
 
+/** File trees, as tars. */
+export interface LocalTrees {
+  /** null when nothing is there. */
+  kind(path: string, follow: boolean): Promise<"file" | "directory" | "symlink" | null>;
+  /** A thing and all beneath it, its names beginning with `name`; "." for what is in it. `follow`: the thing itself. */
+  pack(path: string, name: string, follow: boolean): ByteStream;
+  /** What begins with `from` is called `to`; "." is where all begins. Leads nowhere outside of the directory. */
+  unpack(
+    tar: ByteStream,
+    directory: string,
+    moved: { readonly from: string; readonly to: string } | null,
+  ): Promise<void>;
+}
+
 /** A registry that was started here. */
 export interface ServedRegistry {
   /** Where it listens, "127.0.0.1:5000". */
@@ -92,6 +106,8 @@ export interface CliPorts {
   readonly transport: Transport;
   readonly terminal: Terminal;
   readonly files: Files;
+  /** Loaded when it is asked for; null where files are not copied. */
+  readonly trees: LocalTrees | null;
   readonly time: WallTime;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Runs a credential helper, "docker-credential-NAME ACTION"; null where programs cannot be run. */

@@ -13,6 +13,30 @@ export interface ContainerInspect {
   readonly NetworkSettings: { readonly Ports: Readonly<Record<string, readonly PortBinding[] | null>> | null };
 }
 
+/** Of GET /containers/{id}/stats. */
+export interface ContainerStats {
+  readonly id: string;
+  readonly name: string;
+  readonly cpu_stats: ProcessorStats;
+  readonly precpu_stats: ProcessorStats;
+  readonly memory_stats: {
+    readonly usage?: number;
+    readonly limit?: number;
+    readonly stats?: Readonly<Record<string, number>>;
+  };
+  readonly pids_stats: { readonly current?: number };
+  readonly blkio_stats: {
+    readonly io_service_bytes_recursive: readonly { readonly op: string; readonly value: number }[] | null;
+  };
+  readonly networks?: Readonly<Record<string, { readonly rx_bytes: number; readonly tx_bytes: number }>>;
+}
+
+export interface ProcessorStats {
+  readonly cpu_usage: { readonly total_usage: number };
+  readonly system_cpu_usage?: number;
+  readonly online_cpus?: number;
+}
+
 /** Of GET /containers/{id}/changes. */
 export interface FilesystemChange {
   readonly Path: string;

@@ -50,6 +50,7 @@ function ports(loop: EventLoop, host: string, environment: CliPorts["environment
     transport: transport(loop, host),
     terminal: terminal(loop),
     files: files(loop),
+    trees: null,
     // The simulated host tells the time in UTC.
     time: { now: () => Number(loop.sys.now() / 1_000_000n), minutesEast: () => 0 },
     environment,

@@ -10,9 +10,10 @@ import type { ContainerRecord, MountPoint } from "../container/record.ts";
 import { isUp } from "../container/state.ts";
 import { decompressed } from "../image/compression.ts";
 import { entriesOfTar, tarOfChanges } from "../image/layer.ts";
+import { namedEntries } from "../image/renamed.ts";
 import type { Mount } from "../runtime/mount.ts";
 import { viewOfRunning, viewOfStill } from "../runtime/view.ts";
-import type { Entry, TreePath } from "../unionfs/change.ts";
+import type { Entry } from "../unionfs/change.ts";
 import type { Context } from "./context.ts";
 import type { Archive, PathStat, WriteOptions } from "./engine.ts";
 import type { Live } from "./live.ts";
@@ -31,7 +32,7 @@ export async function readArchive(context: Context, live: Live, path: string): P
   const done = Promise.withResolvers<void>();
   held(context, live, async (files) => {
     const stat = await stated(files, live.record, path);
-    first.resolve({ stat, tar: ending(tarOfChanges(renamed(files.read(asked(path)), stat.name)), done.resolve) });
+    first.resolve({ stat, tar: ending(tarOfChanges(namedEntries(files.read(asked(path)), stat.name)), done.resolve) });
     await done.promise;
   }).catch(first.reject);
   return first.promise;
@@ -166,17 +167,6 @@ function joined(directory: string, path: string): string {
     else if (part !== "" && part !== ".") parts.push(part);
   }
   return `/${parts.join("/")}`;
-}
-
-async function* renamed(entries: AsyncIterable<Entry>, name: string): AsyncGenerator<Entry, void, undefined> {
-  const put = (path: TreePath): TreePath => {
-    if (name === "/" || (name === "." && path === "")) return path;
-    return (path === "" ? name : `${name}/${path}`) as TreePath;
-  };
-  for await (const entry of entries)
-    yield entry.kind === "hardlink"
-      ? { ...entry, path: put(entry.path), target: put(entry.target) }
-      : { ...entry, path: put(entry.path) };
 }
 
 // ---- volumes -------------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ export async function runClient(argv: readonly string[], transport: Transport, s
       exists: async (path) => existsSync(path),
       resolve: (path) => resolve(path),
     },
+    trees: null,
     time: { now: () => Date.now(), minutesEast: (ms) => -new Date(ms).getTimezoneOffset() },
     environment: {},
     credentialHelper: null,

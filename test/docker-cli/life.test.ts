@@ -1,11 +1,14 @@
 /**
- * The stock docker client against tsboxd in both worlds, line by line as life.ts has them: it says what dockerd was
- * recorded to say. Where we differ on purpose, life-differences.json says how, why, and in which world.
+ * The stock docker client against tsboxd in both worlds, and our own client, line by line as life.ts has them: each says
+ * what docker and dockerd were recorded to say. Where we differ on purpose, life-differences.json says how, why, and in which world.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { staleParts } from "../../build.ts";
 import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { busyboxTar, imagesMissing } from "../images/make.ts";
 import { leftSince } from "../left/left.ts";
@@ -39,21 +42,38 @@ test("the recording is of these lines", () => {
   );
 });
 
-for (const [world, skip, flags] of [
-  ["linux", skipReason(), []],
-  ["sim", simSkip, ["--backend", "sim"]],
+/** A directory in which `docker` is our client: the built one, unless it is older than its sources. */
+function ownClient(directory: string): string {
+  const program = fileURLToPath(new URL("../../bin/tsbox", import.meta.url));
+  const sources = staleParts().includes("tsbox") ? "TSBOX_DEV=1 " : "";
+  const path = join(directory, ".bin");
+  mkdirSync(path);
+  writeFileSync(join(path, "docker"), `#!/bin/sh\n${sources}exec ${program} "$@"\n`, { mode: 0o755 });
+  return path;
+}
+
+for (const [world, skip, flags, client] of [
+  ["linux", skipReason(), [], "docker"],
+  ["linux", skipReason(), [], "tsbox"],
+  ["sim", simSkip, ["--backend", "sim"], "docker"],
 ] as const)
-  test(`docker against tsboxd: ${world}`, { skip: skip ?? false }, async (context) => {
+  test(`${client} against tsboxd: ${world}`, { skip: skip ?? false }, async (context) => {
     const daemon = await startTsboxd({ flags });
     const directory = scratch("life");
     spawnSync("docker", ["-H", daemon.host, "load", "-i", await busyboxTar()]);
+    const before = client === "tsbox" ? ownClient(directory) : "";
     try {
       for (const [index, line] of life.entries())
         await context.test(line.name, () => {
           const dockers = recorded.outcomes[index];
           const difference = differences.find((each) => each.line === line.name && each.worlds.includes(world));
-          const outcome = performLine(line, daemon.host, directory);
-          assert.deepEqual(outcome, { ...dockers, ...difference?.ours });
+          const outcome = performLine(line, daemon.host, directory, before);
+          const { stderr } = outcome;
+          const said =
+            client === "tsbox"
+              ? { ...outcome, stderr: stderr.replaceAll("tsbox ", "docker ").replace(/^tsbox:/gm, "docker:") }
+              : outcome;
+          assert.deepEqual(said, { ...dockers, ...difference?.ours });
           if (difference !== undefined) assert.notDeepEqual(outcome, dockers, "no difference any more");
         });
     } finally {

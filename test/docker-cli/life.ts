@@ -170,7 +170,7 @@ export const life: readonly Line[] = [
   line("a quota where there are processors", "docker update --cpu-quota 5000 lim"),
   line(
     "its restart policy",
-    "docker update --restart on-failure:3 lim && docker inspect -f '{{.HostConfig.RestartPolicy}}' lim",
+    "docker update --restart on-failure:3 lim && docker inspect -f '{{json .HostConfig.RestartPolicy}}' lim",
   ),
   line("no such policy", "docker update --restart sometimes lim"),
   line(
@@ -205,8 +205,8 @@ function line(name: string, script: string): Line {
   return { name, script };
 }
 
-/** Performs a line in a directory. One that takes longer than a minute is a failure with the code null has: -1. */
-export function performLine({ name, script }: Line, host: string, directory: string): Outcome {
+/** Performs a line in a directory, with the programs of another first on the path. One that takes longer than a minute is a failure with the code null has: -1. */
+export function performLine({ name, script }: Line, host: string, directory: string, programs = ""): Outcome {
   const { status, stdout, stderr } = spawnSync("sh", ["-c", script], {
     cwd: directory,
     encoding: "utf8",
@@ -214,6 +214,7 @@ export function performLine({ name, script }: Line, host: string, directory: str
     timeout: 60_000,
     env: {
       ...process.env,
+      PATH: `${programs}:${process.env["PATH"] ?? ""}`,
       NODE: process.execPath,
       DOCKER_HOST: host,
       DOCKER_CONFIG: "/nonexistent",
