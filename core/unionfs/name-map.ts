@@ -22,21 +22,17 @@ const placesMax = 256;
 /** A leaf's places go by bits that branches come to last. */
 const placeShift = hashBits - 8;
 
-/** A name is looked at only in a place whose hash is the name's: the fewer objects are touched, the fewer are waited for. */
-class Leaf {
-  readonly owner: Owner;
-  /** Of each place the hash, or `free`, and the inode. */
-  slots: number[];
-  names: string[];
-  count: number;
+/**
+ * `count` of the places are taken; `mask` is how many there are, less one. Of each place: the name's
+ * hash or `free`, the inode, the name, which is looked at only where the hash is its. It is one array
+ * because what takes time is waiting for memory: the fewer objects are touched, the better.
+ */
+type Leaf = [owner: Owner, count: number, mask: number, ...places: (number | string)[]];
 
-  constructor(owner: Owner, slots: number[], names: string[], count: number) {
-    this.owner = owner;
-    this.slots = slots;
-    this.names = names;
-    this.count = count;
-  }
-}
+const first = 3;
+const width = 3;
+const free = -1;
+const noLeaf: Leaf = [nobody, 0, 0, free, 0, ""];
 
 class Branch {
   readonly owner: Owner;
@@ -50,15 +46,16 @@ class Branch {
 
 type Trie = Leaf | Branch;
 
-const free = -1;
-const noLeaf = new Leaf(nobody, [free, 0], [""], 0);
+function isBranch(trie: Trie): trie is Branch {
+  return !Array.isArray(trie);
+}
 
-/** To be sliced: so V8 makes arrays without holes, of just that size. */
-const freeSlots: number[] = [];
-const freeNames: string[] = [];
-for (let place = 0; place < placesMax; place++) {
-  freeSlots.push(free, 0);
-  freeNames.push("");
+/** By the number of places; to be copied: so V8 makes arrays without holes, of just that size. */
+const freeLeaves = new Map<number, Leaf>();
+for (let places = placesMin; places <= placesMax; places *= 2) {
+  const leaf: Leaf = [nobody, 0, places - 1];
+  for (let place = 0; place < places; place++) leaf.push(free, 0, "");
+  freeLeaves.set(places, leaf);
 }
 
 export class NameMap {
@@ -100,8 +97,8 @@ function hash(name: string): number {
 export function getName(map: NameMap, name: string): number {
   const hashed = hashOf(name);
   let node = map.trie;
-  for (let shift = 0; node instanceof Branch; shift += bits) node = childOf(node, hashed >>> shift);
-  return node.slots[2 * placeOf(node, hashed, name) + 1] as number;
+  for (let shift = 0; isBranch(node); shift += bits) node = childOf(node, hashed >>> shift);
+  return node[placeOf(node, hashed, name) + 1] as number;
 }
 
 /** The map in which `name` stands for `inode`, which is never 0: this one, changed, if it is the owner's. Throws Errno ENOSPC. */
@@ -144,17 +141,18 @@ function childOf(branch: Branch, hashed: number): Trie {
   return branch.children[hashed & (ways - 1)] as Trie;
 }
 
-/** Where a name is, or the free place where it would be. */
-function placeOf({ slots, names }: Leaf, hashed: number, name: string): number {
-  const mask = names.length - 1;
+/** Where in the leaf the place of a name begins, or the free place where it would be. */
+function placeOf(leaf: Leaf, hashed: number, name: string): number {
+  const mask = leaf[2];
   for (let place = (hashed >>> placeShift) & mask; ; place = (place + 1) & mask) {
-    const there = slots[2 * place];
-    if (there === free || (there === hashed && names[place] === name)) return place;
+    const at = first + width * place;
+    const there = leaf[at];
+    if (there === free || (there === hashed && leaf[at + 2] === name)) return at;
   }
 }
 
 function put(map: NameMap, trie: Trie, shift: number, hashed: number, name: string, inode: number): Trie {
-  if (trie instanceof Leaf) return putInLeaf(map, trie, shift, hashed, name, inode);
+  if (!isBranch(trie)) return putInLeaf(map, trie, shift, hashed, name, inode);
   const own = trie.owner === map.owner ? trie : new Branch(map.owner, trie.children.slice());
   const way = (hashed >>> shift) & (ways - 1);
   own.children[way] = put(map, own.children[way] as Trie, shift + bits, hashed, name, inode);
@@ -162,66 +160,59 @@ function put(map: NameMap, trie: Trie, shift: number, hashed: number, name: stri
 }
 
 function putInLeaf(map: NameMap, leaf: Leaf, shift: number, hashed: number, name: string, inode: number): Trie {
-  const place = placeOf(leaf, hashed, name);
-  const isNew = leaf.slots[2 * place] === free;
-  if (isNew && leaf.count === namesMax) {
+  const at = placeOf(leaf, hashed, name);
+  const isNew = leaf[at] === free;
+  if (isNew && leaf[1] === namesMax) {
     if (shift >= hashBits) throw new Errno("ENOSPC", name);
     return put(map, split(leaf, map.owner, shift), shift, hashed, name, inode);
   }
-  const own = leaf.owner === map.owner ? leaf : copyOf(leaf, map.owner);
-  if (!isNew) {
-    own.slots[2 * place + 1] = inode;
-    return own;
-  }
-  map.size++;
-  own.count++;
-  if (own.count * 4 <= own.names.length * 3) fillPlace(own, place, hashed, name, inode);
-  else growWith(own, hashed, name, inode);
+  if (isNew) map.size++;
+  if (isNew && (leaf[1] + 1) * 4 > (leaf[2] + 1) * 3) return grownWith(leaf, map.owner, hashed, name, inode);
+  const own = leaf[0] === map.owner ? leaf : copyOf(leaf, map.owner);
+  if (isNew) own[1]++;
+  fill(own, at, hashed, inode, name);
   return own;
 }
 
-function fillPlace(leaf: Leaf, place: number, hashed: number, name: string, inode: number): void {
-  leaf.slots[2 * place] = hashed;
-  leaf.slots[2 * place + 1] = inode;
-  leaf.names[place] = name;
+function fill(leaf: Leaf, at: number, hashed: number, inode: number, name: string): void {
+  leaf[at] = hashed;
+  leaf[at + 1] = inode;
+  leaf[at + 2] = name;
 }
 
-function copyOf({ slots, names, count }: Leaf, owner: Owner): Leaf {
-  return new Leaf(owner, slots.slice(), names.slice(), count);
+function copyOf(leaf: Leaf, owner: Owner): Leaf {
+  const copy = leaf.slice() as Leaf;
+  copy[0] = owner;
+  return copy;
 }
 
-function growWith(leaf: Leaf, hashed: number, name: string, inode: number): void {
-  const { slots, names } = leaf;
-  const places = Math.max(placesMin, names.length * 2);
-  leaf.slots = freeSlots.slice(0, 2 * places);
-  leaf.names = freeNames.slice(0, places);
-  eachPlace(slots, (place, each, its) => enter(leaf, each, names[place] as string, its));
-  enter(leaf, hashed, name, inode);
+function grownWith(leaf: Leaf, owner: Owner, hashed: number, name: string, inode: number): Leaf {
+  const larger = copyOf(freeLeaves.get(Math.max(placesMin, 2 * (leaf[2] + 1))) as Leaf, owner);
+  eachPlace(leaf, (each, its, called) => fill(larger, placeOf(larger, each, called), each, its, called));
+  fill(larger, placeOf(larger, hashed, name), hashed, inode, name);
+  larger[1] = leaf[1] + 1;
+  return larger;
 }
 
-function enter(leaf: Leaf, hashed: number, name: string, inode: number): void {
-  fillPlace(leaf, placeOf(leaf, hashed, name), hashed, name, inode);
-}
-
-function split({ slots, names }: Leaf, owner: Owner, shift: number): Branch {
+function split(leaf: Leaf, owner: Owner, shift: number): Branch {
   const children: Trie[] = Array.from({ length: ways }, () => noLeaf);
   const map = new NameMap(owner, 0, noLeaf);
-  eachPlace(slots, (place, hashed, inode) => {
+  eachPlace(leaf, (hashed, inode, name) => {
     const way = (hashed >>> shift) & (ways - 1);
-    children[way] = put(map, children[way] as Trie, shift + bits, hashed, names[place] as string, inode);
+    children[way] = put(map, children[way] as Trie, shift + bits, hashed, name, inode);
   });
   return new Branch(owner, children);
 }
 
 /** Each place that is taken. */
-function eachPlace(slots: readonly number[], visit: (place: number, hashed: number, inode: number) => void): void {
-  for (let at = 0; at < slots.length; at += 2)
-    if (slots[at] !== free) visit(at >>> 1, slots[at] as number, slots[at + 1] as number);
+function eachPlace(leaf: Leaf, visit: (hashed: number, inode: number, name: string) => void): void {
+  for (let at = first; at < leaf.length; at += width)
+    if (leaf[at] !== free) visit(leaf[at] as number, leaf[at + 1] as number, leaf[at + 2] as string);
 }
 
 /** A branch whose last name goes becomes an empty leaf; half-full branches are left as they are. */
 function remove(trie: Trie, owner: Owner, shift: number, hashed: number, name: string): Trie {
-  if (trie instanceof Leaf) return removeFromLeaf(trie, owner, hashed, name);
+  if (!isBranch(trie)) return removeFromLeaf(trie, owner, hashed, name);
   const own = trie.owner === owner ? trie : new Branch(owner, trie.children.slice());
   const way = (hashed >>> shift) & (ways - 1);
   const child = remove(own.children[way] as Trie, owner, shift + bits, hashed, name);
@@ -230,31 +221,31 @@ function remove(trie: Trie, owner: Owner, shift: number, hashed: number, name: s
 }
 
 function removeFromLeaf(leaf: Leaf, owner: Owner, hashed: number, name: string): Leaf {
-  if (leaf.count === 1) return noLeaf;
-  const own = leaf.owner === owner ? leaf : copyOf(leaf, owner);
-  own.count--;
+  if (leaf[1] === 1) return noLeaf;
+  const own = leaf[0] === owner ? leaf : copyOf(leaf, owner);
+  own[1]--;
   closeGap(own, placeOf(own, hashed, name));
   return own;
 }
 
 /** Moves up what stands behind a place that becomes free, as far as the invariant asks for it. */
 function closeGap(leaf: Leaf, from: number): void {
-  const { slots, names } = leaf;
-  const mask = names.length - 1;
-  let gap = from;
-  for (let place = (gap + 1) & mask; slots[2 * place] !== free; place = (place + 1) & mask) {
-    const hashed = slots[2 * place] as number;
+  const mask = leaf[2];
+  let gap = (from - first) / width;
+  for (let place = (gap + 1) & mask; leaf[first + width * place] !== free; place = (place + 1) & mask) {
+    const at = first + width * place;
+    const hashed = leaf[at] as number;
     const home = (hashed >>> placeShift) & mask;
     if (((place - home) & mask) < ((place - gap) & mask)) continue;
-    fillPlace(leaf, gap, hashed, names[place] as string, slots[2 * place + 1] as number);
+    fill(leaf, first + width * gap, hashed, leaf[at + 1] as number, leaf[at + 2] as string);
     gap = place;
   }
-  fillPlace(leaf, gap, free, "", 0);
+  fill(leaf, first + width * gap, free, 0, "");
 }
 
 function eachNameOf(trie: Trie, visit: (name: string, inode: number) => void): void {
-  if (trie instanceof Branch) for (const child of trie.children) eachNameOf(child, visit);
-  else eachPlace(trie.slots, (place, _, inode) => visit(trie.names[place] as string, inode));
+  if (isBranch(trie)) for (const child of trie.children) eachNameOf(child, visit);
+  else eachPlace(trie, (_, inode, name) => visit(name, inode));
 }
 
 function compare(
@@ -264,9 +255,9 @@ function compare(
   visit: (name: string, mine: number, others: number) => void,
 ): void {
   if (mine === others) return;
-  if (mine instanceof Leaf && others instanceof Leaf) return compareLeaves(mine, others, visit);
-  const a = mine instanceof Branch ? mine : split(mine, nobody, shift);
-  const b = others instanceof Branch ? others : split(others, nobody, shift);
+  if (!isBranch(mine) && !isBranch(others)) return compareLeaves(mine, others, visit);
+  const a = isBranch(mine) ? mine : split(mine, nobody, shift);
+  const b = isBranch(others) ? others : split(others, nobody, shift);
   for (let way = 0; way < ways; way++) compare(childOf(a, way), childOf(b, way), shift + bits, visit);
 }
 
@@ -281,5 +272,5 @@ function compareLeaves(mine: Leaf, others: Leaf, visit: (name: string, mine: num
 }
 
 function inodeIn(leaf: Leaf, name: string): number {
-  return leaf.slots[2 * placeOf(leaf, hash(name), name) + 1] as number;
+  return leaf[placeOf(leaf, hash(name), name) + 1] as number;
 }

@@ -17,6 +17,7 @@ export interface Device {
 /** By kind: a file's Content, a directory's names, a symlink's target, a device's numbers. */
 type Body = Content | NameMap | Device | string | null;
 
+/** What every step of a path asks for comes first: it lies together in memory. */
 export class Node {
   readonly owner: Owner;
   readonly kind: NodeKind;
@@ -24,14 +25,14 @@ export class Node {
   uid: number;
   gid: number;
   links: number;
-  atime: bigint;
-  mtime: bigint;
-  ctime: bigint;
-  xattrs: Xattrs;
   body: Body;
+  xattrs: Xattrs;
   /** The directory, and the name in it, that the inode was last given. */
   parent: Inode;
   name: string;
+  atime: bigint;
+  mtime: bigint;
+  ctime: bigint;
 
   constructor(owner: Owner, node: Omit<Node, "owner" | "copyFor">) {
     this.owner = owner;
@@ -40,13 +41,13 @@ export class Node {
     this.uid = node.uid;
     this.gid = node.gid;
     this.links = node.links;
+    this.body = node.body;
+    this.xattrs = node.xattrs;
+    this.parent = node.parent;
+    this.name = node.name;
     this.atime = node.atime;
     this.mtime = node.mtime;
     this.ctime = node.ctime;
-    this.xattrs = node.xattrs;
-    this.body = node.body;
-    this.parent = node.parent;
-    this.name = node.name;
   }
 
   copyFor(owner: Owner): Node {

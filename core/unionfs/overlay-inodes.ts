@@ -12,16 +12,16 @@
 import { Errno } from "../base/errno.ts";
 import type { Inode } from "./file-system.ts";
 import { type Branch, isWhiteout, isWhiteoutDevice } from "./marks.ts";
-import { getName, type NameMap, noNames, setName } from "./name-map.ts";
-import type { Node } from "./node.ts";
-import { type Found, type Layers, type Lower, lookUp, namesBelow, type Parts } from "./overlay-lookup.ts";
+import { eachName, getName, type NameMap, noNames, setName } from "./name-map.ts";
+import { namesOf, type Node } from "./node.ts";
+import { type Found, type Layers, type Lower, lookUp, type Parts } from "./overlay-lookup.ts";
 import { Numbers } from "./overlay-numbers.ts";
 import { Owner } from "./owner.ts";
 import { SparseArray } from "./sparse-array.ts";
 import type { Tree } from "./tree.ts";
 
 /** Where one inode of the union really is. */
-export interface Entry extends Found {
+export interface Entry extends Found, Alias {
   /** A file's origin below, whose number it keeps. */
   readonly origin: Lower | null;
   /** The rest is of what is only below. */
@@ -31,8 +31,8 @@ export interface Entry extends Found {
   readonly gone: boolean;
   /** A directory whose lower parts are seen nowhere else: what is in them has its own number. */
   readonly isHome: boolean;
-  /** Which of many lower parts have which name; undefined until somebody asks. */
-  below?: Parts["below"];
+  /** A directory's names below, undefined until somebody asks: with one lower part those of its tree, with more what they are in the union. */
+  below: NameMap | undefined;
 }
 
 /** The number in the union of an inode of one of its trees. */
@@ -54,8 +54,8 @@ export interface InodesSnapshot {
 }
 
 export const rootInode = 1 as Inode;
-/** With more lower parts than this, a directory gets a list of who has which name. */
-const partsMax = 4;
+/** In a list of names below: its number does not tell what it is. */
+const unknown = rootInode;
 const noParts: readonly Lower[] = [];
 
 export class Inodes {
@@ -75,8 +75,7 @@ export class Inodes {
     this.#layers = layers;
     this.#numbers = new Numbers(upper.tree, layers.lowers);
     const lowers = layers.lowers.map(({ root }, layer) => ({ layer, inode: root })); // whatever marks a root has: it is always merged
-    const found = { upper: upper.root, lowers, redirect: null, metacopy: false };
-    this.#keep(rootInode, { ...found, origin: null, parent: rootInode, name: "", gone: false, isHome: true });
+    this.#keep(newEntry(rootInode, rootInode, "", { ...pure(upper.root), lowers }, true));
     this.#nameParts(rootInode, lowers);
   }
 
@@ -104,7 +103,7 @@ export class Inodes {
 
   /** What is shown of it: its topmost part. Throws Errno ENOENT. */
   node(inode: Inode): Readonly<Node> {
-    const entry = this.#entries.get(inode);
+    const entry = this.#keptOf(inode);
     if (entry === undefined) return this.#numbers.node(inode);
     return entry.upper === 0 ? this.#lowerNode(entry.lowers[0] as Lower) : this.upper.node(entry.upper);
   }
@@ -118,22 +117,26 @@ export class Inodes {
 
   /** What has a file's bytes: its last part when those above have none. */
   dataNode(inode: Inode): Readonly<Node> {
-    const entry = this.#entries.get(inode);
+    const entry = this.#keptOf(inode);
     return entry?.metacopy === true ? this.#lowerNode(entry.lowers.at(-1) as Lower) : this.node(inode);
   }
 
   /** Null: it is one inode of one tree and has its name there. */
   kept(inode: Inode): Entry | null {
-    return this.#entries.get(inode) ?? null;
+    return this.#keptOf(inode) ?? null;
+  }
+
+  #keptOf(inode: Inode): Entry | undefined {
+    return this.#numbers.upperOf(inode) === 0 ? this.#entries.get(inode) : undefined;
   }
 
   entry(inode: Inode): Entry {
-    return this.#entries.get(inode) ?? this.#told(inode);
+    return this.#keptOf(inode) ?? this.#told(inode);
   }
 
   /** The inode of the upper tree, 0 when it is only below. */
   upperOf(inode: Inode): Inode | 0 {
-    const entry = this.#entries.get(inode);
+    const entry = this.#keptOf(inode);
     return entry === undefined ? this.#numbers.upperOf(inode) : entry.upper;
   }
 
@@ -147,7 +150,7 @@ export class Inodes {
   /** It has no name any more. */
   isGone(inode: Inode): boolean {
     const upper = this.upperOf(inode);
-    return upper === 0 ? this.#entries.get(inode)?.gone === true : this.upper.node(upper).links === 0;
+    return upper === 0 ? this.#keptOf(inode)?.gone === true : this.upper.node(upper).links === 0;
   }
 
   /** The directory that it is in. */
@@ -181,10 +184,9 @@ export class Inodes {
   #told(inode: Inode): Entry {
     const upper = this.#numbers.upperOf(inode);
     const { parent, name } = this.#numbers.node(inode);
-    const lowers = upper === 0 ? [this.#lowerOf(inode)] : noParts;
-    const above = upper === 0 ? this.#parentBelow(inode, parent) : this.ofUpper(parent);
-    const found = { upper, lowers, metacopy: false, redirect: null };
-    return { ...found, origin: null, parent: above, name, gone: false, isHome: true };
+    if (upper !== 0) return newEntry(inode, this.ofUpper(parent), name, pure(upper), true);
+    const lowers = [this.#lowerOf(inode)];
+    return newEntry(inode, this.#parentBelow(inode, parent), name, { ...pure(0), lowers }, true);
   }
 
   #lowerOf(inode: Inode): Lower {
@@ -211,7 +213,7 @@ export class Inodes {
 
   /** 0 when the directory shows no such name. Throws Errno ENOTDIR, and what `lookUp` throws. */
   find(directory: Inode, name: string): Inode | 0 {
-    const entry = this.#entries.get(directory);
+    const entry = this.#keptOf(directory);
     const upper = entry === undefined ? this.#numbers.upperOf(directory) : entry.upper;
     if (upper !== 0) {
       const found = this.upper.find(upper, name);
@@ -243,16 +245,36 @@ export class Inodes {
   #findBelow(directory: Inode, entry: Entry | undefined, name: string): Inode | 0 {
     if (entry === undefined) return this.#findInOne(directory, name);
     if (this.isGone(directory)) return 0;
-    const parts = this.#partsWith(entry, name);
-    for (const { layer, inode } of parts) {
-      const { tree } = this.#layers.lowers[layer] as Branch;
-      const found = tree.find(inode, name);
-      if (found === 0) continue;
-      const isItself = entry.isHome && isPlainFile(tree.node(found), inode, name);
-      const number = isItself ? this.#numbers.ofLower(layer, found) : 0;
-      return number === 0 ? this.#search(directory, name) : number;
-    }
-    return 0;
+    const found = getName(this.#namesBelow(entry), name) as Inode | 0;
+    if (found === 0) return 0;
+    const number = entry.lowers.length > 1 ? found : this.#numberBelow(entry, entry.lowers[0] as Lower, name, found);
+    return number === unknown ? this.#search(directory, name) : number;
+  }
+
+  #namesBelow(entry: Entry): NameMap {
+    return (entry.below ??= entry.lowers.length === 1 ? this.#namesOf(entry.lowers[0] as Lower) : this.#merged(entry));
+  }
+
+  #namesOf(lower: Lower): NameMap {
+    return namesOf(this.#lowerNode(lower));
+  }
+
+  /** What the names in several lower parts are, as far as their numbers tell. */
+  #merged(entry: Entry): NameMap {
+    let names = noNames;
+    const owner = new Owner();
+    for (const lower of entry.lowers)
+      eachName(this.#namesOf(lower), (name, found) => {
+        if (getName(names, name) !== 0) return;
+        names = setName(names, owner, name, this.#numberBelow(entry, lower, name, found as Inode));
+      });
+    return names;
+  }
+
+  #numberBelow({ isHome }: Entry, { layer, inode }: Lower, name: string, found: Inode): Inode {
+    const { tree } = this.#layers.lowers[layer] as Branch;
+    const isItself = isHome && isPlainFile(tree.node(found), inode, name);
+    return (isItself && this.#numbers.ofLower(layer, found)) || unknown;
   }
 
   /** In a directory that is one directory of a lower tree. */
@@ -277,24 +299,15 @@ export class Inodes {
 
   /** A directory's parts, to be searched. */
   parts(directory: Inode): Parts {
-    const entry = this.entry(directory);
-    return { upper: entry.upper, lowers: entry.lowers, below: this.#belowOf(entry) };
-  }
-
-  #partsWith(entry: Entry, name: string): readonly Lower[] {
-    const below = this.#belowOf(entry);
-    return below === null ? entry.lowers : (below.get(name) ?? noParts);
-  }
-
-  #belowOf(entry: Entry): Parts["below"] {
-    if (entry.lowers.length <= partsMax) return null;
-    return (entry.below ??= namesBelow(this.#layers, entry.lowers));
+    const { upper, lowers } = this.entry(directory);
+    return { upper, lowers };
   }
 
   #rememberUpper(directory: Inode, name: string, found: Found): Inode {
-    const inode = this.#numbers.ofUpper(found.upper as Inode);
-    this.#upperAliases.set(this.#owner, found.upper, { inode });
+    const upper = found.upper as Inode;
+    const inode = found.lowers.length > 0 ? this.#numbers.ofMerged(upper) : this.#numbers.ofUpper(upper);
     if (found.lowers.length > 0) this.#keepFound(inode, directory, name, found);
+    else this.#upperAliases.set(this.#owner, upper, { inode });
     return inode;
   }
 
@@ -331,7 +344,7 @@ export class Inodes {
 
   #keepFound(inode: Inode, directory: Inode, name: string, found: Found): void {
     const isHome = this.#kindOf(found) === "directory" && this.#isHome(directory, name, found.lowers);
-    this.#keep(inode, { ...found, origin: null, parent: directory, name, gone: false, isHome });
+    this.#keep(newEntry(inode, directory, name, found, isHome));
     if (isHome) this.#nameParts(inode, found.lowers);
   }
 
@@ -339,9 +352,9 @@ export class Inodes {
     return upper === 0 ? this.#lowerNode(lowers[0] as Lower).kind : this.upper.node(upper).kind;
   }
 
-  #keep(inode: Inode, entry: Entry): void {
-    this.#entries.set(this.#owner, inode, entry);
-    if (entry.upper !== 0) this.#upperAliases.set(this.#owner, entry.upper, { inode });
+  #keep(entry: Entry): void {
+    this.#entries.set(this.#owner, entry.inode, entry);
+    if (entry.upper !== 0) this.#upperAliases.set(this.#owner, entry.upper, entry);
   }
 
   #nameParts(inode: Inode, lowers: readonly Lower[]): void {
@@ -353,9 +366,11 @@ export class Inodes {
 
   /** Whether the name would show from below if the upper tree did not have it. */
   isBelow(directory: Inode, name: string): boolean {
-    const entry = this.#entries.get(directory);
+    const entry = this.#keptOf(directory);
     if (entry === undefined && this.#numbers.upperOf(directory) !== 0) return false;
-    for (const lower of this.#partsWith(entry ?? this.#told(directory), name)) {
+    const { lowers, below } = entry ?? this.#told(directory);
+    if (below !== undefined && getName(below, name) === 0) return false;
+    for (const lower of lowers) {
       const tree = this.lower(lower);
       const found = tree.find(lower.inode, name);
       if (found !== 0) return !isWhiteout(tree.node(found), this.#layers.prefix);
@@ -367,7 +382,7 @@ export class Inodes {
 
   /** Says something else of an inode: it was copied up, marked, or lost its name. */
   change(inode: Inode, change: Partial<Entry>): void {
-    this.#keep(inode, { ...this.entry(inode), ...change });
+    this.#keep({ ...this.entry(inode), ...change });
   }
 
   /** It has lost a name: if that is all it had, it is gone. What is in the upper tree counts its names there. */
@@ -377,19 +392,29 @@ export class Inodes {
 
   /** An inode without a name of which nobody knows any more. */
   forget(inode: Inode): void {
-    const upper = this.upperOf(inode);
-    if (!this.#isThere(inode, upper) || !this.isGone(inode)) return;
+    const entry = this.#keptOf(inode);
+    const upper = entry === undefined ? this.#numbers.upperOf(inode) : entry.upper;
+    const isLost = upper === 0 ? entry?.gone === true : this.upper.has(upper) && this.upper.node(upper).links === 0;
+    if (!isLost) return;
     if (upper !== 0) {
       this.upper.forget(upper);
       this.#upperAliases.set(this.#owner, upper, undefined);
     }
+    if (entry === undefined) return;
     this.#entries.set(this.#owner, inode, undefined);
     this.#known.set(this.#owner, inode, undefined);
   }
+}
 
-  #isThere(inode: Inode, upper: Inode | 0): boolean {
-    return upper === 0 ? this.#entries.get(inode) !== undefined : this.upper.has(upper);
-  }
+/** One inode of the upper tree. */
+function pure(upper: Inode | 0): Found {
+  return { upper, lowers: noParts, metacopy: false, redirect: null };
+}
+
+function newEntry(inode: Inode, parent: Inode, name: string, found: Found, isHome: boolean): Entry {
+  const { upper, lowers, metacopy, redirect } = found;
+  const place = { parent, name, gone: false, isHome };
+  return { inode, upper, lowers, metacopy, redirect, origin: null, ...place, below: undefined };
 }
 
 /** Whether it shows more than one part. */

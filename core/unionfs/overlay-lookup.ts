@@ -41,8 +41,6 @@ export interface Layers {
 export interface Parts {
   readonly upper: Inode | 0;
   readonly lowers: readonly Lower[];
-  /** Which of the lowers have a name; null: nobody has made that list. */
-  readonly below: ReadonlyMap<string, readonly Lower[]> | null;
 }
 
 const nothing: readonly Lower[] = [];
@@ -50,26 +48,6 @@ const nothing: readonly Lower[] = [];
 /** Null when the union shows nothing of that name. Throws Errno EPERM for a redirect or metacopy that may not be followed, EIO for one that leads nowhere, EINVAL and EACCES for what is no way. */
 export function lookUp(layers: Layers, parts: Parts, name: string): Found | null {
   return new Search(layers, name).run(parts);
-}
-
-function named({ lowers, below }: Parts, name: string): readonly Lower[] {
-  return below === null ? lowers : (below.get(name) ?? nothing);
-}
-
-/** Which lower parts of a directory have which names. */
-export function namesBelow(
-  { lowers: branches }: Layers,
-  lowers: readonly Lower[],
-): ReadonlyMap<string, readonly Lower[]> {
-  const names = new Map<string, Lower[]>();
-  for (const lower of lowers) {
-    for (const { name } of (branches[lower.layer] as Branch).tree.list(lower.inode)) {
-      const known = names.get(name);
-      if (known === undefined) names.set(name, [lower]);
-      else known.push(lower);
-    }
-  }
-  return names;
 }
 
 class Search {
@@ -102,7 +80,7 @@ class Search {
 
   #below(parts: Parts, needsData: boolean): readonly Lower[] {
     const found: Lower[] = [];
-    let places = this.#redirect?.startsWith("/") === true ? this.#roots(-1) : named(parts, this.#name);
+    let places = this.#redirect?.startsWith("/") === true ? this.#roots(-1) : parts.lowers;
     for (let at = 0; at < places.length && !this.#stop; at++) {
       const { layer, inode: directory } = places[at] as Lower;
       const name = this.#name;

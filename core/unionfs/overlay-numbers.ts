@@ -5,8 +5,9 @@
  *   1                  the root
  *   2 … start - 1      inodes of lower trees, one tree after the other
  *   start + 4 n + 0    the n-th that is none of the others (overlay-inodes.ts)
- *   start + 4 n + 1    inode n of the upper tree, in the upper layer
+ *   start + 4 n + 1    inode n of the upper tree, in the upper layer, and nothing else
  *   start + 4 n + 2    inode n of the upper tree, in a lower layer that lies in the same tree
+ *   start + 4 n + 3    inode n of the upper tree, in the upper layer, and what it covers (overlay-inodes.ts)
  *
  * What a lower tree gets after the union was made has no such number.
  */
@@ -20,6 +21,7 @@ import type { Tree } from "./tree.ts";
 const numberMax = 2 ** 29;
 const inUpper = 1;
 const belowInUpper = 2;
+const onTop = 3;
 
 export class Numbers {
   readonly #upper: Tree;
@@ -55,6 +57,11 @@ export class Numbers {
     return (this.#start + 4 * inode + inUpper) as Inode;
   }
 
+  /** Of one that has parts below as well. */
+  ofMerged(upper: Inode): Inode {
+    return (this.#start + 4 * upper + onTop) as Inode;
+  }
+
   /** 0: it has none. */
   ofLower(layer: number, inode: Inode): Inode | 0 {
     const at = this.#treeOfLayer[layer] as number;
@@ -71,7 +78,7 @@ export class Numbers {
     return (inode < (this.#counts[at] as number) ? (this.#bases[at] as number) + inode : 0) as Inode | 0;
   }
 
-  /** The inode of the upper tree's own layer that the number names, 0 when it names another one. */
+  /** The inode of the upper layer that the number names alone, 0 when it is another one's. */
   upperOf(number: Inode): Inode | 0 {
     const at = number - this.#start;
     return (at >= 0 && (at & 3) === inUpper ? at >>> 2 : 0) as Inode | 0;
