@@ -29,6 +29,10 @@ class WallClock implements Clock {
     return monotonic + this.#offset;
   }
 
+  minutesEast(ms: number): number {
+    return -new Date(ms).getTimezoneOffset();
+  }
+
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     try {
       for (let left = ms; left > 0; left -= longestTimer)

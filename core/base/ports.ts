@@ -9,6 +9,8 @@ export interface Clock {
   now(): bigint;
   /** Resolves after so many milliseconds, or at once when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** How far local time is ahead of UTC at a moment, milliseconds since the epoch; absent: local time is UTC. */
+  minutesEast?(ms: number): number;
 }
 
 export interface Random {

@@ -1,6 +1,5 @@
 /**
- * What ps(1) shows of processes, from the texts of proc(5): `docker top` gives the host's view of a container. Times of
- * day are UTC: the engine knows no other.
+ * What ps(1) shows of processes, from the texts of proc(5): `docker top` gives the host's view of a container.
  */
 import { TsboxError } from "../base/error.ts";
 
@@ -63,6 +62,8 @@ export interface Moment {
   readonly now: number;
   readonly boot: number;
   readonly userName: (uid: number) => string;
+  /** How far local time is ahead of UTC then, in seconds. */
+  readonly secondsEast: (at: number) => number;
 }
 
 interface Column {
@@ -77,7 +78,10 @@ const columns: Readonly<Record<string, Column>> = {
   pid: { title: "PID", show: ({ pid }) => String(pid) },
   ppid: { title: "PPID", show: ({ parent }) => String(parent) },
   c: { title: "C", show: utilisation },
-  stime: { title: "STIME", show: ({ started }, moment) => startText(moment.boot + started, moment.now) },
+  stime: {
+    title: "STIME",
+    show: ({ started }, moment) => startText(localTime(moment.boot + started, moment), localTime(moment.now, moment)),
+  },
   tty: { title: "TT", show: ({ terminal }) => terminal },
   time: { title: "TIME", show: ({ used }) => clockText(used) },
   comm: { title: "COMMAND", show: ({ name }) => name },
@@ -139,9 +143,13 @@ function utilisation({ started, used }: ProcessRow, { now, boot }: Moment): stri
 
 const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
+/** What a clock on the wall shows then, as if it were UTC. */
+function localTime(at: number, { secondsEast }: Moment): Date {
+  return new Date((at + secondsEast(at)) * 1000);
+}
+
 /** The hour on the day itself, the day in the year itself, else the year. */
-function startText(started: number, now: number): string {
-  const [date, today] = [new Date(started * 1000), new Date(now * 1000)];
+function startText(date: Date, today: Date): string {
   if (date.toISOString().slice(0, 10) === today.toISOString().slice(0, 10)) return date.toISOString().slice(11, 16);
   if (date.getUTCFullYear() !== today.getUTCFullYear()) return String(date.getUTCFullYear());
   return `${months[date.getUTCMonth()]}${String(date.getUTCDate()).padStart(2, "0")}`;

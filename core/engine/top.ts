@@ -37,6 +37,7 @@ async function moment(context: Context): Promise<Parameters<typeof processTable>
   return {
     now: Number(context.ports.clock.now() / 1_000_000_000n),
     boot: Number(/^btime (\d+)/m.exec(stat ?? "")?.[1] ?? 0),
+    secondsEast: (at) => 60 * (context.ports.clock.minutesEast?.(at * 1000) ?? 0),
     userName: (uid) => names.get(String(uid)) ?? String(uid),
   };
 }
