@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
@@ -198,9 +199,16 @@ static void showFile(char *out, const char *path) {
   if (file >= 0) close(file);
 }
 
-static void writeFile(char *out, const char *path, const char *text) {
-  int file = open(path, O_WRONLY);
-  answer(out, file < 0 ? -1 : write(file, text, strlen(text)) < 0 ? -1 : 0);
+// All of it, as the C library's streams do.
+static void writeFile(char *out, const char *path, int flags, const char *word) {
+  char text[4096];
+  size_t length = word[0] == '*' ? strtoul(word + 1, NULL, 10) : strlen(word), written = 0;
+  int file = open(path, O_WRONLY | flags, 0644);
+  memset(text, 'x', sizeof text);
+  if (word[0] != '*') memcpy(text, word, length);
+  for (ssize_t part = 0; file >= 0 && written < length; written += part)
+    if ((part = write(file, text + written, length - written)) < 0) break;
+  answer(out, written < length ? -1 : 0);
   if (file >= 0) close(file);
 }
 
@@ -221,6 +229,12 @@ static void tellBirth(void) {
 
 static void live(int number);
 
+// By the number that whoever forked it got; nobody's for an actor that is not known.
+static pid_t pidOf(const char *actor) {
+  pid_t pid = pids[atoi(actor)];
+  return pid == 0 ? 99999 : pid;
+}
+
 static void doProcesses(char *out, char **w) {
   if (!strcmp(w[0], "fork")) {
     int number = atoi(w[1]);
@@ -230,7 +244,7 @@ static void doProcesses(char *out, char **w) {
     return pid < 0 ? answer(out, -1) : answer(out, pid);
   }
   if (!strcmp(w[0], "exit")) _exit(atoi(w[1]));
-  if (!strcmp(w[0], "kill")) return answer(out, kill(pids[atoi(w[1])], atoi(w[2])));
+  if (!strcmp(w[0], "kill")) return answer(out, kill(pidOf(w[1]), atoi(w[2])));
   if (!strcmp(w[0], "catch")) return answer(out, signal(atoi(w[1]), SIG_IGN) == SIG_ERR ? -1 : 0);
   if (!strcmp(w[0], "wait")) {
     int status;
@@ -240,12 +254,21 @@ static void doProcesses(char *out, char **w) {
     int value = WIFEXITED(status) ? WEXITSTATUS(status) : WIFSIGNALED(status) ? WTERMSIG(status) : WSTOPSIG(status);
     return (void)snprintf(out, SIZE, "%d %s %d", pid, how, value);
   }
+  if (!strcmp(w[0], "group")) {
+    pid_t group = w[1] ? getpgid(pidOf(w[1])) : 0;
+    return answer(out, group < 0 ? -1 : setpgid(0, group));
+  }
+  if (!strcmp(w[0], "session")) return answer(out, setsid());
+  if (!strcmp(w[0], "fsize")) {
+    struct rlimit limit = {atol(w[1]), RLIM_INFINITY};
+    return answer(out, setrlimit(RLIMIT_FSIZE, &limit));
+  }
   if (!strcmp(w[0], "pid")) return (void)snprintf(out, SIZE, "%d %d", getpid(), getppid());
   if (!strcmp(w[0], "setuid")) return answer(out, setgroups(0, NULL) < 0 || setgid(atoi(w[1])) < 0 || setuid(atoi(w[1])) < 0 ? -1 : 0);
   if (!strcmp(w[0], "uid")) return answer(out, getuid());
   if (!strcmp(w[0], "unshare")) return answer(out, unshare(namespaceFlags(w[1])));
   if (!strcmp(w[0], "setns")) {
-    int fd = syscall(SYS_pidfd_open, pids[atoi(w[1])], 0);
+    int fd = syscall(SYS_pidfd_open, pidOf(w[1]), 0);
     answer(out, fd < 0 ? -1 : setns(fd, namespaceFlags(w[2])));
     if (fd >= 0) close(fd);
     return;
@@ -256,7 +279,13 @@ static void doProcesses(char *out, char **w) {
 
 static void doFiles(char *out, char **w) {
   if (!strcmp(w[0], "cat")) return showFile(out, w[1]);
-  if (!strcmp(w[0], "write")) return writeFile(out, w[1], w[2]);
+  if (!strcmp(w[0], "write")) return writeFile(out, w[1], 0, w[2]);
+  if (!strcmp(w[0], "append")) return writeFile(out, w[1], O_CREAT | O_APPEND, w[2]);
+  if (!strcmp(w[0], "truncate")) return answer(out, truncate(w[1], atol(w[2])));
+  if (!strcmp(w[0], "size")) {
+    struct stat info;
+    return answer(out, stat(w[1], &info) < 0 ? -1 : info.st_size);
+  }
   if (!strcmp(w[0], "mkdir")) return answer(out, mkdir(w[1], 0755));
   if (!strcmp(w[0], "rmdir")) return answer(out, rmdir(w[1]));
   if (!strcmp(w[0], "exists")) return answer(out, access(w[1], F_OK));
@@ -284,7 +313,7 @@ static void perform(char *out, char *line) {
   else if (isOneOf(words[0], " semget setval semrm semop semset semstat ")) doSemaphores(out, words);
   else if (isOneOf(words[0], " msgget msgrm msgsnd msgrcv msgset msgstat ")) doMessages(out, words);
   else if (!strncmp(words[0], "mq", 2)) doQueues(out, words);
-  else if (isOneOf(words[0], " cat write mkdir rmdir exists chdir chroot pivot tmpfs bind umount propagate ")) doFiles(out, words);
+  else if (isOneOf(words[0], " cat write append truncate size mkdir rmdir exists chdir chroot pivot tmpfs bind umount propagate ")) doFiles(out, words);
   else doProcesses(out, words);
 }
 
@@ -310,6 +339,12 @@ static void takeBirth(void) {
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   if (recvmsg(births[0], &message, 0) != 1) exit(97);
   memcpy(&lives[(int)data[0]], CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
+}
+
+// A child is there when its parent has been told so.
+static void awaitBirth(const char *command, const char *out) {
+  if (strncmp(command, "fork ", 5) || atoi(out) <= 0) return;
+  while (lives[atoi(command + 5)] <= 0) takeBirth();
 }
 
 static int takeReply(int actor, char *out) {
@@ -355,6 +390,7 @@ int main(void) {
   char line[SIZE], out[SIZE];
   setvbuf(stdout, NULL, _IOLBF, 0);
   umask(022);
+  sethostname("actors", 6);
   dropResources();
   if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, births) < 0) return 97;
   for (int i = 0; i < ACTORS; i++)
@@ -378,6 +414,7 @@ int main(void) {
       pending[actor] = 1;
       if (write(commands[actor][1], command, SIZE) != SIZE) return 97;
       if (!settle(actor, out)) strcpy(out, "waits");
+      awaitBirth(command, out);
     }
     printf("%s\n", out);
     for (int i = 0; i < ACTORS; i++)

@@ -14,7 +14,7 @@ import { wouldBlock } from "../../backends/sim/kernel/open-file.ts";
 import { jumping } from "../../backends/sim/kernel/pace.ts";
 import { isAlive, type Process } from "../../backends/sim/kernel/process.ts";
 import type { SharingMode } from "../../backends/sim/kernel/propagation.ts";
-import type { Sys } from "../../backends/sim/kernel/sys.ts";
+import type { OpenOptions, Sys } from "../../backends/sim/kernel/sys.ts";
 import { seededRandom } from "../../backends/sim/random.ts";
 import { Errno } from "../../core/base/errno.ts";
 import { capabilityNumbers, type Capability } from "../../core/runtime/capabilities.ts";
@@ -22,6 +22,8 @@ import type { Namespace } from "../../core/runtime/plan.ts";
 
 const bootTime = 1_700_000_000_000_000_000n;
 const actorsMax = 8;
+/** The number of no process. */
+const nobody = 99_999;
 
 interface Actor {
   readonly number: number;
@@ -75,6 +77,7 @@ async function begin(kernel: Kernel, boxes: Box[], prepare: (sys: Sys) => Promis
     const every = Object.keys(capabilityNumbers) as Capability[];
     const kept = every.filter((each) => each !== "CAP_SYS_RESOURCE");
     clone(kernel, director, flags, async (first) => {
+      first.setHostname("actors");
       first.setCapabilities({ bounding: kept, effective: kept, permitted: kept });
       // Its children's ends are nobody's news but the actors'.
       start(kernel, boxes, first, { number: 0, pids: new Map(), attached: [], queues: [] });
@@ -114,6 +117,7 @@ async function answerTo(kernel: Kernel, boxes: Box[], line: string): Promise<str
   await kernel.turns.run();
   if (!isAlive(box.process)) {
     box.wasAlive = false;
+    box.answer = null; // a signal ends it on its way back from the call
     return "dies";
   }
   return takeAnswer(box) ?? "waits";
@@ -280,17 +284,21 @@ const calls: Readonly<Record<string, (actor: Actor, given: Given) => Performed>>
   },
   // Processes
   exit: ({ sys }, [code]) => sys.exit(Number(code)),
-  kill: ({ sys, pids }, [actor, signal]) => sys.kill(pids.get(Number(actor)) ?? 0, Number(signal)),
+  kill: ({ sys, pids }, [actor, signal]) => sys.kill(pids.get(Number(actor)) ?? nobody, Number(signal)),
   catch: ({ sys }, [signal]) => sys.onSignal(Number(signal), "ignore"),
   wait: async ({ sys }) => {
     const status = await sys.wait(-1, { noHang: true, untraced: true });
     return status === null ? 0 : `${status.pid} ${status.kind} ${status.value}`;
   },
+  group: ({ sys, pids }, [actor]) =>
+    sys.setGroup(0, actor === undefined ? 0 : sys.group(pids.get(Number(actor)) ?? nobody)),
+  session: ({ sys }) => sys.setSession(),
+  fsize: ({ sys }, [bytes]) => sys.setLimit("fsize", Number(bytes), -1),
   pid: ({ sys }) => `${sys.pid} ${sys.parent()}`,
   setuid: ({ sys }, [uid]) => sys.setCredentials({ groups: [], gid: Number(uid), uid: Number(uid) }),
   uid: ({ sys }) => sys.credentials().uid,
   unshare: ({ sys }, [letters = ""]) => sys.unshare(namespacesOf(letters)),
-  setns: ({ sys, pids }, [actor, letters = ""]) => sys.enter(pids.get(Number(actor)) ?? 0, namespacesOf(letters)),
+  setns: ({ sys, pids }, [actor, letters = ""]) => sys.enter(pids.get(Number(actor)) ?? nobody, namespacesOf(letters)),
   sethostname: ({ sys }, [name = ""]) => sys.setHostname(name),
   hostname: ({ sys }) => sys.hostname(),
   // Files and mounts
@@ -302,14 +310,10 @@ const calls: Readonly<Record<string, (actor: Actor, given: Given) => Performed>>
       sys.close(fd);
     }
   },
-  write: async ({ sys }, [path = "", text = ""]) => {
-    const fd = await sys.open(path, { access: "write" });
-    try {
-      await sys.write(fd, textOf(text));
-    } finally {
-      sys.close(fd);
-    }
-  },
+  write: ({ sys }, [path = "", text = ""]) => writeTo(sys, path, {}, text),
+  append: ({ sys }, [path = "", text = ""]) => writeTo(sys, path, { create: true, append: true, mode: 0o644 }, text),
+  truncate: ({ sys }, [path = "", size]) => sys.truncate(path, Number(size)),
+  size: ({ sys }, [path = ""]) => sys.stat(path).size,
   mkdir: ({ sys }, [path = ""]) => sys.makeDirectory(path, 0o755),
   rmdir: ({ sys }, [path = ""]) => sys.removeDirectory(path),
   exists: ({ sys }, [path = ""]) => sys.access(path, {}),
@@ -323,6 +327,15 @@ const calls: Readonly<Record<string, (actor: Actor, given: Given) => Performed>>
   propagate: ({ sys }, [path = "", mode = "", recursive]) =>
     sys.setPropagation(path, `${recursive === undefined ? "" : "r"}${mode}` as SharingMode),
 };
+
+async function writeTo(sys: Sys, path: string, options: Partial<OpenOptions>, text: string): Promise<void> {
+  const fd = await sys.open(path, { ...options, access: "write" });
+  try {
+    await sys.write(fd, textOf(text));
+  } finally {
+    sys.close(fd);
+  }
+}
 
 /** actors.c looks before it changes: what may not be read is not changed either. */
 function statFirst(look: () => unknown, id: number): number {

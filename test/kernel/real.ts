@@ -23,12 +23,14 @@ export function compileActors(directory: string): string {
   return path;
 }
 
-/** `prepare` is a shell script that runs first, in the same namespaces. */
-export function playForReal(actors: string, script: readonly string[], prepare = ":"): string[] {
-  const flags = ["-ipumf", "--propagation", "private", "--mount-proc", "--kill-child"];
+/** The end of a shell's script whose $0 plays: in namespaces of its own. */
+export const play = 'exec unshare -ipumf --propagation private --mount-proc --kill-child "$0"';
+
+/** `prepare` is a shell's script in a mount namespace of its own that ends with `play`. */
+export function playForReal(actors: string, script: readonly string[], prepare = play): string[] {
   const { stdout, stderr, status, error } = spawnSync(
     "setsid",
-    ["-w", "unshare", ...flags, "sh", "-ec", `${prepare}; exec "$0"`, actors],
+    ["-w", "unshare", "-m", "--propagation", "private", "sh", "-ec", prepare, actors],
     { input: `${script.join("\n")}\n`, timeout: timeoutMs },
   );
   if (status !== 0) throw error ?? new Error(`the oracle ended with ${status}: ${stderr.toString()}`);

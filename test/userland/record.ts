@@ -14,9 +14,6 @@ import {
   cpSync,
   lutimesSync,
   mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -25,7 +22,8 @@ import {
 import { dirname, join } from "node:path";
 import { scratch, sweep } from "../../backends/linux/testing/scratch.ts";
 import { hasCgroups, linesOf, type Recorded, recordedDirectory, textOf, tools } from "./cases.ts";
-import { environment, files, hierarchies, home, legacyHierarchies, ownGroup } from "./fixture.ts";
+import { environment, files, home, legacyHierarchies } from "./fixture.ts";
+import { enterOwnGroups, inOwnGroups } from "./own-groups.ts";
 
 const modified = 1_600_000_000;
 const timeoutMs = 10_000;
@@ -44,10 +42,7 @@ const enter = [
 ] as const;
 
 /** Before that: the case's own groups, and their hierarchies at /cg. */
-const enterGroups = [
-  `set -e; mkdir "$0/cg"; for h in ${hierarchies.join(" ")}; do echo 0 > /sys/fs/cgroup/$h/${ownGroup}/cgroup.procs; done`,
-  'exec unshare -C sh -c "$2" "$0" "$1"',
-] as const;
+const enterGroups = [`set -e; mkdir "$0/cg"; ${enterOwnGroups}`, 'exec unshare -C sh -c "$2" "$0" "$1"'] as const;
 const mountGroups = [
   `for h in ${legacyHierarchies.join(" ")}; do mkdir "$0/cg/$h"; mount -t cgroup -o $h none "$0/cg/$h"; done`,
   'mkdir "$0/cg/unified"; mount -t cgroup2 none "$0/cg/unified"',
@@ -79,36 +74,8 @@ function versions(): string[] {
   return [busybox, dash, "recorded by test/userland/record.ts"];
 }
 
-/** Within groups that are made for the case, and gone after it. */
 function inGroups(line: string, base: string): Recorded {
-  const control = "/sys/fs/cgroup/unified/cgroup.subtree_control";
-  const wasHandedDown = readFileSync(control, "utf8").includes("hugetlb");
-  if (!wasHandedDown) writeFileSync(control, "+hugetlb");
-  const groups = hierarchies.map((name) => `/sys/fs/cgroup/${name}/${ownGroup}`);
-  try {
-    for (const group of groups) mkdirSync(group);
-    for (const file of ["cpuset.cpus", "cpuset.mems"])
-      writeFileSync(`/sys/fs/cgroup/cpuset/${ownGroup}/${file}`, readFileSync(`/sys/fs/cgroup/cpuset/${file}`));
-    return runReally(line, base, enterGroups, [enter[0], ...mountGroups, ...enter.slice(1)]);
-  } finally {
-    for (const group of groups) removeGroups(group);
-    if (!wasHandedDown) writeFileSync(control, "-hugetlb");
-  }
-}
-
-function removeGroups(group: string): void {
-  for (const entry of readdirSync(group, { withFileTypes: true }))
-    if (entry.isDirectory()) removeGroups(join(group, entry.name));
-  for (let times = 0; ; times++) {
-    try {
-      rmdirSync(group);
-      return;
-    } catch (thrown) {
-      // The last process of the case is still on its way out.
-      if (times === 50) throw thrown;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
-    }
-  }
+  return inOwnGroups(() => runReally(line, base, enterGroups, [enter[0], ...mountGroups, ...enter.slice(1)]));
 }
 
 function runReally(

@@ -316,7 +316,9 @@ export class Kernel {
     takeBack(process.undos, process.pid);
     this.detachMemory(process);
     if (process.namespaces.pid.init === process) this.#endNamespace(process.namespaces.pid, process);
+    const groups = this.#groupsHeld(process);
     this.#orphan(process);
+    for (const group of groups) this.#wakeOrphaned(group);
     this.#leaveNetwork(process);
     for (const ending of process.endings) ending();
     this.#tellParent(process, exit);
@@ -516,6 +518,11 @@ export class Kernel {
 
   #tellOfChange({ parent }: Process, news: WaitStatus): void {
     if (parent === null) return;
+    // A child has stopped or goes on, not both: what was not asked for in time is not told any more.
+    const stale = parent.news.findIndex(
+      ({ pid, kind }) => pid === news.pid && (kind === "stopped" || kind === "continued"),
+    );
+    if (stale !== -1) parent.news.splice(stale, 1);
     parent.news.push(news);
     parent.changes.tell();
     this.signal(parent, SIGCHLD);
@@ -539,6 +546,25 @@ export class Kernel {
       if (process !== init && process.numbers.has(namespace))
         this.end(process, { code: 128 + SIGKILL, signal: SIGKILL });
     }
+  }
+
+  /** The groups whose tie to the rest of their session the process is: its own, and its children's. */
+  #groupsHeld({ parent, children, group, session }: Process): Set<Pid> {
+    const own = parent !== null && parent.group !== group && parent.session === session ? [group] : [];
+    const others = [...children].filter((child) => child.group !== group && child.session === session);
+    return new Set([...own, ...others.map((child) => child.group)]);
+  }
+
+  /** A group that has just become orphaned and has stopped members is hung up, and goes on (exit(3), setpgid(2)). */
+  #wakeOrphaned(group: Pid): void {
+    const members = this.#inGroup(group);
+    const isHeld = members.some(
+      ({ parent, session }) =>
+        parent !== null && parent !== this.init && parent.group !== group && parent.session === session,
+    );
+    if (isHeld || !members.some(({ state }) => state === "stopped")) return;
+    this.signalGroup(group, SIGHUP);
+    this.signalGroup(group, SIGCONT);
   }
 
   #orphan(process: Process): void {

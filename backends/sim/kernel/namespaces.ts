@@ -14,10 +14,13 @@ import { copiedTable } from "./propagation.ts";
 import { newIpcNamespace } from "./ipc/namespace.ts";
 import { takeBack } from "./ipc/semaphores.ts";
 import { rootOf } from "./mounts.ts";
-import type { NetworkNamespace, PidNamespace, Process, UserNamespace } from "./process.ts";
+import { isCapable, mayInspect } from "./permission.ts";
+import { isAlive, type NetworkNamespace, type PidNamespace, type Process, type UserNamespace } from "./process.ts";
 import type { Sys } from "./sys.ts";
 
+/** EINVAL for a second pid namespace before a child was born into the first. */
 export function unshareNamespaces(kernel: Kernel, process: Process, namespaces: readonly Namespace[]): void {
+  if (namespaces.includes("pid") && process.childPids !== process.namespaces.pid) throw new Errno("EINVAL");
   // The user namespace comes first: it owns the others made with it.
   for (const namespace of namespaces.toSorted((a, b) => Number(b === "user") - Number(a === "user")))
     unshareOne(kernel, process, namespace);
@@ -99,6 +102,35 @@ function childUserNamespace(kernel: Kernel, { namespaces, uid, gid }: Process): 
   const parent = namespaces.user;
   const { mayDropGroups } = parent;
   return { number: kernel.newNumber(), parent, ownerUid: uid, ownerGid: gid, mayDropGroups, uids: [], gids: [] };
+}
+
+/** In the order in which the kernel looks at them. */
+const order: readonly Namespace[] = ["user", "mount", "uts", "ipc", "pid", "cgroup", "network", "time"];
+
+/**
+ * What setns(2) asks for: EPERM unless the process may look into the other and administers the namespaces and its own;
+ * EINVAL for its own user namespace, and for a pid namespace that is not its own or beneath.
+ */
+export function checkEntering(process: Process, target: Process, namespaces: readonly Namespace[]): void {
+  if (namespaces.length === 0) throw new Errno("EINVAL");
+  if (!isAlive(target)) throw new Errno("ESRCH");
+  if (!mayInspect(process, target)) throw new Errno("EPERM");
+  const user = namespaces.includes("user") ? target.namespaces.user : process.namespaces.user;
+  for (const kind of order) if (namespaces.includes(kind)) checkOne(process, target, kind, user);
+}
+
+function checkOne(process: Process, target: Process, kind: Namespace, user: UserNamespace): void {
+  const isAdmin = (over: UserNamespace): boolean => isCapable(process, "CAP_SYS_ADMIN", over);
+  if (kind === "user") {
+    if (user === process.namespaces.user) throw new Errno("EINVAL");
+    if (!isAdmin(user)) throw new Errno("EPERM");
+    return;
+  }
+  const mayRoot = kind !== "mount" || isCapable(process, "CAP_SYS_CHROOT", user);
+  if (!isAdmin(target.namespaces[kind].owner) || !isAdmin(user) || !mayRoot) throw new Errno("EPERM");
+  if (kind !== "pid") return;
+  for (let at: PidNamespace | null = target.namespaces.pid; at !== process.namespaces.pid; at = at.parent)
+    if (at.parent === null) throw new Errno("EINVAL");
 }
 
 /** setns(2): joins those of another process; joining a mount namespace moves to its root. */

@@ -6,6 +6,7 @@
 import { Errno } from "../../../core/base/errno.ts";
 import type { FileSystem, Stat } from "../../../core/unionfs/file-system.ts";
 import type { Location } from "./mounts.ts";
+import { Synthetic } from "./synthetic.ts";
 
 export const wouldBlock: unique symbol = Symbol("would block");
 export type WouldBlock = typeof wouldBlock;
@@ -104,6 +105,12 @@ export class FileChannel implements Channel {
     this.#fileSystem.write(this.#location.inode, this.#offset, bytes);
     this.#offset += bytes.length;
     return bytes.length;
+  }
+
+  /** How many bytes fit before a file has the size of RLIMIT_FSIZE; what the kernel makes of its state has none. */
+  roomWithin(limit: number): number {
+    if (limit === -1 || this.#fileSystem instanceof Synthetic) return Number.POSITIVE_INFINITY;
+    return limit - (this.#append ? this.stat().size : this.#offset);
   }
 
   seek(offset: number, whence: "set" | "current" | "end"): number {

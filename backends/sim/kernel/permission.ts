@@ -52,3 +52,11 @@ export function permitRemoval(actor: Actor, directory: Stat, file: Stat): void {
 export function isInGroup(actor: Actor, gid: number): boolean {
   return actor.gid === gid || actor.groups.includes(gid);
 }
+
+/** ptrace_may_access(): the same ids and no more capabilities, or CAP_SYS_PTRACE over the other. */
+export function mayInspect(actor: Actor, { uid, gid, capabilities, namespaces }: Actor): boolean {
+  const own = actor.capabilities.permitted;
+  const isSame = uid === actor.uid && gid === actor.gid && namespaces.user === actor.namespaces.user;
+  if (isSame && capabilities.permitted.every((each) => own.includes(each))) return true;
+  return isCapable(actor, "CAP_SYS_PTRACE", namespaces.user);
+}

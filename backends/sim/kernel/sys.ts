@@ -55,6 +55,13 @@ export interface WaitStatus {
   readonly value: number;
 }
 
+/** What wait tells of beside ends: children that were stopped (WUNTRACED), or went on (WCONTINUED). */
+export interface WaitOptions {
+  readonly noHang?: boolean;
+  readonly untraced?: boolean;
+  readonly continued?: boolean;
+}
+
 /** Descriptors of a new process: its number to ours. What is not listed is closed. */
 export type FdMap = ReadonlyMap<Fd, Fd>;
 
@@ -170,7 +177,7 @@ export interface Sys {
   /** Replaces this program; returns only by throwing. */
   exec(path: string, argv: readonly string[], environment: readonly string[]): Promise<never>;
   /** -1: any child; 0: any of the group. null when `noHang` and nobody has changed. Throws ECHILD, EINTR. */
-  wait(pid: Pid, options?: { noHang?: boolean; untraced?: boolean }): Promise<WaitStatus | null>;
+  wait(pid: Pid, options?: WaitOptions): Promise<WaitStatus | null>;
   exit(code: number): never;
   kill(pid: Pid, signal: number): void;
   /** Handlers run in this process before its next call returns. */

@@ -9,6 +9,7 @@ import { ProcessCalls } from "./processes.ts";
 
 const SIGPIPE = 13;
 const SIGTTIN = 21;
+const SIGXFSZ = 25;
 
 export class DescriptorCalls extends ProcessCalls {
   close(fd: Fd): void {
@@ -50,12 +51,26 @@ export class DescriptorCalls extends ProcessCalls {
   }
 
   #writeOnce(file: OpenFile, bytes: Uint8Array): number | WouldBlock {
+    const room = this.#roomIn(file, bytes.length);
     try {
-      return this.#unlessNonBlocking(file, file.write(bytes));
+      return this.#unlessNonBlocking(file, file.write(bytes.subarray(0, room)));
     } catch (thrown) {
       if (thrown instanceof Errno && thrown.errno === "EPIPE") this.kernel.signal(this.process, SIGPIPE);
       throw thrown;
     }
+  }
+
+  /** SIGXFSZ and EFBIG where RLIMIT_FSIZE leaves none (setrlimit(2)). */
+  #roomIn({ channel }: OpenFile, wanted: number): number {
+    if (!(channel instanceof FileChannel) || wanted === 0) return wanted;
+    const room = channel.roomWithin(this.process.limits.get("fsize")?.soft ?? -1);
+    if (room <= 0) this.tooLarge();
+    return Math.min(room, wanted);
+  }
+
+  protected tooLarge(): never {
+    this.kernel.signal(this.process, SIGXFSZ);
+    throw new Errno("EFBIG");
   }
 
   #unlessNonBlocking<T>(file: OpenFile, result: T | WouldBlock): T | WouldBlock {

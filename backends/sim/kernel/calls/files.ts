@@ -285,6 +285,8 @@ export class FileCalls extends DescriptorCalls {
     this.writeTo(location, path);
     const fileSystem = this.fileSystem(location);
     const { kind, size: oldSize, blocks } = this.statAt(location);
+    const most = this.process.limits.get("fsize")?.soft ?? -1;
+    if (most !== -1 && size > most && size > oldSize) this.tooLarge();
     const isSame = kind === "file" && oldSize === size && blocks === 0; // nothing to cut and nothing to add: the times stay
     if (isSame) fileSystem.prepareWrite(location.inode);
     else fileSystem.truncate(location.inode, size);

@@ -16,7 +16,7 @@ import {
 } from "../mounts.ts";
 import { isAlive } from "../process.ts";
 import { attach, attachOne, detach, setSharing, type SharingMode } from "../propagation.ts";
-import { enterNamespaces, unshareNamespaces } from "../namespaces.ts";
+import { checkEntering, enterNamespaces, unshareNamespaces } from "../namespaces.ts";
 import type { Limit, Pid } from "../sys.ts";
 import { FileCalls } from "./files.ts";
 
@@ -29,7 +29,9 @@ export class IsolationCalls extends FileCalls {
 
   enter(pid: Pid, namespaces: readonly Namespace[]): void {
     this.unrefused("setns");
-    enterNamespaces(this.self(), this.peer(pid), namespaces);
+    const target = this.peer(pid);
+    checkEntering(this.self(), target, namespaces);
+    enterNamespaces(this.process, target, namespaces);
   }
 
   mount(type: string, source: string, target: string, flags: readonly MountFlag[], options: string): void {
@@ -65,9 +67,10 @@ export class IsolationCalls extends FileCalls {
 
   unmount(path: string, { lazily = false }: { lazily?: boolean } = {}): void {
     this.unrefused("umount2");
+    const location = topmost(this.table(), this.locationOf(path));
     this.#needMounts();
     const namespace = this.process.namespaces.mount;
-    const { mount } = this.#mounted(topmost(this.table(), this.locationOf(path)), path);
+    const { mount } = this.#mounted(location, path);
     if (mountAt(namespace.table, mount).isLocked) throw new Errno("EINVAL", path);
     if (!lazily && (hasChildren(namespace.table, mount) || this.#isStoodIn(mount))) throw new Errno("EBUSY", path);
     detach(namespace, this.kernel.mountNamespaces(), mount, lazily);
@@ -134,8 +137,10 @@ export class IsolationCalls extends FileCalls {
 
   #mountable(path: string): Location {
     this.unrefused("mount");
+    // Whether there is such a place is told to everybody.
+    const location = this.locationOf(path);
     this.#needMounts();
-    return this.locationOf(path);
+    return location;
   }
 
   #needMounts(): void {

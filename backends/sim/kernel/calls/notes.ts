@@ -85,7 +85,14 @@ const table: { readonly [K in TracedCall]: Note<K> } = {
       [
         pid,
         statusText(result),
-        symbols([options?.noHang === true && "WNOHANG", options?.untraced === true && "WUNTRACED"], "0"),
+        symbols(
+          [
+            options?.noHang === true && "WNOHANG",
+            options?.untraced === true && "WUNTRACED",
+            options?.continued === true && "WCONTINUED",
+          ],
+          "0",
+        ),
         "NULL",
       ],
       result?.pid ?? 0,

@@ -8,7 +8,7 @@ import { Ended } from "../kernel.ts";
 import { type WouldBlock, wouldBlock } from "../open-file.ts";
 import { isCapable } from "../permission.ts";
 import { isAlive, type Process } from "../process.ts";
-import type { Credentials, Fd, Pid, SignalAction, SpawnOptions, Sys, WaitStatus } from "../sys.ts";
+import type { Credentials, Fd, Pid, SignalAction, SpawnOptions, Sys, WaitOptions, WaitStatus } from "../sys.ts";
 import { locate, pathOf } from "../walk.ts";
 import { Caller } from "./caller.ts";
 
@@ -191,10 +191,10 @@ export class ProcessCalls extends Caller {
     throw new Ended();
   }
 
-  wait(pid: Pid, options: { noHang?: boolean; untraced?: boolean } = {}): Promise<WaitStatus | null> {
+  wait(pid: Pid, options: WaitOptions = {}): Promise<WaitStatus | null> {
     const look = (): WaitStatus | null | WouldBlock => {
       this.process.changes.watch();
-      const status = this.#takeNews(pid, options.untraced ?? false);
+      const status = this.#takeNews(pid, options);
       if (status !== null) return status;
       if (![...this.process.children].some((child) => this.#isWanted(child, pid))) throw new Errno("ECHILD");
       return options.noHang === true ? null : wouldBlock;
@@ -209,11 +209,11 @@ export class ProcessCalls extends Caller {
   }
 
   /** News of a child that is asked for; the end of a child is told once, then it is gone. */
-  #takeNews(pid: Pid, untraced: boolean): WaitStatus | null {
+  #takeNews(pid: Pid, options: WaitOptions): WaitStatus | null {
     const { news } = this.process;
     const at = news.findIndex((each) => {
       const child = this.kernel.processes.get(each.pid);
-      return child !== undefined && (isEnd(each) || untraced) && this.#isWanted(child, pid);
+      return child !== undefined && isToldOf(each, options) && this.#isWanted(child, pid);
     });
     const status = at === -1 ? undefined : news.splice(at, 1)[0];
     if (status === undefined) return null;
@@ -340,6 +340,11 @@ export class ProcessCalls extends Caller {
     this.self();
     return this.kernel.options.random(count);
   }
+}
+
+function isToldOf(status: WaitStatus, { untraced, continued }: WaitOptions): boolean {
+  if (status.kind === "stopped") return untraced ?? false;
+  return status.kind === "continued" ? (continued ?? false) : isEnd(status);
 }
 
 function isEnd({ kind }: WaitStatus): boolean {

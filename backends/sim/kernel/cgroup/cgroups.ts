@@ -14,6 +14,7 @@ import {
   descendants,
   groupOf,
   groupsOf,
+  isWithin,
   type Hierarchy,
   lineage,
   memoryTotalBytes,
@@ -59,7 +60,8 @@ export class Cgroups {
 
   /** The hierarchy in which a controller is; null: in version 2's, which has it built in. */
   hierarchyOf(controller: Controller): Hierarchy | null {
-    return [this.unified, ...this.legacy].find((each) => each.controllers.has(controller)) ?? null;
+    if (this.unified.controllers.has(controller)) return this.unified;
+    return this.legacy.find((each) => each.controllers.has(controller)) ?? null;
   }
 
   /**
@@ -134,7 +136,8 @@ export class Cgroups {
     if (name.includes("\n")) throw new Errno("EINVAL", name);
     let level = 0;
     for (const at of lineage(parent)) {
-      if (descendants(at) >= at.descendantsMax || level >= at.depthMax) throw new Errno("EAGAIN", name);
+      const isFull = Number.isFinite(at.descendantsMax) && descendants(at) >= at.descendantsMax;
+      if (isFull || level >= at.depthMax) throw new Errno("EAGAIN", name);
       level++;
     }
     if (level > depthMax) throw new Errno("EAGAIN", name);
@@ -161,12 +164,14 @@ export class Cgroups {
     const changes = words.split(/\s+/).filter((word) => word !== "");
     const last = new Map(changes.map((word) => [this.#controllerIn(word), word.slice(0, 1)]));
     for (const [controller, sign] of last) this.#checkDelegation(group, sign, controller);
-    for (const [controller, sign] of last) {
+    const changed = [...last].filter(([controller, sign]) => group.delegated.has(controller) !== (sign === "+"));
+    if (changed.length === 0) return;
+    for (const [controller, sign] of changed) {
       if (sign === "+") group.delegated.add(controller);
       else group.delegated.delete(controller);
     }
     for (const child of group.children.values()) renewStates(child);
-    this.#renewAccounts();
+    if (group.children.size > 0) this.#renewAccounts(group);
   }
 
   #controllerIn(word: string): Controller {
@@ -238,8 +243,10 @@ export class Cgroups {
     this.#account(process);
   }
 
-  #renewAccounts(): void {
-    for (const process of this.#processes()) this.#account(process);
+  /** Of those in a group and beneath, or of all. */
+  #renewAccounts(around: Cgroup | null = null): void {
+    for (const process of this.#processes())
+      if (around === null || isWithin(process.cgroup, around)) this.#account(process);
   }
 
   #account(process: Process): void {

@@ -429,7 +429,7 @@ const nsenter = applet(async (context) => {
     ([letter]) => options.has(letter) || (options.has("a") && letter !== "U"),
   );
   const kinds = wanted.map(([, kind]) => kind).filter((kind) => isOther(sys, target, kind));
-  sys.enter(target, kinds);
+  if (kinds.length > 0) sys.enter(target, kinds);
   const words = options.operands.length > 0 ? options.operands : shellOf(context);
   if (options.has("F") || !kinds.includes("pid")) return execute(context, words);
   const pid = sys.fork((child) =>

@@ -99,7 +99,7 @@ function numeric(text: string): number {
 /** How a job that is waited for died is said. */
 function* waitOnce({ shell }: Interpreter, wanted: Job | null = null): Run<number | null> {
   try {
-    const status = yield* settled(shell.sys.wait(-1, { untraced: shell.monitors }));
+    const status = yield* settled(shell.sys.wait(-1, { untraced: shell.monitors, continued: shell.monitors }));
     const changed = status === null ? null : shell.jobs.note(status);
     const text = status === null || changed !== wanted ? "" : deathText(status);
     if (text !== "") yield* shell.print(2, `${text}\n`);

@@ -676,7 +676,7 @@ export class Interpreter {
   *#news(): Run<WaitStatus | null> {
     const { sys, monitors } = this.shell;
     try {
-      return yield* this.#uninterrupted(() => sys.wait(-1, { untraced: monitors }));
+      return yield* this.#uninterrupted(() => sys.wait(-1, { untraced: monitors, continued: monitors }));
     } catch (thrown) {
       if (thrown instanceof Errno && (thrown.errno === "ECHILD" || thrown.errno === "EINTR")) return null;
       throw thrown;
@@ -688,7 +688,7 @@ export class Interpreter {
     const { sys, jobs } = this.shell;
     for (;;) {
       try {
-        const status = yield* settled(sys.wait(-1, { noHang: true, untraced: true }));
+        const status = yield* settled(sys.wait(-1, { noHang: true, untraced: true, continued: true }));
         if (status === null) return;
         jobs.note(status);
       } catch (thrown) {
