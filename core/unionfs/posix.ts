@@ -203,9 +203,10 @@ export class Posix {
   }
 
   unlink(path: string): void {
-    const spot = walk(this.#space, withoutSlashes(path), toTheLink);
-    if (isNoName(spot)) throw new Errno("EISDIR", path);
+    const parent = walk(this.#space, withoutSlashes(path), toTheParent);
+    if (isNoName(parent)) throw new Errno("EISDIR", path);
     this.#notReadOnly(path);
+    const spot = this.#entered(parent);
     if (spot.found === null) throw new Errno("ENOENT", path);
     const isDirectory = this.fileSystem.peek(spot.found).kind === "directory";
     if (path.endsWith("/")) throw new Errno(isDirectory ? "EISDIR" : "ENOTDIR", path);
@@ -215,11 +216,12 @@ export class Posix {
   }
 
   rmdir(path: string): void {
-    const spot = walk(this.#space, withoutSlashes(path), toTheLink);
-    if (spot.name === "") throw new Errno("EBUSY", path);
-    if (spot.name === ".") throw new Errno("EINVAL", path);
-    if (spot.name === "..") throw new Errno("ENOTEMPTY", path);
+    const parent = walk(this.#space, withoutSlashes(path), toTheParent);
+    if (parent.name === "") throw new Errno("EBUSY", path);
+    if (parent.name === ".") throw new Errno("EINVAL", path);
+    if (parent.name === "..") throw new Errno("ENOTEMPTY", path);
     this.#notReadOnly(path);
+    const spot = this.#entered(parent);
     if (spot.found === null) throw new Errno("ENOENT", path);
     this.#permitTaking(spot.directory, spot.found);
     if (this.fileSystem.peek(spot.found).kind !== "directory") throw new Errno("ENOTDIR", path);

@@ -138,7 +138,7 @@ export const cases: readonly Case[] = [
     steps: onOverlay(readOnly, [
       commandsOf("open 0 a wc 600; mkdir d 700; symlink a l"),
       commandsOf(
-        "as 1000 1000; open 0 a rw; open 0 a r; access a 2; access d 2; chmod a 777; unlink a; unlink x; mkdir x 755; mkdir d 755; rename a b; link a b; truncate a 0; setx a user.a v; utimes a 3 4; open 0 x wc 644; chown l 0 0 n",
+        `as 1000 1000; open 0 a rw; open 0 a r; access a 2; access d 2; chmod a 777; unlink a; unlink x; mkdir x 755; mkdir d 755; rename a b; link a b; truncate a 0; setx a user.a v; utimes a 3 4; open 0 x wc 644; chown l 0 0 n; unlink ${"x".repeat(256)}; rmdir ${"x".repeat(256)}; mkdir ${"x".repeat(256)} 755`,
       ),
     ]),
   },
