@@ -4,7 +4,7 @@
  */
 import { inProcess } from "../backends/sim/testing/small-host.ts";
 import { wasmHost } from "../backends/sim/wasm/testing/wasm-host.ts";
-import { wasmHasher } from "../host/codecs.ts";
+import { wasmHasher } from "../host/hasher.ts";
 import { runInSimulator } from "../test/userland/world.ts";
 import { type BenchWorld, median, medianTimes, openWorld } from "./sim-world.ts";
 import { throughTwoCats, toItsEnd } from "./wasm-programs.ts";

@@ -4,7 +4,8 @@ import test from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { readAll, streamOf } from "../core/base/bytes.ts";
 import { TsboxError } from "../core/base/error.ts";
-import { inflate, wasmHasher } from "./codecs.ts";
+import { inflate } from "./codecs.ts";
+import { wasmHasher } from "./hasher.ts";
 
 // The page's hashing and inflating, held to Node's own.
 

@@ -2,7 +2,7 @@
 import { InputLog, type LogEntry } from "../../backends/sim/input-log.ts";
 import { jumping } from "../../backends/sim/kernel/pace.ts";
 import { decodeBytes, encodeText } from "../../core/base/bytes.ts";
-import { wasmHasher } from "../codecs.ts";
+import { wasmHasher } from "../hasher.ts";
 import { type HostOptions, type SimulatedHost, startHost } from "../host.ts";
 
 /** 2026-01-01T00:00:00Z */

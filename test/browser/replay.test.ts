@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import test, { after, before, describe } from "node:test";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
-import { wasmHasher } from "../../host/codecs.ts";
+import { wasmHasher } from "../../host/hasher.ts";
 import { type RecordedSession, replay, type Replayed } from "../../host/replay.ts";
 import { type PageServer, servePage } from "../../scripts/page-server.ts";
 import { busyboxTar, imagesMissing } from "../images/make.ts";

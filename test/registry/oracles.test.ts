@@ -77,7 +77,7 @@ const docker = (...args: readonly string[]): string => run("docker", "-H", site.
 const tsbox = (...args: readonly string[]): string => run("docker", "-H", site.tsboxd, ...args);
 const skopeo = (...args: readonly string[]): string => run("skopeo", "--insecure-policy", ...args);
 const podman = (...args: readonly string[]): string => {
-  const storage = ["--root", join(site.directory, "podman"), "--runroot", join(site.directory, "podman-run")];
+  const storage = ["--root", join(site.directory, "podman"), "--runroot", join(site.directory, "run")];
   return run("podman", ...storage, "--storage-driver", "vfs", ...args);
 };
 

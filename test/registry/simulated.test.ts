@@ -4,7 +4,7 @@ import test from "node:test";
 import type { RegistryDependencies } from "../../core/engine/registry.ts";
 import { defaultRegistryConfig } from "../../core/image/registry/endpoints.ts";
 import { networkError } from "../../core/image/registry/http.ts";
-import { wasmHasher } from "../../host/codecs.ts";
+import { wasmHasher } from "../../host/hasher.ts";
 import { replay, rootOf } from "../../host/replay.ts";
 import { Session } from "../../host/testing/session.ts";
 import { dockerArchive, entry, layerOf } from "../images/forge.ts";

@@ -6,7 +6,7 @@ import { expose } from "comlink";
 import { TsboxError } from "../../core/base/error.ts";
 import type { Hasher } from "../../core/base/ports.ts";
 import type { Origin } from "../../core/unionfs/origin.ts";
-import { wasmHasher } from "../../host/codecs.ts";
+import { wasmHasher } from "../../host/hasher.ts";
 import { type InspectedImage, type OpenedImage, openArchive } from "../../host/inspect.ts";
 import { chunksOf } from "./readable.ts";
 

@@ -8,7 +8,7 @@ import { real } from "../../backends/sim/kernel/pace.ts";
 import type { Clock, Hasher } from "../../core/base/ports.ts";
 import { digestOf } from "../../core/image/digest.ts";
 import type { Origin } from "../../core/unionfs/origin.ts";
-import { wasmHasher } from "../../host/codecs.ts";
+import { wasmHasher } from "../../host/hasher.ts";
 import type { ConsoleSize } from "../../host/console.ts";
 import type { Moment } from "../../host/moment.ts";
 import type { HostView, LayerView } from "../../host/lens.ts";
