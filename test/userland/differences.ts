@@ -12,6 +12,7 @@ export const differences: Readonly<Record<string, string>> = {
     "what stands after print's > is read as one operand; busybox takes a whole conditional and prints nothing that shows",
   "awk 'BEGIN{print 010 + 0, \"0x1f\" + 0}'":
     'busybox reads 010 and "0x1f" as C does; POSIX\'s awk and the other ones read decimal numbers',
+  "awk 'BEGIN {print length(\"grüße\")}'": "texts are Unicode's characters here, whatever the locale says",
   "paste a.txt b.txt": newline,
   "paste -d, a.txt b.txt": newline,
   "paste -d'\\n' a.txt b.txt": newline,

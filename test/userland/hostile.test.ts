@@ -72,3 +72,19 @@ test("a directory of a hundred thousand files is listed, searched and removed", 
   );
   assert.equal(out, "100000\n100000\nls: many: No such file or directory\n");
 });
+
+test("a complaint that nobody reads ends its program only", async () => {
+  const gone = "sleep 0.1; exec";
+  const { out } = await said(
+    `(${gone} sh -c nosuch) 2>&1 | true; (trap '' PIPE; ${gone} ls nofile) 2>&1 | true; (trap '' PIPE; ${gone} ls -@) 2>&1 | true; echo on`,
+  );
+  assert.equal(out, "on\n");
+});
+
+test("an archive of the directory it lies in leaves itself out, and a file that grows is as long as it was", async () => {
+  const { out, err } = await said(
+    "tar cf all.tar .; tar tf all.tar | grep -c all; yes > grows & sleep 0.01; tar cf - grows | tar tf -; kill $!",
+  );
+  assert.equal(out, "0\ngrows\n");
+  assert.equal(err, "tar: ./all.tar: file is the archive; skipping\n");
+});

@@ -98,6 +98,9 @@ async function furnish(sys: Sys): Promise<void> {
   await put(sys, { path: "/bin/sh", text: "\x7fELF stand-in for dash\n", mode: 0o755 });
   for (const name of programNames) if (name !== "busybox" && name !== "sh") sys.symlink("busybox", `/bin/${name}`);
   for (const file of files) await put(sys, file);
+  // What was put into them has changed their times.
+  for (const file of files)
+    if ("directory" in file) sys.setAttributes(file.path, { mtime: 1_600_000_000_000_000_000n });
 }
 
 async function put(sys: Sys, file: FixtureFile): Promise<void> {

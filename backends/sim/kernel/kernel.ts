@@ -297,8 +297,12 @@ export class Kernel {
   #crash(process: Process, thrown: unknown): void {
     const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
     const file = process.fds.get(2);
-    if (file !== undefined && isAlive(process))
-      file.channel.write(new TextEncoder().encode(`${process.name}: ${text}\n`));
+    try {
+      if (isAlive(process)) file?.channel.write(new TextEncoder().encode(`${process.name}: ${text}\n`));
+    } catch (refused) {
+      // Nobody can hear it.
+      if (!(refused instanceof Errno)) throw refused;
+    }
     this.end(process, { code: 139, signal: 11 });
   }
 

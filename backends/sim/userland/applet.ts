@@ -115,7 +115,7 @@ export class Context {
   async complain(message: string, code = 1): Promise<void> {
     this.code = code;
     await this.out.flush();
-    if (message !== "") await this.sys.write(2, encodeText(`${this.name}: ${message}\n`));
+    if (message !== "") await say(this.sys, `${this.name}: ${message}\n`);
   }
 
   /** Does something to one of several files: a failure is said, with what `describe` makes of it, and the next has its turn. */
@@ -127,6 +127,15 @@ export class Context {
       await this.complain(describe(reasonOf(thrown), thrown instanceof Errno ? thrown.path : ""));
       return false;
     }
+  }
+}
+
+/** On standard error. That nobody reads there is no reason to fail. */
+async function say(sys: Sys, text: string): Promise<void> {
+  try {
+    await sys.write(2, encodeText(text));
+  } catch (thrown) {
+    if (!(thrown instanceof Errno)) throw thrown;
   }
 }
 
@@ -177,11 +186,9 @@ async function codeOf(context: Context, body: (context: Context) => Promise<numb
 /** As busybox shows how a program is used. */
 async function explainUse(context: Context, { message, code }: UsageFailure): Promise<number> {
   await context.complain(message, code);
-  await context.sys.write(
-    2,
-    encodeText(
-      `BusyBox v${busyboxVersion} (tsbox) multi-call binary.\n\nUsage: ${context.name} [OPTION]... [ARGUMENT]...\n`,
-    ),
+  await say(
+    context.sys,
+    `BusyBox v${busyboxVersion} (tsbox) multi-call binary.\n\nUsage: ${context.name} [OPTION]... [ARGUMENT]...\n`,
   );
   return code;
 }

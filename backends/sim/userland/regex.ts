@@ -57,7 +57,7 @@ export function compileRegex(pattern: string, options: RegexOptions, flags = "")
   try {
     return new RegExp(source, `u${options.ignoreCase === true ? "i" : ""}${flags}`);
   } catch {
-    throw new Failure(`bad regex '${pattern}': Invalid regular expression`);
+    throw new Failure(`bad regex '${pattern}'`);
   }
 }
 

@@ -314,8 +314,13 @@ export class Awk {
   }
 
   #field(index: number): string {
+    return toText(this.#fieldValue(index), this.#convention());
+  }
+
+  #fieldValue(index: number): Value {
+    if (!(index >= 0)) throw new Failure("cmd. line:1: Access to negative field");
     if (index > 0) this.#split();
-    return toText(this.#fields[index], this.#convention());
+    return this.#fields[index] ?? "";
   }
 
   #setField(index: number, value: Value): void {
@@ -544,8 +549,7 @@ export class Awk {
         return this.#scalar(expression.name);
       case "field": {
         const index = Math.trunc(toNumber(yield* this.#evaluate(expression.index)));
-        if (index > 0) this.#split();
-        return this.#fields[index] ?? "";
+        return this.#fieldValue(index);
       }
       case "element":
         return yield* this.#element(expression);

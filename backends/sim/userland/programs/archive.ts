@@ -1,5 +1,6 @@
 /** tar, gzip, gunzip, zcat: archives and compressed files. Tar's bytes are core's business (core/image/tar.ts). */
 import { Gunzip, Gzip } from "fflate";
+import { encodeText } from "../../../../core/base/bytes.ts";
 import { Errno } from "../../../../core/base/errno.ts";
 import { TsboxError } from "../../../../core/base/error.ts";
 import { readTar, type TarEntry, type TarKind } from "../../../../core/image/tar.ts";
@@ -60,6 +61,7 @@ const gzip = applet(async (context) => {
   });
   const unpacks = context.name !== "gzip" || options.has("d");
   const toOutput = context.name === "zcat" || options.has("c");
+  if (options.has("t")) return check(context, options.operands);
   if (options.operands.length === 0) {
     await stream(context, 0, unpacks);
     return context.code;
@@ -74,6 +76,23 @@ const gzip = applet(async (context) => {
   }
   return context.code;
 });
+
+/** -t: reads them through. */
+async function check(context: Context, names: readonly string[]): Promise<number> {
+  for (const name of names.length === 0 ? ["-"] : names) {
+    try {
+      await withInput(context.sys, name, async (fd) => {
+        const unpacked = through(context.sys, checkedInput(context.sys, fd, true), "gunzip");
+        while ((await unpacked.next()).done !== true);
+      });
+    } catch (thrown) {
+      if (thrown instanceof Failure)
+        await context.complain(thrown.message.startsWith("no gzip") ? "invalid magic" : thrown.message);
+      else await context.complain(`${name}: ${reasonOf(thrown)}`);
+    }
+  }
+  return context.code;
+}
 
 interface Packing {
   readonly unpacks: boolean;
@@ -206,14 +225,14 @@ function change({ sys }: Context, directory: string): void {
 async function create(context: Context, output: Fd, options: Options, compresses: boolean): Promise<number> {
   const { sys } = context;
   if (options.operands.length === 0) throw new Failure("empty archive");
-  const items = itemsOf(context, options);
+  const items = itemsOf(context, options, sys.statFd(output));
   const bytes = options.has("z") || compresses ? through(sys, writeTar(items), "gzip") : writeTar(items);
   for await (const chunk of bytes) await sys.write(output, chunk);
   if (context.code !== 0) await context.complain("error exit delayed from previous errors");
   return context.code;
 }
 
-async function* itemsOf(context: Context, options: Options): AsyncGenerator<TarItem, void, undefined> {
+async function* itemsOf(context: Context, options: Options, archive: Stat): AsyncGenerator<TarItem, void, undefined> {
   const seen = new Map<string, string>();
   let isTold = false;
   for (const operand of options.operands) {
@@ -221,7 +240,7 @@ async function* itemsOf(context: Context, options: Options): AsyncGenerator<TarI
       isTold = true;
       await context.sys.write(2, new TextEncoder().encode("tar: removing leading '/' from member names\n"));
     }
-    yield* itemsUnder(context, operand, options, seen);
+    yield* itemsUnder(context, operand, options, { seen, archive });
   }
 }
 
@@ -229,13 +248,16 @@ async function* itemsUnder(
   context: Context,
   path: string,
   options: Options,
-  seen: Map<string, string>,
+  known: { readonly seen: Map<string, string>; readonly archive: Stat },
 ): AsyncGenerator<TarItem, void, undefined> {
   const { sys } = context;
   const stat = lookAt(sys, path, options.has("h"));
   if (stat === null) return context.complain(`${path}: No such file or directory`);
   const name = path.replace(/^\/+/, "").replace(/\/+$/, "") + (stat.kind === "directory" ? "/" : "");
   if (isExcluded(name, options) || stat.kind === "socket") return;
+  const { seen, archive } = known;
+  if (stat.kind === "file" && archive.kind === "file" && stat.inode === archive.inode)
+    return context.sys.write(2, encodeText(`tar: ${path}: file is the archive; skipping\n`)).then(() => {});
   if (options.has("v")) await say(context, options, name);
   const key = `${sys.device(path)}:${stat.inode}`;
   const original = stat.kind !== "directory" && stat.links > 1 ? seen.get(key) : undefined;
@@ -243,7 +265,7 @@ async function* itemsUnder(
   yield itemOf(sys, path, name, stat, original);
   if (stat.kind !== "directory") return;
   for (const entry of await listDirectory(sys, path))
-    yield* itemsUnder(context, joinPath(path, entry.name), options, seen);
+    yield* itemsUnder(context, joinPath(path, entry.name), options, known);
 }
 
 /** Names go to standard error when the archive goes to standard output. */
@@ -269,14 +291,23 @@ function itemOf(sys: Sys, path: string, name: string, stat: Stat, original: stri
     major,
     minor,
     xattrs: new Map(),
-    content: contentOf(sys, path, kind),
+    content: contentOf(sys, path, size),
   };
 }
 
-async function* contentOf(sys: Sys, path: string, kind: TarKind): AsyncGenerator<Uint8Array, void, undefined> {
-  if (kind !== "file") return;
+/** As much as there was when its header was made: what is written to meanwhile may grow as fast as it is read. */
+async function* contentOf(sys: Sys, path: string, size: number): AsyncGenerator<Uint8Array, void, undefined> {
+  if (size === 0) return;
   const fd = await sys.open(path, { access: "read" });
-  yield* chunksOf(sys, fd);
+  let left = size;
+  for await (const chunk of chunksOf(sys, fd)) {
+    if (chunk.length >= left) {
+      yield chunk.subarray(0, left);
+      break;
+    }
+    yield chunk;
+    left -= chunk.length;
+  }
   sys.close(fd);
 }
 

@@ -201,7 +201,7 @@ class Expression {
 
   #argument(name: string): string {
     const word = this.#words[this.#at++];
-    if (word === undefined) throw new Failure(`option requires an argument -- ${name}`);
+    if (word === undefined) throw new Failure(`${name} requires an argument`);
     return word;
   }
 

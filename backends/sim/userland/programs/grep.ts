@@ -4,10 +4,12 @@ import type { Fd } from "../../kernel/sys.ts";
 import {
   batchesOf,
   type Context,
+  Failure,
   failing,
   joinPath,
   listDirectory,
   readText,
+  reasonOf,
   UsageFailure,
   withInput,
 } from "../applet.ts";
@@ -69,7 +71,7 @@ function matcherOf(context: Context, options: Options, patterns: readonly string
   const fixed = options.has("F") || context.name === "fgrep";
   const extended = options.has("E") || context.name === "egrep";
   const sources = patterns.map((pattern) => {
-    const source = regexSource(pattern, { extended, fixed });
+    const source = sourceOf(pattern, { extended, fixed });
     if (options.has("x")) return `^(?:${source})$`;
     return options.has("w") ? `(?<!\\w)(?:${source})(?!\\w)` : source;
   });
@@ -80,6 +82,16 @@ function matcherOf(context: Context, options: Options, patterns: readonly string
     );
   } catch {
     return compileRegex(patterns[0] ?? "", { extended, fixed }, "g");
+  }
+}
+
+/** What is wrong with it is not said. */
+function sourceOf(pattern: string, options: { readonly extended: boolean; readonly fixed: boolean }): string {
+  try {
+    return regexSource(pattern, options);
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown;
+    throw new Failure(`bad regex '${pattern}'`);
   }
 }
 
@@ -120,12 +132,23 @@ class Search {
 
   async #directory(path: string): Promise<boolean> {
     for (const { name, kind } of await listDirectory(this.#context.sys, path)) {
-      if (kind === "symlink" && !this.#options.has("R")) continue;
+      if (kind === "symlink" && !this.#options.has("R") && !(await this.#isLinkedFile(joinPath(path, name)))) continue;
       if (kind === "file" && !this.#isWanted(name)) continue;
       if ((kind === "file" || kind === "directory" || kind === "symlink") && (await this.file(joinPath(path, name))))
         return true;
     }
     return false;
+  }
+
+  /** Links to directories are not followed; one that leads nowhere is said. */
+  async #isLinkedFile(path: string): Promise<boolean> {
+    try {
+      return this.#context.sys.stat(path).kind !== "directory";
+    } catch (thrown) {
+      const reason = reasonOf(thrown);
+      if (!this.#options.has("s")) await this.#context.complain(`${path}: ${reason}`, this.#context.code);
+      return false;
+    }
   }
 
   #isWanted(name: string): boolean {

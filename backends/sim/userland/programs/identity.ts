@@ -138,7 +138,9 @@ const uname = applet(async (context) => {
 });
 
 const date = applet(async (context) => {
-  const options = parseOptions(context.args, {
+  // -I takes a precision only where one is attached.
+  const args = context.args.map((arg) => (arg === "-I" ? "-Idate" : arg));
+  const options = parseOptions(args, {
     flags: "uRs",
     valued: "dDrI",
     long: { date: "d", reference: "r", utc: "u" },
@@ -155,10 +157,24 @@ const date = applet(async (context) => {
   }
   const [format] = options.operands;
   if (format !== undefined && !format.startsWith("+")) throw new Failure(`invalid date '${format}'`);
-  const standard = options.has("R") ? "%a, %d %b %Y %H:%M:%S %z" : "%a %b %e %H:%M:%S %Z %Y";
+  const standard = options.has("R") ? "%a, %d %b %Y %H:%M:%S %z" : isoFormat(options.value("I"));
   await context.out.print(`${strftime(format?.slice(1) ?? standard, moment)}\n`);
   return 0;
 });
+
+/** ISO 8601 to that precision; undefined: as the C locale has it. */
+function isoFormat(precision: string | undefined): string {
+  if (precision === undefined) return "%a %b %e %H:%M:%S %Z %Y";
+  const formats = {
+    date: "%Y-%m-%d",
+    hours: "%Y-%m-%dT%H%z",
+    minutes: "%Y-%m-%dT%H:%M%z",
+    seconds: "%Y-%m-%dT%H:%M:%S%z",
+  };
+  const found = Object.entries(formats).find(([name]) => name.startsWith(precision));
+  if (found === undefined) throw new UsageFailure("");
+  return found[1];
+}
 
 const nproc = applet(async (context) => {
   const text = await readText(context.sys, "/proc/cpuinfo");

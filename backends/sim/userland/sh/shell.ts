@@ -218,7 +218,13 @@ export class Shell {
   /** "sh: 1: message" on standard error. */
   *complain(message: string): Run<void> {
     const { name, currentLine: line, command, input, interactive } = this;
-    yield* this.print(2, sayIn(this.dialect, { name, line, command, input, interactive }, message));
+    const text = sayIn(this.dialect, { name, line, command, input, interactive }, message);
+    try {
+      yield* settled(this.sys.write(2, encodeText(text)));
+    } catch (thrown) {
+      // That nobody reads there is no reason to fail.
+      if (!(thrown instanceof Errno)) throw thrown;
+    }
   }
 
   *print(fd: Fd, text: string): Run<void> {
