@@ -181,22 +181,28 @@ export function tarOfChanges(changes: AsyncIterable<Change>): AsyncGenerator<Uin
   return writeTar(itemsOf(changes));
 }
 
+/**
+ * A hard link says of the file what its first name said: docker and podman set owner, mode, times and attributes by each
+ * entry, so that the last one counts.
+ */
 async function* itemsOf(changes: AsyncIterable<Change>): AsyncGenerator<TarItem, void, undefined> {
-  for await (const change of changes) yield itemOf(change);
+  const metas = new Map<TreePath, Meta>();
+  for await (const change of changes) {
+    const meta = metaFor(change, metas);
+    if (change.kind !== "directory") metas.set(change.path, meta);
+    yield itemOf(change, meta);
+  }
+}
+
+function metaFor(change: Change, metas: ReadonlyMap<TreePath, Meta>): Meta {
+  if (change.kind === "hardlink") return metas.get(change.target) ?? nothing;
+  return "meta" in change ? change.meta : nothing;
 }
 
 const nothing: Meta = { mode: 0, uid: 0, gid: 0, mtime: 0n, xattrs: new Map() };
 
-function itemOf(change: Change): TarItem {
-  const bare = {
-    ...("meta" in change ? change.meta : nothing),
-    name: change.path,
-    size: 0,
-    linkName: "",
-    major: 0,
-    minor: 0,
-    content: empty(),
-  };
+function itemOf(change: Change, meta: Meta): TarItem {
+  const bare = { ...meta, name: change.path, size: 0, linkName: "", major: 0, minor: 0, content: empty() };
   switch (change.kind) {
     case "directory":
       return { ...bare, kind: "directory", name: change.path === "" ? "./" : `${change.path}/` };

@@ -178,6 +178,48 @@ export function layerCases(outside: string): LayerCase[] {
   ];
 }
 
+/** Two layers with all that tools must agree on: the second hides and replaces. */
+export function toolLayers(): Change[][] {
+  const fraction = { mtime: 3_123_456_789n };
+  return [
+    [
+      directory("d", { mode: 0o2750, gid: 7, ...fraction }),
+      file("d/f", "content", { mode: 0o4755, uid: 1000, gid: 1001, ...fraction }),
+      file("d/one", "two names", fraction),
+      hardlink("d/two", "d/one"),
+      symlink("d/l", "../whole/old"),
+      { kind: "fifo", path: path("d/p"), meta: { ...plain, mode: 0o620 } },
+      device("d/null", "character", 1, 3),
+      device("d/b", "block", 259, 70_000),
+      file("d/noted", "", { xattrs: new Map([["user.note", encodeText("here")]]) }),
+      file("d/able", "x", { xattrs: new Map([["security.capability", capability]]) }),
+      file("d/\udcff", "a name that is not UTF-8"),
+      file(`d/${"n".repeat(200)}`, "x", { uid: 3_000_000 }),
+      directory(`${"p".repeat(90)}`),
+      file(`${"p".repeat(90)}/${"q".repeat(120)}`, "a long path"),
+      symlink("long", "t/".repeat(120)),
+      file("kept", "kept"),
+      file("gone", "gone"),
+      directory("turned"),
+      file("turned/inside"),
+      directory("whole"),
+      file("whole/old"),
+      directory("whole/deep"),
+      file("whole/deep/old"),
+    ],
+    [
+      whiteout("gone"),
+      directory("whole", fraction),
+      opaque("whole"),
+      file("whole/new", "new"),
+      directory("d", { mode: 0o755 }),
+      file("d/f", "replaced", { mode: 0o600 }),
+      whiteout("d/null"),
+      symlink("d/noted", "a symlink now"),
+    ],
+  ];
+}
+
 /** cap_net_raw=ep, as the kernel keeps it. */
 const capability = Uint8Array.of(1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
