@@ -142,6 +142,10 @@ export const cases: readonly Case[] = [
       ),
     ]),
   },
+  onLayers("a merged directory is read as it was when its reading began, until it is rewound", plain, [
+    "mkdir d 755; open 0 d/a wc 755; open 0 d/b wc 755; open 0 d/c wc 755; open 0 d/e wc 755",
+    "open 0 d/f wc 755; unlink d/b; scan 0 d 2; unlink d/a; open 0 d/z wc 755; unlink d/e; open 0 d/b wc 755; rest 0; back 0; rewind 0; end 0",
+  ]),
 ];
 
 /** Behind "#": what is done to the layer itself when it is written. */

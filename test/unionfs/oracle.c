@@ -224,7 +224,43 @@ static void do_list(void) {
   putchar('\n');
 }
 
+// A directory read in two goes: some entries, then, after other commands, the rest. `mark` is where the first go ended.
+static struct { DIR *directory; long mark; int count; char *names[256]; } scans[SLOTS];
+
+static void read_names(int which, int max) {
+  struct dirent *entry;
+  while (max-- > 0 && scans[which].count < 256 && (entry = readdir(scans[which].directory))) {
+    if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) max++;
+    else scans[which].names[scans[which].count++] = strdup(entry->d_name);
+  }
+}
+
+static void put_names(int which) {
+  qsort(scans[which].names, (size_t)scans[which].count, sizeof *scans[which].names, by_text);
+  for (int i = 0; i < scans[which].count; i++) printf("%s ", scans[which].names[i]), free(scans[which].names[i]);
+  scans[which].count = 0;
+  putchar('\n');
+}
+
+static void scan(void) {
+  int which = (int)number(1);
+  if (!(scans[which].directory = opendir(f[2]))) return say(-1);
+  read_names(which, (int)number(3));
+  scans[which].mark = telldir(scans[which].directory);
+  say(0);
+}
+
 static bool is(const char *name) { return !strcmp(f[0], name); }
+
+static void scan_on(void) {
+  int which = (int)number(1);
+  if (is("rewind")) rewinddir(scans[which].directory);
+  if (is("back")) seekdir(scans[which].directory, scans[which].mark);
+  read_names(which, 256);
+  if (is("back")) printf("%d: ", scans[which].count), scans[which].count = 0;  // in which order they come is anybody's affair
+  put_names(which);
+  if (is("end")) closedir(scans[which].directory), scans[which].directory = NULL;
+}
 
 static void outer(void) {
   if (is("mkdir!")) say(mkdir(f[1], octal(2)));
@@ -249,6 +285,8 @@ static void attributes(void) {
   else if (is("access")) say(faccessat(AT_FDCWD, f[1], (int)number(2), AT_EACCESS));
   else if (is("readlink")) do_readlink();
   else if (is("list")) do_list();
+  else if (is("scan")) scan();
+  else if (is("rest") || is("rewind") || is("back") || is("end")) scan_on();
   else if (is("chmod")) say(chmod(f[1], octal(2)));
   else if (is("chown")) say(fchownat(AT_FDCWD, f[1], (uid_t)number(2), (gid_t)number(3), *f[4] == 'n' ? AT_SYMLINK_NOFOLLOW : 0));
   else if (is("utimes")) do_utimes();

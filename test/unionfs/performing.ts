@@ -22,6 +22,13 @@ interface Place extends Mounted {
   readonly root: Inode;
 }
 
+interface Scan {
+  readonly path: string;
+  entries: readonly string[];
+  /** How many the first go took. */
+  readonly read: number;
+}
+
 const rootUser = actorOf(0, 0, []);
 /** What is later was stamped by the clock. */
 const durableFrom = 1_000_000_000_000_000_000n;
@@ -31,6 +38,7 @@ export class Performer {
   readonly #mounts = new Map<string, Mounted>();
   readonly #directories = new Map<string, Place>();
   readonly #slots = new Map<string, OpenedFile>();
+  readonly #scans = new Map<string, Scan>();
   #now = durableFrom;
   #place: Place | null = null;
   #user: Actor = rootUser;
@@ -59,7 +67,7 @@ export class Performer {
     if (name === "view" || name === "upper") this.#user = { ...this.#user }; // the oracle looks as root, and comes back as another
     if (name === "view") return [...viewOf(this.#inside(), f[0] === "b"), "."];
     if (name === "upper") return [...viewOf(this.#at(f[0] ?? ""), false, true), "."];
-    return [this.#onFiles(name ?? "", f) ?? this.#onDescriptors(name ?? "", f)];
+    return [this.#scanned(name ?? "", f) ?? this.#onFiles(name ?? "", f) ?? this.#onDescriptors(name ?? "", f)];
   }
 
   #outer(name: string, [path = "", ...rest]: string[]): string[] | null {
@@ -144,6 +152,19 @@ export class Performer {
     return new Posix(fileSystem, { actor: this.#user, umask: this.#umask, readOnly }, open, root);
   }
 
+  /** A directory read in two goes: what was listed at first is handed out, whatever happens meanwhile. */
+  #scanned(name: string, [slot = "", path = "", count = ""]: string[]): string | null {
+    if (name === "scan") {
+      this.#scans.set(slot, { path, entries: namesIn(this.#posix(), path), read: Number(count) });
+      return "ok";
+    }
+    const scan = this.#scans.get(slot);
+    if (scan === undefined || !["rest", "rewind", "back", "end"].includes(name)) return null;
+    if (name === "rewind") scan.entries = namesIn(this.#posix(), scan.path);
+    if (name === "back") return `${scan.entries.length - scan.read}: `;
+    return (name === "end" ? [] : scan.entries).map((entry) => `${entry} `).join("");
+  }
+
   #onFiles(name: string, [a = "", b = "", c = "", d = "", e = ""]: string[]): string | null {
     const posix = this.#posix();
     const octal = (text: string): number => Number.parseInt(text, 8);
@@ -221,6 +242,10 @@ export class Performer {
     if (kind === "fifo" && letters.includes("w") && !letters.includes("r")) throw new Errno("ENXIO");
     return kind === "file" ? "ok" : "special";
   }
+}
+
+function namesIn(posix: Posix, path: string): readonly string[] {
+  return posix.list(path).map((entry) => entry.name);
 }
 
 function actorOf(uid: number, gid: number, groups: readonly number[]): Actor {
