@@ -231,8 +231,8 @@ function becomeUser(process: Process, { uid, gid, groups }: Extract<ChildOp, { o
     return found;
   };
   process.groups = groups.map((each) => meant("gids", each));
-  process.gid = meant("gids", gid);
-  process.uid = meant("uids", uid);
+  const ids = { uid: meant("uids", uid), gid: meant("gids", gid) };
+  Object.assign(process, ids, { real: ids, saved: ids });
 }
 
 /** Resolves paths beneath the container's root, whatever symlinks the image has put there. */

@@ -187,6 +187,45 @@ static void doQueues(char *out, char **w) {
   snprintf(out, SIZE, "most=%ld bytes=%ld count=%ld nonblock=%d", attr.mq_maxmsg, attr.mq_msgsize, attr.mq_curmsgs, attr.mq_flags != 0);
 }
 
+// This program again, at PATH, as a program of its own: with a mode and an owner.
+static void copySelf(char *out, char **w) {
+  static char bytes[4 << 20];
+  int from = open("/proc/self/exe", O_RDONLY), to = open(w[1], O_WRONLY | O_CREAT | O_TRUNC, 0755);
+  ssize_t length = read(from, bytes, sizeof bytes);
+  int done = to < 0 || write(to, bytes, length) != length ? -1 : 0;
+  close(from), close(to);
+  if (done == 0) done = chown(w[1], atoi(w[3]), atoi(w[3]));
+  answer(out, done < 0 ? -1 : chmod(w[1], strtol(w[2], NULL, 8)));
+}
+
+static void tellIds(void) {
+  uid_t uids[3];
+  gid_t gids[3];
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  getresuid(&uids[0], &uids[1], &uids[2]), getresgid(&gids[0], &gids[1], &gids[2]);
+  syscall(SYS_capget, &header, data);
+  printf("uid=%d,%d,%d gid=%d,%d,%d privileged=%d", uids[0], uids[1], uids[2], gids[0], gids[1], gids[2],
+         (data[0].effective >> CAP_CHOWN) & 1);
+}
+
+// What a program at PATH has for ids.
+static void runIds(char *out, const char *path) {
+  int ends[2], status;
+  if (pipe(ends) < 0) return answer(out, -1);
+  pid_t child = fork();
+  if (child == 0) {
+    dup2(ends[1], 1);
+    execl(path, "ids", NULL);
+    _exit(errno);
+  }
+  close(ends[1]);
+  ssize_t length = read(ends[0], out, SIZE - 1);
+  close(ends[0]);
+  waitpid(child, &status, 0);
+  if (length <= 0) snprintf(out, SIZE, "%s", nameOfErrno(WEXITSTATUS(status)));
+}
+
 static void showFile(char *out, const char *path) {
   char text[SIZE] = "";
   int file = open(path, O_RDONLY);
@@ -258,6 +297,7 @@ static void doProcesses(char *out, char **w) {
     pid_t group = w[1] ? getpgid(pidOf(w[1])) : 0;
     return answer(out, group < 0 ? -1 : setpgid(0, group));
   }
+  if (!strcmp(w[0], "nonewprivs")) return answer(out, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
   if (!strcmp(w[0], "session")) return answer(out, setsid());
   if (!strcmp(w[0], "fsize")) {
     struct rlimit limit = {atol(w[1]), RLIM_INFINITY};
@@ -280,6 +320,8 @@ static void doProcesses(char *out, char **w) {
 static void doFiles(char *out, char **w) {
   if (!strcmp(w[0], "cat")) return showFile(out, w[1]);
   if (!strcmp(w[0], "write")) return writeFile(out, w[1], 0, w[2]);
+  if (!strcmp(w[0], "copy")) return copySelf(out, w);
+  if (!strcmp(w[0], "ids")) return runIds(out, w[1]);
   if (!strcmp(w[0], "append")) return writeFile(out, w[1], O_CREAT | O_APPEND, w[2]);
   if (!strcmp(w[0], "truncate")) return answer(out, truncate(w[1], atol(w[2])));
   if (!strcmp(w[0], "size")) {
@@ -292,7 +334,7 @@ static void doFiles(char *out, char **w) {
   if (!strcmp(w[0], "chdir")) return answer(out, chdir(w[1]));
   if (!strcmp(w[0], "chroot")) return answer(out, chroot(w[1]));
   if (!strcmp(w[0], "pivot")) return answer(out, syscall(SYS_pivot_root, w[1], w[2]));
-  if (!strcmp(w[0], "tmpfs")) return answer(out, mount("none", w[1], "tmpfs", 0, NULL));
+  if (!strcmp(w[0], "tmpfs")) return answer(out, mount("none", w[1], "tmpfs", w[2] ? MS_NOSUID : 0, NULL));
   if (!strcmp(w[0], "bind")) return answer(out, mount(w[1], w[2], NULL, MS_BIND | (w[3] ? MS_REC : 0), NULL));
   if (!strcmp(w[0], "umount")) return answer(out, umount2(w[1], w[2] ? MNT_DETACH : 0));
   int mode = !strcmp(w[2], "private") ? MS_PRIVATE : !strcmp(w[2], "shared") ? MS_SHARED : !strcmp(w[2], "slave") ? MS_SLAVE : MS_UNBINDABLE;
@@ -313,7 +355,7 @@ static void perform(char *out, char *line) {
   else if (isOneOf(words[0], " semget setval semrm semop semset semstat ")) doSemaphores(out, words);
   else if (isOneOf(words[0], " msgget msgrm msgsnd msgrcv msgset msgstat ")) doMessages(out, words);
   else if (!strncmp(words[0], "mq", 2)) doQueues(out, words);
-  else if (isOneOf(words[0], " cat write append truncate size mkdir rmdir exists chdir chroot pivot tmpfs bind umount propagate ")) doFiles(out, words);
+  else if (isOneOf(words[0], " cat write copy ids append truncate size mkdir rmdir exists chdir chroot pivot tmpfs bind umount propagate ")) doFiles(out, words);
   else doProcesses(out, words);
 }
 
@@ -386,8 +428,9 @@ static void dropResources(void) {
   if (syscall(SYS_capset, &header, data) < 0) exit(97);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
   char line[SIZE], out[SIZE];
+  if (count > 0 && !strcmp(arguments[0], "ids")) return tellIds(), 0;
   setvbuf(stdout, NULL, _IOLBF, 0);
   umask(022);
   sethostname("actors", 6);

@@ -52,7 +52,7 @@ export async function playInSimulator(
     now: bootTime,
     random: seededRandom(1),
     pace: jumping(() => Promise.resolve()),
-    loader: { standIn: () => Promise.resolve(null), webAssembly: () => Promise.reject(new Errno("ENOEXEC")) },
+    loader: { standIn: () => Promise.resolve(tellIds), webAssembly: () => Promise.reject(new Errno("ENOEXEC")) },
   });
   const boxes: Box[] = Array.from({ length: actorsMax }, () => ({
     process: null,
@@ -302,14 +302,25 @@ const calls: Readonly<Record<string, (actor: Actor, given: Given) => Performed>>
   sethostname: ({ sys }, [name = ""]) => sys.setHostname(name),
   hostname: ({ sys }) => sys.hostname(),
   // Files and mounts
-  cat: async ({ sys }, [path = ""]) => {
-    const fd = await sys.open(path, { access: "read" });
+  cat: async ({ sys }, [path = ""]) => (await readFrom(sys, path, 256)).replaceAll("\n", "|"),
+  copy: async ({ sys }, [path = "", mode = "0", owner]) => {
+    await writeTo(sys, path, { create: true, truncate: true, mode: 0o755 }, program);
+    sys.setAttributes(path, { uid: Number(owner), gid: Number(owner) });
+    sys.setAttributes(path, { mode: Number.parseInt(mode, 8) });
+  },
+  ids: async ({ sys }, [path = ""]) => {
+    const { read, write } = sys.pipe();
     try {
-      return new TextDecoder().decode(await sys.read(fd, 256)).replaceAll("\n", "|");
+      const child = await sys.spawn(path, ["ids"], [], { fds: new Map([[1, write]]) });
+      const text = new TextDecoder().decode(await sys.read(read, 512));
+      await sys.wait(child);
+      return text;
     } finally {
-      sys.close(fd);
+      sys.close(read);
+      sys.close(write);
     }
   },
+  nonewprivs: ({ sys }) => sys.noNewPrivileges(),
   write: ({ sys }, [path = "", text = ""]) => writeTo(sys, path, {}, text),
   append: ({ sys }, [path = "", text = ""]) => writeTo(sys, path, { create: true, append: true, mode: 0o644 }, text),
   truncate: ({ sys }, [path = "", size]) => sys.truncate(path, Number(size)),
@@ -320,13 +331,35 @@ const calls: Readonly<Record<string, (actor: Actor, given: Given) => Performed>>
   chdir: ({ sys }, [path = ""]) => sys.changeDirectory(path),
   chroot: ({ sys }, [path = ""]) => sys.changeRoot(path),
   pivot: ({ sys }, [to = "", old = ""]) => sys.pivotRoot(to, old),
-  tmpfs: ({ sys }, [path = ""]) => sys.mount("tmpfs", "none", path, [], ""),
+  tmpfs: ({ sys }, [path = "", nosuid]) => sys.mount("tmpfs", "none", path, nosuid === undefined ? [] : ["nosuid"], ""),
   bind: ({ sys }, [from = "", to = "", recursive]) =>
     sys.bind(from, to, { recursive: recursive !== undefined, flags: [] }),
   umount: ({ sys }, [path = "", lazily]) => sys.unmount(path, { lazily: lazily !== undefined }),
   propagate: ({ sys }, [path = "", mode = "", recursive]) =>
     sys.setPropagation(path, `${recursive === undefined ? "" : "r"}${mode}` as SharingMode),
 };
+
+/** A file that the loader has something for. */
+const program = "\x7fELF BusyBox v";
+
+/** Tells its ids, as actors.c does when that is its name. */
+async function tellIds(sys: Sys): Promise<number> {
+  const status = await readFrom(sys, "/proc/self/status", 4096);
+  const field = (name: string): string => new RegExp(`^${name}:\\t(.*)$`, "m").exec(status)?.[1] ?? "";
+  const three = (name: string): string => field(name).split("\t").slice(0, 3).join(",");
+  const isPrivileged = BigInt(`0x${field("CapEff")}`) & 1n;
+  await sys.write(1, textOf(`uid=${three("Uid")} gid=${three("Gid")} privileged=${isPrivileged}`));
+  return 0;
+}
+
+async function readFrom(sys: Sys, path: string, length: number): Promise<string> {
+  const fd = await sys.open(path, { access: "read" });
+  try {
+    return new TextDecoder().decode(await sys.read(fd, length));
+  } finally {
+    sys.close(fd);
+  }
+}
 
 async function writeTo(sys: Sys, path: string, options: Partial<OpenOptions>, text: string): Promise<void> {
   const fd = await sys.open(path, { ...options, access: "write" });

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { playInSimulator } from "./actors.ts";
 import { recordingOf, type Script, scriptsOf, subjects } from "./cases.ts";
+import { recordedScripts } from "./random.ts";
+import { playInScene } from "./scene.ts";
 
 function replay(
   subject: string,
@@ -22,3 +24,4 @@ function replay(
 }
 
 for (const subject of subjects()) replay(subject, scriptsOf(subject), playInSimulator);
+replay("random", recordedScripts(), playInScene);

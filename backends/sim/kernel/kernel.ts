@@ -709,6 +709,8 @@ export class Kernel {
       umask: 0o022,
       uid: 0,
       gid: 0,
+      real: { uid: 0, gid: 0 },
+      saved: { uid: 0, gid: 0 },
       groups: [],
       capabilities,
       noNewPrivileges: false,

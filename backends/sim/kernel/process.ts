@@ -82,6 +82,11 @@ export type NamespaceKind = Namespace & keyof Namespaces;
 
 export type ProcessState = "ready" | "waiting" | "stopped" | "zombie";
 
+export interface Ids {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface CapabilitySets {
   bounding: readonly Capability[];
   permitted: readonly Capability[];
@@ -122,8 +127,11 @@ export interface Process {
   root: Location;
   directory: Location;
   umask: number;
+  /** The effective ids, by which it is judged; and the real and saved ones (credentials(7)). */
   uid: number;
   gid: number;
+  real: Ids;
+  saved: Ids;
   groups: readonly number[];
   capabilities: CapabilitySets;
   noNewPrivileges: boolean;

@@ -9,6 +9,7 @@ import { capabilityNumbers, type Capability } from "../../../core/runtime/capabi
 import { isFrozen, isFrozenHard } from "./cgroup/freezer.ts";
 import { cgroupLines, cgroupTable } from "./cgroup/proc.ts";
 import { memoryTotalBytes } from "./cgroup/group.ts";
+import { shownIn } from "./ids.ts";
 import type { Kernel } from "./kernel.ts";
 import { idMapFiles } from "./id-map-files.ts";
 import { ipcSettings, queueSettings, sysvipc } from "./ipc/proc.ts";
@@ -247,6 +248,7 @@ function statLine(kernel: Kernel, pids: PidNamespace, process: Process): string 
 
 function status(kernel: Kernel, pids: PidNamespace, process: Process): string {
   const { permitted, effective, bounding, inheritable, ambient } = process.capabilities;
+  const { user } = reader(kernel).namespaces;
   const lines: [string, string | number][] = [
     ["Name", process.name],
     ["Umask", process.umask.toString(8).padStart(4, "0")],
@@ -255,9 +257,19 @@ function status(kernel: Kernel, pids: PidNamespace, process: Process): string {
     ["Pid", numberIn(pids, process)],
     ["PPid", process.parent === null ? 0 : numberIn(pids, process.parent)],
     ["TracerPid", process.trace === null ? 0 : numberIn(pids, process.trace.tracer)],
-    ["Uid", Array.from({ length: 4 }, () => process.uid).join("\t")],
-    ["Gid", Array.from({ length: 4 }, () => process.gid).join("\t")],
-    ["Groups", `${process.groups.join(" ")} `],
+    [
+      "Uid",
+      idsOf(process, "uid")
+        .map((id) => shownIn(user, "uids", id))
+        .join("\t"),
+    ],
+    [
+      "Gid",
+      idsOf(process, "gid")
+        .map((id) => shownIn(user, "gids", id))
+        .join("\t"),
+    ],
+    ["Groups", `${process.groups.map((id) => shownIn(user, "gids", id)).join(" ")} `],
     ["NSpid", namespacePids(pids, process)],
     ["VmRSS", `${String(process.memoryBytes >> 10).padStart(8)} kB`],
     ["Threads", 1],
@@ -276,6 +288,11 @@ function status(kernel: Kernel, pids: PidNamespace, process: Process): string {
     ["Seccomp_filters", process.refusedCalls === null ? 0 : 1],
   ];
   return lines.map(([name, value]) => `${name}:\t${value}\n`).join("");
+}
+
+/** The real, effective and saved one, and the file system's. */
+function idsOf(process: Process, kind: "uid" | "gid"): number[] {
+  return [process.real[kind], process[kind], process.saved[kind], process[kind]];
 }
 
 function actionsOf({ actions }: Process, fits: (action: SignalAction) => boolean): number[] {

@@ -22,6 +22,7 @@ import type { Message, ReceiveOptions } from "./ipc/messages.ts";
 import type { IpcFlags, NewOwner } from "./ipc/objects.ts";
 import type { PosixMessage, QueueAttributes } from "./ipc/queues.ts";
 import type { SemaphoreOperation } from "./ipc/semaphores.ts";
+import type { Ids } from "./process.ts";
 import type { SharingMode } from "./propagation.ts";
 import type { TraceEvent } from "./trace.ts";
 import type { EchoAnswer } from "../net/ping-socket.ts";
@@ -159,7 +160,10 @@ export interface Sys {
   // Identity
   readonly pid: Pid;
   parent(): Pid;
+  /** The effective ids. */
   credentials(): Credentials;
+  /** The real ids: of a set-user-ID program they are still the user's. */
+  realIds(): Ids;
   setCredentials(credentials: Partial<Credentials>): void;
   umask(mask: number): number;
   hostname(): string;

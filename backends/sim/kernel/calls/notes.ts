@@ -65,6 +65,7 @@ const table: { readonly [K in TracedCall]: Note<K> } = {
   // Identity
   parent: (_given, result) => told("getppid", [], result),
   credentials: (_given, result) => told("getuid", [], result?.uid),
+  realIds: (_given, result) => told("getresuid", [`[${result?.uid ?? 0}]`, "NULL", "NULL"]),
   setCredentials: ([{ uid, gid, groups }]) => [
     ...(groups === undefined ? [] : [told("setgroups", [groups.length, `[${groups.join(", ")}]`])]),
     ...(gid === undefined ? [] : [told("setgid", [gid])]),

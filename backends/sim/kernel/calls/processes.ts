@@ -1,13 +1,12 @@
 /** System calls about processes: who one is, starting others, signals, waiting, groups and sessions, time. */
 import { assert } from "../../../../core/base/assert.ts";
 import { Errno } from "../../../../core/base/errno.ts";
-import type { Capability } from "../../../../core/runtime/capabilities.ts";
 import { loadProgram } from "../exec.ts";
 import { meantBy, seenIn, shownIn } from "../ids.ts";
 import { Ended } from "../kernel.ts";
 import { type WouldBlock, wouldBlock } from "../open-file.ts";
 import { isCapable } from "../permission.ts";
-import { isAlive, type Process } from "../process.ts";
+import { type Ids, isAlive, type Process } from "../process.ts";
 import type { Credentials, Fd, Pid, SignalAction, SpawnOptions, Sys, WaitOptions, WaitStatus } from "../sys.ts";
 import { locate, pathOf } from "../walk.ts";
 import { Caller } from "./caller.ts";
@@ -16,6 +15,7 @@ const forkNanos = 50_000n;
 const SIGCONT = 18;
 const signalMax = 64;
 const nameMax = 64;
+const [setUid, setGid, groupExecutes] = [0o4000, 0o2000, 0o010];
 
 export class ProcessCalls extends Caller {
   // Identity
@@ -35,12 +35,17 @@ export class ProcessCalls extends Caller {
     return { uid: shownIn(namespaces.user, "uids", uid), gid: shownGid(gid), groups: groups.map(shownGid) };
   }
 
+  realIds(): Ids {
+    const { real, namespaces } = this.self();
+    return { uid: shownIn(namespaces.user, "uids", real.uid), gid: shownIn(namespaces.user, "gids", real.gid) };
+  }
+
   /** setgroups, setgid, setuid, in this order. */
   setCredentials(wanted: Partial<Credentials>): void {
     const self = this.self();
     if (wanted.groups !== undefined) self.groups = this.#newGroups(wanted.groups);
-    if (wanted.gid !== undefined) self.gid = this.#newId("gids", self.gid, wanted.gid, "CAP_SETGID");
-    if (wanted.uid !== undefined) this.#becomeUser(this.#newId("uids", self.uid, wanted.uid, "CAP_SETUID"));
+    if (wanted.gid !== undefined) this.#becomeGroup(this.#meant("gids", wanted.gid));
+    if (wanted.uid !== undefined) this.#becomeUser(this.#meant("uids", wanted.uid));
   }
 
   #newGroups(groups: readonly number[]): number[] {
@@ -50,10 +55,14 @@ export class ProcessCalls extends Caller {
     return groups.map((gid) => this.#meant("gids", gid));
   }
 
-  #newId(kind: "uids" | "gids", old: number, id: number, capability: Capability): number {
-    const meant = this.#meant(kind, id);
-    if (meant !== old) this.need(capability);
-    return meant;
+  /** setgid(2): all three for who may, else the effective one only, to the real or the saved one. */
+  #becomeGroup(gid: number): void {
+    const { process } = this;
+    if (this.can("CAP_SETGID")) {
+      process.real = { ...process.real, gid };
+      process.saved = { ...process.saved, gid };
+    } else if (gid !== process.real.gid && gid !== process.saved.gid) throw new Errno("EPERM");
+    process.gid = gid;
   }
 
   /** EINVAL for an id that the user namespace does not map. */
@@ -63,13 +72,22 @@ export class ProcessCalls extends Caller {
     return meant;
   }
 
-  /** Root that becomes somebody else loses its capabilities. */
+  /** setuid(2), likewise. Root that becomes somebody else loses its capabilities (capabilities(7)). */
   #becomeUser(uid: number): void {
-    const { user } = this.process.namespaces;
-    const was = seenIn(user, "uids", this.process.uid);
-    this.process.uid = uid;
-    if (was !== 0 || seenIn(user, "uids", uid) === 0) return;
-    this.process.capabilities = { ...this.process.capabilities, permitted: [], effective: [], ambient: [] };
+    const { process } = this;
+    const { user } = process.namespaces;
+    const isRoot = (id: number): boolean => seenIn(user, "uids", id) === 0;
+    const were = [process.uid, process.real.uid, process.saved.uid];
+    if (this.can("CAP_SETUID")) {
+      process.real = { ...process.real, uid };
+      process.saved = { ...process.saved, uid };
+    } else if (uid !== process.real.uid && uid !== process.saved.uid) throw new Errno("EPERM");
+    process.uid = uid;
+    const { capabilities } = process;
+    const isStillRoot = [process.uid, process.real.uid, process.saved.uid].some(isRoot);
+    if (were.some(isRoot) && !isStillRoot)
+      process.capabilities = { ...capabilities, permitted: [], effective: [], ambient: [] };
+    else if (isRoot(were[0] ?? 0) && !isRoot(uid)) process.capabilities = { ...capabilities, effective: [] };
   }
 
   umask(mask: number): number {
@@ -157,6 +175,7 @@ export class ProcessCalls extends Caller {
     self.environment = environment;
     self.hasExecuted = true;
     self.changes.tell();
+    this.#takeFileIds(executable);
     self.capabilities = this.#capabilitiesAfterExec();
     for (const [signal, action] of [...self.actions]) if (action !== "ignore") self.actions.delete(signal);
     for (const fd of [...self.closeOnExec]) this.closeOne(fd);
@@ -169,14 +188,41 @@ export class ProcessCalls extends Caller {
       this.kernel.log.add(`exec: pid ${this.process.pid}: TypeScript plays ${standIn.program} for ${standIn.file}`);
   }
 
+  /** A program with the set-user-ID or set-group-ID bit runs with its file's ids (execve(2)), which are saved. */
+  #takeFileIds(executable: string): void {
+    const { process } = this;
+    const ids = this.#gainsIds() ? this.#fileIds(executable) : {};
+    Object.assign(process, ids);
+    process.saved = { uid: process.uid, gid: process.gid };
+  }
+
+  /** Not with no_new_privs, nor when somebody traces it who could not do as much. */
+  #gainsIds(): boolean {
+    const { noNewPrivileges, trace, namespaces } = this.process;
+    return !noNewPrivileges && (trace === null || isCapable(trace.tracer, "CAP_SYS_PTRACE", namespaces.user));
+  }
+
+  #fileIds(executable: string): Partial<Ids> {
+    const { found } = locate(this.view(), executable);
+    if (found === null || this.mountOf(found).flags.has("nosuid")) return {};
+    const { mode, uid, gid } = this.statAt(found);
+    const { user } = this.process.namespaces;
+    if (seenIn(user, "uids", uid) === null || seenIn(user, "gids", gid) === null) return {};
+    const setsGroup = (mode & (setGid | groupExecutes)) === (setGid | groupExecutes);
+    return { ...((mode & setUid) === 0 ? {} : { uid }), ...(setsGroup ? { gid } : {}) };
+  }
+
   /** capabilities(7): root gets what the bounding set lets it have, others keep the ambient ones. */
   #capabilitiesAfterExec(): Process["capabilities"] {
-    const { capabilities, namespaces, uid, noNewPrivileges } = this.process;
-    const { bounding, inheritable, ambient } = capabilities;
-    const isRoot = seenIn(namespaces.user, "uids", uid) === 0;
-    const gained = isRoot ? [...new Set([...bounding, ...inheritable])] : ambient;
+    const { capabilities, namespaces, uid, gid, real, noNewPrivileges } = this.process;
+    const { bounding, inheritable } = capabilities;
+    const isRoot = (id: number): boolean => seenIn(namespaces.user, "uids", id) === 0;
+    const ambient = uid === real.uid && gid === real.gid ? capabilities.ambient : [];
+    const isEither = isRoot(uid) || isRoot(real.uid);
+    const gained = isEither ? [...new Set([...bounding, ...inheritable])] : ambient;
     const permitted = noNewPrivileges ? gained.filter((each) => capabilities.permitted.includes(each)) : gained;
-    return { ...capabilities, permitted, effective: permitted };
+    const effective = !isEither || isRoot(uid) ? permitted : ambient;
+    return { ...capabilities, ambient, permitted, effective };
   }
 
   protected closeOne(fd: Fd): void {
@@ -251,8 +297,9 @@ export class ProcessCalls extends Caller {
   }
 
   #maySignal(target: Process, signal: number): boolean {
-    const { uid, session } = this.process;
-    if (uid === target.uid || (signal === SIGCONT && session === target.session)) return true;
+    const { uid, real, session } = this.process;
+    const isOwn = [target.real.uid, target.saved.uid].some((id) => id === uid || id === real.uid);
+    if (isOwn || (signal === SIGCONT && session === target.session)) return true;
     return isCapable(this.process, "CAP_KILL", target.namespaces.user);
   }
 
