@@ -1,6 +1,7 @@
 /**
  * What the bench `unionfs` times. Files come from all over the tree, in an order that is the same for
- * everybody; paths are made before the clock runs, each a new flat string as a caller's is, so that
+ * everybody, so that in a large one each operation waits for memory, whoever does it; "in order" they
+ * come as they do to a program that goes through a tree, one directory after the other. Paths are made before the clock runs, each a new flat string as a caller's is, so that
  * nobody finds it hashed or has to put it together.
  */
 import { type FileTree, directoryOf, pathOf, type Shape } from "./file-trees.ts";
@@ -30,7 +31,7 @@ export interface Operation {
 }
 
 export function operations(shape: Shape): Operation[] {
-  return [...looking(shape), ...changing(shape), ...bytes()];
+  return [...looking(shape), ...changing(shape), ...inOrder(shape), ...bytes()];
 }
 
 type PathOf = (number: number, round: number) => string;
@@ -67,6 +68,30 @@ function changing({ files }: Shape): Operation[] {
     { row: "create", atMost: third, path: made("c"), once: (tree, path) => tree.create(path) },
     { row: "rename", atMost: third, needs: made("r"), path: made("r"), to: made("s"), once: rename },
     { row: "unlink", atMost: third, needs: made("u"), path: made("u"), once: (tree, path) => tree.unlink(path) },
+  ];
+}
+
+/** Where there are more directories than a turn has operations. */
+function inOrder({ files, layers }: Shape): Operation[] {
+  const file = (number: number, round: number): number => (files - 1 - round * batch - number + files) % files;
+  const path: PathOf = (number, round) => pathOf(file(number, round));
+  const made =
+    (row: string): PathOf =>
+    (number, round) =>
+      `${directoryOf(file(number, round))}/${row}${round}-${number}`;
+  const rename: Operation["once"] = (tree, from, to) => tree.rename(from, to);
+  if (files < turnsMax * batch || layers > 1) return [];
+  return [
+    { row: "stat in order", atMost: third, path, once: (tree, each) => tree.stat(each) },
+    { row: "create in order", atMost: third, path: made("v"), once: (tree, each) => tree.create(each) },
+    { row: "rename in order", atMost: third, needs: made("w"), path: made("w"), to: made("x"), once: rename },
+    {
+      row: "unlink in order",
+      atMost: third,
+      needs: made("y"),
+      path: made("y"),
+      once: (tree, each) => tree.unlink(each),
+    },
   ];
 }
 
