@@ -277,7 +277,9 @@ async function say(context: Context, options: Options, name: string): Promise<vo
 function itemOf(sys: Sys, path: string, name: string, stat: Stat, original: string | undefined): TarItem {
   const kind: TarKind = original !== undefined ? "hardlink" : stat.kind === "socket" ? "fifo" : stat.kind;
   const linkName = original ?? (stat.kind === "symlink" ? sys.readlink(path) : "");
-  const { mode, uid, gid, mtime, major, minor } = stat;
+  const { mode, uid, gid, major, minor } = stat;
+  // ustar's header has whole seconds.
+  const mtime = stat.mtime - (stat.mtime % 1_000_000_000n);
   const size = kind === "file" ? stat.size : 0;
   return {
     kind,

@@ -11,6 +11,9 @@ import { humanSize } from "../sizes.ts";
 const blockBytes = 4096;
 const halfYearNanos = 15_768_000n * 1_000_000_000n;
 
+/** What a name and what is known of it take in memory. */
+const entryBytes = 256;
+
 interface Entry {
   /** As it is shown. */
   readonly name: string;
@@ -105,10 +108,9 @@ class Listing {
     // The directory is open while its files are looked at: in /proc/self/fd that shows.
     const fd = await sys.open(path, { access: "read", directory: true });
     try {
-      return await this.#looked(
-        path,
-        sys.list(path).map(({ name }) => name),
-      );
+      const names = sys.list(path).map(({ name }) => name);
+      sys.allocate(names.length * entryBytes);
+      return await this.#looked(path, names);
     } finally {
       sys.close(fd);
     }
