@@ -98,6 +98,15 @@ const remaking = fc.tuple(directory, mode, fc.boolean()).map(
     },
 );
 
+/** What has been dated shows who writes to it: all else is of now. */
+export const dating: fc.Arbitrary<Step> = command(
+  "utimes",
+  fc.oneof({ weight: 3, arbitrary: file }, anything),
+  constant("3"),
+  constant("4"),
+  constant("n"),
+);
+
 const creating: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: command("mkdir", newName, mode) },
   { weight: 5, arbitrary: command("open", slot, newName, making, mode) },

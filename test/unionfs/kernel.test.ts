@@ -19,7 +19,7 @@ import {
   openOracle,
 } from "./against-kernel.ts";
 import { cases } from "./cases.ts";
-import { building, marking, markingWhiteouts, seekingHoles, using } from "./commands.ts";
+import { building, dating, marking, markingWhiteouts, seekingHoles, using } from "./commands.ts";
 import { type Command, Performer } from "./performing.ts";
 import { shortened } from "./shortening.ts";
 import { carryOut, type Step } from "./surroundings.ts";
@@ -128,7 +128,9 @@ for (const [number, mounting] of mountings.entries()) {
 }
 
 function compareUnions(mounting: Mounting, seed: number): Promise<void> {
-  const steps = fc.array(building, { maxLength: 20 });
+  const steps = fc
+    .tuple(fc.array(building, { maxLength: 20 }), fc.array(dating, { maxLength: 4 }))
+    .map(([built, dated]) => [...built, ...dated]);
   const marks = fc.oneof({ weight: 5, arbitrary: fc.constant<Step[]>([]) }, ...marksOf(mounting));
   const layer = fc.record({ steps, marks });
   const lowers = fc.oneof(
