@@ -1,5 +1,5 @@
 /**
- * Records what dash, busybox and strace say to the cases, each in a fresh sandbox on tmpfs: a chroot in a pid,
+ * Records what dash, busybox, strace and util-linux say to the cases, each in a fresh sandbox on tmpfs: a chroot in a pid,
  * mount and network namespace of its own. Needs root, dash, strace and busybox-static (Debian's).
  *
  *   node test/userland/record.ts [TOOL…]
@@ -129,7 +129,8 @@ function makeBase(base: string): string {
     if (name !== "" && name !== "sh" && name !== "busybox") symlinkSync("busybox", join(base, "bin", name));
   }
   copyProgram("/bin/dash", join(base, "bin/sh"), base);
-  copyProgram("/usr/bin/strace", join(base, "bin/strace"), base);
+  for (const name of ["strace", "ipcs", "ipcmk", "ipcrm"])
+    copyProgram(`/usr/bin/${name}`, join(base, "bin", name), base);
   // The environment and directory of a case, whatever runs the sandbox had.
   const assigned = environment.map((entry) => `'${entry}'`).join(" ");
   writeFileSync(

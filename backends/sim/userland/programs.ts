@@ -35,6 +35,7 @@ const families: readonly (readonly [Family, string])[] = [
     "arch cal date getent groups hostname id logname nologin nproc uname whoami",
   ],
   [() => import("./programs/ip.ts"), "ip"],
+  [() => import("./programs/ipc.ts"), "ipcmk ipcrm ipcs"],
   [() => import("./programs/ls.ts"), "ls stat"],
   [() => import("./programs/mounts.ts"), "df dmesg du lsns mount mountpoint umount"],
   [() => import("./programs/nc.ts"), "nc"],
