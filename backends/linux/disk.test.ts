@@ -82,6 +82,27 @@ describe("the disk", () => {
     assert.deepEqual([zero?.device, memory?.device?.minor], [{ type: "c", major: 1, minor: 5 }, 3]);
   });
 
+  test("what is added to a file is handed on once it is there; a failure keeps what came before", async () => {
+    const piece = new Uint8Array(700_000).fill(7);
+    async function* pieces(count: number, end = (): void => {}): AsyncGenerator<Uint8Array> {
+      for (let number = 0; number < count; number++) yield piece;
+      end();
+    }
+    let read = 0;
+    for await (const chunk of disk.append(at("f"), pieces(12))) {
+      read += chunk.length;
+      assert.ok(fs.statSync(at("f")).size >= read);
+    }
+    assert.equal(read, 12 * piece.length);
+    const cut = (): never => {
+      throw new Error("cut");
+    };
+    await assert.rejects(readAll(disk.append(at("f"), pieces(3, cut)), 1 << 24), { message: "cut" });
+    assert.equal(fs.statSync(at("f")).size, 15 * piece.length);
+    for await (const _ of disk.append(at("left"), pieces(1000))) break;
+    assert.ok(fs.statSync(at("left")).size < 20 * piece.length);
+  });
+
   test("remove takes files, trees, symlinks but not their targets, and what is not there", async () => {
     fs.mkdirSync(at("t/u"), { recursive: true });
     fs.writeFileSync(at("t/u/f"), "");

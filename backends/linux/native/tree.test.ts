@@ -45,7 +45,11 @@ describe("a tree", { skip: reason ?? false }, () => {
     removeWorkshop(workshop);
   });
 
-  async function build(ops: readonly (TreeOp | string)[]): Promise<{ root: string; reply: TreeReply }> {
+  /** Text is content, a number the offset in `source` to copy it from. */
+  async function build(
+    ops: readonly (TreeOp | string | number)[],
+    source?: string,
+  ): Promise<{ root: string; reply: TreeReply }> {
     const directory = mkdtempSync(join(workshop, "t-"));
     const root = join(directory, "root");
     const socket = join(directory, "s");
@@ -57,9 +61,11 @@ describe("a tree", { skip: reason ?? false }, () => {
     const frames = new FrameReader();
     client.on("data", (chunk: Uint8Array) => frames.push(chunk).forEach((frame) => resolve(decodeTreeReply(frame))));
     const told = new TreeFrames();
+    if (source !== undefined) told.source(source as HostPath);
     for (const op of ops) {
-      if (typeof op !== "string") told.op(op);
-      else told.content(Buffer.from(op));
+      if (typeof op === "number") told.copy(op);
+      else if (typeof op === "string") told.content(Buffer.from(op));
+      else told.op(op);
     }
     told.flush();
     client.write(told.bytes);
@@ -204,6 +210,21 @@ describe("a tree", { skip: reason ?? false }, () => {
       errno: "ENOTDIR",
       path: "f/p",
     });
+  });
+
+  test("takes contents out of a file of the host, and says what that file lacks", async () => {
+    const source = join(workshop, "source");
+    writeFileSync(source, `head${"x".repeat(300_000)}tail`);
+    const file = (path: string, size: number): TreeOp => ({ kind: "file", path: at(path), meta: meta(0o640), size });
+    const { root, reply } = await build([file("large", 300_002), 2, file("small", 4), 300_004], source);
+    assert.deepEqual(reply, { kind: "ok" });
+    assert.equal(readFileSync(join(root, "large"), "utf8"), `ad${"x".repeat(300_000)}`);
+    assert.equal(readFileSync(join(root, "small"), "utf8"), "tail");
+    assert.equal(seen(join(root, "small")), `100640 12:34 ${mtime}`);
+    const failed = (op: string, errno: string, path: string) => ({ kind: "failed", op, errno, path });
+    assert.deepEqual((await build([file("f", 5), 300_004], source)).reply, failed("copy", "EIO", "f"));
+    assert.deepEqual((await build([file("f", 5), 0])).reply, failed("copy", "EINVAL", "f"));
+    assert.deepEqual((await build([], "/no/such/file")).reply, failed("source", "ENOENT", "/no/such/file"));
   });
 
   test("is removed whole, however deep, without following what it holds", async () => {
