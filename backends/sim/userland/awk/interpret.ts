@@ -1,22 +1,14 @@
 /** Runs an awk program: records, fields, variables, and the streams it opens. */
-import { decodeBytes, encodeText } from "../../../../core/base/bytes.ts";
 import { Errno, errnoText } from "../../../../core/base/errno.ts";
-import type { Fd, Pid, Sys } from "../../kernel/sys.ts";
+import type { Fd } from "../../kernel/sys.ts";
 import { type Context, Failure } from "../applet.ts";
-import { strftime } from "../calendar.ts";
-import { formatFloat, formatInteger, formatString, piecesOf } from "../format.ts";
 import { compileRegex } from "../regex.ts";
 import { type Run, settled } from "../run.ts";
+import { plainBuiltin } from "./builtins.ts";
+import { Formatter } from "./formatter.ts";
+import { Reader, Streams } from "./streams.ts";
 import type { AwkProgram, Expression, Redirect, Rule, Statement, Target } from "./tree.ts";
-
-/** Input that looks like a number is one when compared. */
-interface Numeric {
-  readonly text: string;
-  readonly number: number;
-}
-
-type Value = number | string | Numeric | undefined;
-type AwkArray = Map<string, Value>;
+import { arithmetic, type AwkArray, compare, isTrue, numeric, splitBy, toNumber, toText, type Value } from "./value.ts";
 
 /** A way out of statements. */
 class Leave extends Error {
@@ -33,57 +25,7 @@ class Leave extends Error {
 
 const statementFuel = 400;
 const fuelBatch = 200_000;
-const chunkBytes = 65536;
 const depthMax = 500;
-
-/** Lines of a descriptor on demand. */
-class Reader {
-  readonly #sys: Sys;
-  readonly #fd: Fd;
-  #rest = "";
-  #ended = false;
-
-  constructor(sys: Sys, fd: Fd) {
-    this.#sys = sys;
-    this.#fd = fd;
-  }
-
-  /** null at the end. `separator` as RS says. */
-  *record(separator: string): Run<string | null> {
-    for (;;) {
-      const found = cut(this.#rest, separator, this.#ended);
-      if (found !== null) {
-        this.#rest = found.rest;
-        return found.record;
-      }
-      if (this.#ended) return null;
-      const chunk = yield* settled(this.#sys.read(this.#fd, chunkBytes));
-      if (chunk.length === 0) this.#ended = true;
-      else this.#rest += decodeBytes(chunk);
-    }
-  }
-}
-
-function cut(text: string, separator: string, ended: boolean): { record: string; rest: string } | null {
-  if (text === "") return null;
-  if (separator === "") {
-    const body = text.replace(/^\n+/, "");
-    const match = /\n\n+/.exec(body);
-    if (match !== null && (ended || match.index + match[0].length < body.length))
-      return { record: body.slice(0, match.index), rest: body.slice(match.index + match[0].length) };
-    return ended && body !== "" ? { record: body.replace(/\n$/, ""), rest: "" } : null;
-  }
-  const match = separator.length === 1 ? null : compileRegex(separator, { extended: true }).exec(text);
-  const at = separator.length === 1 ? text.indexOf(separator) : (match?.index ?? -1);
-  const length = match?.[0].length ?? 1;
-  if (at !== -1) return { record: text.slice(0, at), rest: text.slice(at + length) };
-  return ended ? { record: text, rest: "" } : null;
-}
-
-interface Stream {
-  readonly fd: Fd;
-  readonly pid: Pid | null;
-}
 
 export class Awk {
   readonly #context: Context;
@@ -92,8 +34,7 @@ export class Awk {
   #locals: Map<string, Value | AwkArray> | null = null;
   #fields: Value[] = [""];
   #isSplit = true;
-  readonly #outputs = new Map<string, Stream>();
-  readonly #inputs = new Map<string, { reader: Reader; stream: Stream }>();
+  readonly #streams: Streams;
   readonly #ranges = new Map<Rule, boolean>();
   readonly #regexes = new Map<string, RegExp>();
   #main: Reader | null = null;
@@ -102,11 +43,12 @@ export class Awk {
   #depth = 0;
   #seed = 1;
   #previousSeed = 0;
-  #sprintf = new Map<string, ReturnType<typeof piecesOf>>();
+  readonly #formatter = new Formatter();
 
   constructor(context: Context, program: AwkProgram) {
     this.#context = context;
     this.#program = program;
+    this.#streams = new Streams(context);
     for (const [name, value] of Object.entries({
       FS: " ",
       OFS: " ",
@@ -165,7 +107,7 @@ export class Awk {
     }
     if (!this.#exited) code = yield* this.#end(rules, code);
     yield* settled(this.#context.out.flush());
-    for (const name of [...this.#outputs.keys(), ...this.#inputs.keys()]) yield* this.#close(name);
+    yield* this.#streams.closeAll();
     return code;
   }
 
@@ -472,7 +414,7 @@ export class Awk {
   *#print({ formatted, args, to }: Extract<Statement, { kind: "print" }>): Run<void> {
     const values: Value[] = [];
     for (const arg of args) values.push(yield* this.#evaluate(arg));
-    if (formatted) return yield* this.#write(this.#format(values), to);
+    if (formatted) return yield* this.#write(this.#formatter.format(values, this.#convention()), to);
     const texts = values.map((value) => toText(value, this.#text("OFMT")));
     const line = args.length === 0 ? this.#field(0) : texts.join(this.#text("OFS"));
     yield* this.#write(line + this.#text("ORS"), to);
@@ -486,54 +428,7 @@ export class Awk {
     }
     const name = toText(yield* this.#evaluate(to.target), "%.6g");
     if (name === "/dev/stdout" && to.operator !== "|") return yield* this.#write(text, null);
-    const stream = this.#outputs.get(name) ?? (yield* this.#openOutput(to.operator, name));
-    yield* settled(this.#context.sys.write(stream.fd, encodeText(text)));
-  }
-
-  *#openOutput(operator: Redirect["operator"], name: string): Run<Stream> {
-    const { sys } = this.#context;
-    yield* settled(this.#context.out.flush());
-    const stream =
-      operator === "|"
-        ? yield* this.#openPipe(name, 0)
-        : {
-            fd:
-              name === "/dev/stderr"
-                ? 2
-                : yield* settled(
-                    sys.open(name, {
-                      access: "write",
-                      create: true,
-                      truncate: operator === ">",
-                      append: operator === ">>",
-                    }),
-                  ),
-            pid: null,
-          };
-    this.#outputs.set(name, stream);
-    return stream;
-  }
-
-  /** `sh -c command` with a pipe to or from it. */
-  *#openPipe(command: string, end: 0 | 1): Run<Stream> {
-    const { sys } = this.#context;
-    const pipe = sys.pipe();
-    const [own, theirs] = end === 0 ? [pipe.write, pipe.read] : [pipe.read, pipe.write];
-    const fds = new Map([0, 1, 2].map((fd) => [fd, fd === end ? theirs : fd]));
-    const pid = yield* settled(sys.spawn("/bin/sh", ["sh", "-c", command], this.#context.environment, { fds }));
-    sys.close(theirs);
-    return { fd: own, pid };
-  }
-
-  *#close(name: string): Run<number> {
-    const stream = this.#outputs.get(name) ?? this.#inputs.get(name)?.stream;
-    if (stream === undefined) return -1;
-    this.#outputs.delete(name);
-    this.#inputs.delete(name);
-    if (stream.fd > 2) this.#context.sys.close(stream.fd);
-    if (stream.pid === null) return 0;
-    const status = yield* settled(this.#context.sys.wait(stream.pid));
-    return status?.kind === "exited" ? status.value : 128 + (status?.value ?? 0);
+    yield* this.#streams.write(to.operator, name, text);
   }
 
   // Expressions
@@ -679,22 +574,13 @@ export class Awk {
 
   *#fromStream(from: "file" | "command", source: Expression | null): Run<string | null | -1> {
     const name = source === null ? "" : toText(yield* this.#evaluate(source), "%.6g");
-    let input = this.#inputs.get(name);
-    if (input === undefined) {
-      try {
-        if (from === "command") yield* settled(this.#context.out.flush());
-        const stream =
-          from === "command"
-            ? yield* this.#openPipe(name, 1)
-            : { fd: name === "-" ? 0 : yield* settled(this.#context.sys.open(name, { access: "read" })), pid: null };
-        input = { stream, reader: new Reader(this.#context.sys, stream.fd) };
-      } catch (thrown) {
-        if (thrown instanceof Errno) return -1;
-        throw thrown;
-      }
-      this.#inputs.set(name, input);
+    try {
+      const reader = yield* this.#streams.reader(from, name);
+      return yield* reader.record(this.#text("RS"));
+    } catch (thrown) {
+      if (thrown instanceof Errno) return -1;
+      throw thrown;
     }
-    return yield* input.reader.record(this.#text("RS"));
   }
 
   *#builtin(name: string, args: readonly Expression[]): Run<Value> {
@@ -707,9 +593,9 @@ export class Awk {
     if (name === "match" && first !== undefined && second !== undefined) return yield* this.#match(first, second);
     const values: Value[] = [];
     for (const arg of args) values.push(yield* this.#evaluate(arg));
-    if (name === "sprintf") return this.#format(values);
+    if (name === "sprintf") return this.#formatter.format(values, this.#convention());
     if (name === "system") return yield* this.#system(toText(values[0], "%.6g"));
-    if (name === "close") return yield* this.#close(toText(values[0], "%.6g"));
+    if (name === "close") return yield* this.#streams.close(toText(values[0], "%.6g"));
     if (name === "fflush") {
       yield* settled(this.#context.out.flush());
       return 0;
@@ -793,175 +679,4 @@ export class Awk {
     this.#seed = (this.#seed * 1103515245 + 12345) % 2147483648;
     return this.#seed / 2147483648;
   }
-
-  #format([format, ...values]: readonly Value[]): string {
-    const text = toText(format, this.#convention());
-    const pieces = this.#sprintf.get(text) ?? piecesOf(text);
-    this.#sprintf.set(text, pieces);
-    let at = 0;
-    const next = (): Value => values[at++];
-    let result = "";
-    for (const piece of pieces) {
-      if (typeof piece === "string") {
-        result += piece;
-        continue;
-      }
-      const width = piece.width === "*" ? toNumber(next()) : piece.width === "" ? null : Number(piece.width);
-      const precision =
-        piece.precision === null ? null : piece.precision === "*" ? toNumber(next()) : Number(piece.precision);
-      const flags = width !== null && width < 0 ? `${piece.flags}-` : piece.flags;
-      const conversion = { flags, precision, type: piece.type, width: width === null ? null : Math.abs(width) };
-      result += this.#converted(conversion, next());
-    }
-    return result;
-  }
-
-  #converted(conversion: Parameters<typeof formatString>[0], value: Value): string {
-    if (/[diouxX]/.test(conversion.type)) {
-      const number = Math.trunc(toNumber(value));
-      return Number.isFinite(number)
-        ? formatInteger(conversion, BigInt(number))
-        : formatFloat({ ...conversion, type: "f" }, number);
-    }
-    if (/[eEfFgG]/.test(conversion.type)) return formatFloat(conversion, toNumber(value));
-    if (conversion.type === "c")
-      return formatString(
-        conversion,
-        typeof value === "number" ? String.fromCodePoint(value) : toText(value, "").slice(0, 1),
-      );
-    return formatString(conversion, toText(value, this.#convention()));
-  }
-}
-
-/** Text of input: a number too when it looks like one. */
-function numeric(text: string): Value {
-  if (!/^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$/.test(text)) return text;
-  return { text, number: Number(text) };
-}
-
-function toNumber(value: Value): number {
-  if (typeof value === "number") return value;
-  if (value === undefined) return 0;
-  if (typeof value === "object") return value.number;
-  return Number(/^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?/.exec(value)?.[0] ?? 0);
-}
-
-function toText(value: Value, convention: string): string {
-  if (typeof value === "string") return value;
-  if (value === undefined) return "";
-  if (typeof value === "object") return value.text;
-  if (Number.isInteger(value)) return Math.abs(value) < 1e16 ? String(value) : BigInt(value).toString();
-  const [piece] = piecesOf(convention);
-  if (piece === undefined || typeof piece === "string") return String(value);
-  const precision = piece.precision === null ? null : Number(piece.precision);
-  return formatFloat(
-    { flags: piece.flags, width: piece.width === "" ? null : Number(piece.width), precision, type: piece.type },
-    value,
-  );
-}
-
-function isTrue(value: Value): boolean {
-  if (typeof value === "number") return value !== 0;
-  return typeof value === "object" ? value.number !== 0 : value !== undefined && value !== "";
-}
-
-function compare(operator: string, a: Value, b: Value, convention: string): boolean {
-  const areNumbers = typeof a !== "string" && typeof b !== "string";
-  const [x, y] = areNumbers ? [toNumber(a), toNumber(b)] : [toText(a, convention), toText(b, convention)];
-  switch (operator) {
-    case "<":
-      return x < y;
-    case "<=":
-      return x <= y;
-    case "==":
-      return x === y;
-    case "!=":
-      return x !== y;
-    case ">":
-      return x > y;
-    default:
-      return x >= y;
-  }
-}
-
-function arithmetic(operator: string, a: number, b: number): number {
-  switch (operator) {
-    case "+":
-      return a + b;
-    case "-":
-      return a - b;
-    case "*":
-      return a * b;
-    case "^":
-      return a ** b;
-    default:
-      if (b === 0) throw new Failure("cmd. line:1: Division by zero");
-      return operator === "/" ? a / b : a % b;
-  }
-}
-
-function splitBy(text: string, regex: RegExp): string[] {
-  const pieces: string[] = [];
-  let from = 0;
-  for (const match of text.matchAll(regex)) {
-    if (match[0] === "") continue;
-    pieces.push(text.slice(from, match.index));
-    from = match.index + match[0].length;
-  }
-  return [...pieces, text.slice(from)];
-}
-
-function plainBuiltin(name: string, values: readonly Value[], convention: string, now: bigint): Value {
-  const [a = 0, b = 0] = values.map(toNumber);
-  const text = toText(values[0], convention);
-  switch (name) {
-    case "substr":
-      return substring(text, b, values.length > 2 ? toNumber(values[2]) : Infinity);
-    case "index":
-      return values[1] === "" ? 0 : text.indexOf(toText(values[1], convention)) + 1;
-    case "tolower":
-      return text.toLowerCase();
-    case "toupper":
-      return text.toUpperCase();
-    case "int":
-      return Math.trunc(a);
-    case "sqrt":
-      return Math.sqrt(a);
-    case "exp":
-      return Math.exp(a);
-    case "log":
-      return Math.log(a);
-    case "sin":
-      return Math.sin(a);
-    case "cos":
-      return Math.cos(a);
-    case "atan2":
-      return Math.atan2(a, b);
-    case "and":
-      return Number(BigInt(Math.trunc(a)) & BigInt(Math.trunc(b)));
-    case "or":
-      return Number(BigInt(Math.trunc(a)) | BigInt(Math.trunc(b)));
-    case "xor":
-      return Number(BigInt(Math.trunc(a)) ^ BigInt(Math.trunc(b)));
-    case "lshift":
-      return Number(BigInt(Math.trunc(a)) << BigInt(Math.trunc(b)));
-    case "rshift":
-      return Number(BigInt(Math.trunc(a)) >> BigInt(Math.trunc(b)));
-    case "systime":
-      return Number(now / 1_000_000_000n);
-    case "strftime":
-      return strftime(
-        values.length > 0 ? text : "%c",
-        values.length > 1 ? BigInt(Math.trunc(b)) * 1_000_000_000n : now,
-      );
-    default:
-      throw new Failure("cmd. line:1: Too few arguments");
-  }
-}
-
-function substring(text: string, from: number, length: number): string {
-  const chars = Array.from(text);
-  // A start before the text counts as its first character, and takes nothing from the length.
-  const start = Math.max(0, Math.round(from) - 1);
-  return chars.slice(start, length === Infinity ? undefined : start + Math.max(0, Math.round(length))).join("");
 }
