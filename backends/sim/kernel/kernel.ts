@@ -273,6 +273,7 @@ export class Kernel {
     if (parent.trace?.follow === true) this.beginTrace(child, parent.trace);
     parent.children.add(child);
     this.cgroups.enter(child);
+    child.namespaces.mount.users.add(child);
     for (const attachment of child.attachments.values()) attach(attachment, child.pid, this.turns.now);
     this.start(child, body);
     return child;
@@ -317,6 +318,7 @@ export class Kernel {
     process.changes.tell();
     this.#closeAll(process);
     this.cgroups.leave(process);
+    process.namespaces.mount.users.delete(process);
     takeBack(process.undos, process.pid);
     this.detachMemory(process);
     if (process.namespaces.pid.init === process) this.#endNamespace(process.namespaces.pid, process);
@@ -392,6 +394,7 @@ export class Kernel {
     if (together.length > 1) countEvent(full, "oom_group_kill");
     for (const each of together.length > 0 ? together : [victim]) {
       countEvent(each.accounts.memory, "oom_kill");
+      this.log.add(killedText(each));
       this.end(each, { code: 128 + SIGKILL, signal: SIGKILL });
     }
   }
@@ -651,6 +654,7 @@ export class Kernel {
     namespaces.pid.init = init;
     this.processes.set(pid, init);
     this.cgroups.enter(init);
+    init.namespaces.mount.users.add(init);
     return init;
   }
 
@@ -667,7 +671,7 @@ export class Kernel {
     };
     const plain = (): PlainNamespace => ({ number: this.newNumber(), owner: user });
     return {
-      mount: { ...plain(), table: newTable(root, () => this.#mountIds++) },
+      mount: { ...plain(), users: new Set(), table: newTable(root, () => this.#mountIds++) },
       uts: { ...plain(), hostname: "tsbox", domainname: "(none)" },
       ipc: newIpcNamespace(plain()),
       pid: { ...plain(), parent: null, next: 1, init: null },
@@ -768,4 +772,12 @@ function unlived(
 /** The cgroup hierarchy that a mount shows. */
 function shownBy({ fileSystem }: Mount): Hierarchy | null {
   return fileSystem instanceof Cgroupfs ? fileSystem.group.hierarchy : null;
+}
+
+/** As Linux words it (mm/oom_kill.c). */
+function killedText({ pid, name, memoryBytes, uid, oomScore }: Process): string {
+  const kilobytes = `${memoryBytes >> 10}kB`;
+  const memory = `total-vm:${kilobytes}, anon-rss:${kilobytes}, file-rss:0kB, shmem-rss:0kB`;
+  const rest = `UID:${uid} pgtables:0kB oom_score_adj:${oomScore}`;
+  return `Memory cgroup out of memory: Killed process ${pid} (${name}) ${memory}, ${rest}`;
 }

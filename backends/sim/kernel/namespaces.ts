@@ -32,7 +32,13 @@ function unshareOne(kernel: Kernel, process: Process, namespace: Namespace): voi
   const owner = own.user;
   switch (namespace) {
     case "mount":
-      own.mount = { number, owner, table: copiedTable(own.mount, owner !== own.mount.owner) };
+      own.mount.users.delete(process);
+      own.mount = {
+        number,
+        owner,
+        users: new Set([process]),
+        table: copiedTable(own.mount, owner !== own.mount.owner),
+      };
       return;
     case "uts":
       own.uts = { ...own.uts, number, owner };
@@ -137,9 +143,11 @@ function checkOne(process: Process, target: Process, kind: Namespace, user: User
 export function enterNamespaces(process: Process, target: Process, namespaces: readonly Namespace[]): void {
   if (target.state === "zombie") throw new Errno("ESRCH");
   for (const namespace of namespaces) {
+    if (namespace === "mount") process.namespaces.mount.users.delete(process);
     if (namespace === "pid") process.childPids = target.namespaces.pid;
     else Object.assign(process.namespaces, { [namespace]: target.namespaces[namespace] });
     if (namespace === "mount") {
+      process.namespaces.mount.users.add(process);
       process.root = rootOf(target.namespaces.mount.table);
       process.directory = process.root;
     }

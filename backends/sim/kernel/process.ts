@@ -30,6 +30,8 @@ export interface PlainNamespace {
 
 export interface MountNamespace extends PlainNamespace {
   table: MountTable;
+  /** The processes in it that are alive. */
+  readonly users: Set<Process>;
 }
 
 export interface UtsNamespace extends PlainNamespace {

@@ -14,7 +14,6 @@ import {
   pivotTable,
   topmost,
 } from "../mounts.ts";
-import { isAlive } from "../process.ts";
 import { attach, attachOne, detach, setSharing, type SharingMode } from "../propagation.ts";
 import { checkEntering, enterNamespaces, unshareNamespaces } from "../namespaces.ts";
 import type { Limit, Pid } from "../sys.ts";
@@ -80,14 +79,11 @@ export class IsolationCalls extends FileCalls {
 
   /** Somebody has it as root or directory, or a file of it open. */
   #isStoodIn(id: number): boolean {
-    const namespace = this.process.namespaces.mount;
-    return [...this.kernel.processes.values()].some(
+    return [...this.process.namespaces.mount.users].some(
       (process) =>
-        process.namespaces.mount === namespace &&
-        isAlive(process) &&
-        (process.root.mount === id ||
-          process.directory.mount === id ||
-          [...process.fds.values()].some(({ location }) => location?.mount === id)),
+        process.root.mount === id ||
+        process.directory.mount === id ||
+        [...process.fds.values()].some(({ location }) => location?.mount === id),
     );
   }
 
@@ -122,8 +118,7 @@ export class IsolationCalls extends FileCalls {
   /** Who had the old root, or stood in it, has the new one. */
   #moveRoots(from: Location, to: Location): void {
     const isThere = ({ mount, inode }: Location): boolean => mount === from.mount && inode === from.inode;
-    for (const process of this.kernel.processes.values()) {
-      if (process.namespaces.mount !== this.process.namespaces.mount) continue;
+    for (const process of this.process.namespaces.mount.users) {
       if (isThere(process.root)) process.root = to;
       if (isThere(process.directory)) process.directory = to;
     }
