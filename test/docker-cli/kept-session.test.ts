@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { busyboxTar, imagesMissing } from "../images/make.ts";
 import { startTsboxd, type Tsboxd } from "./tsboxd.ts";
 
@@ -22,7 +23,7 @@ const skip = spawnSync("docker", ["--version"]).status === 0 ? (imagesMissing("b
 const program = fileURLToPath(new URL("../../bin/tsboxd.ts", import.meta.url));
 
 test("a session outlives its daemon", { skip }, async (context) => {
-  const directory = mkdtempSync("/dev/shm/tsbox-session-");
+  const directory = scratch("session");
   const session = join(directory, "session");
   const daemon = await startTsboxd({ flags: ["--backend", "sim", "--session", session] });
   const docker = dockerOf(daemon);

@@ -1,10 +1,11 @@
 /** Scripts for both: the kernel, by oracle.c, and core/unionfs, by performing.ts. */
 import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { encodeText } from "../../core/base/bytes.ts";
 import type { Command } from "./performing.ts";
 import type { Step } from "./surroundings.ts";
@@ -52,7 +53,7 @@ const endOfScript = "=";
 /** One process for all scripts; where this machine cannot run it, the reason. */
 export function openOracle(): Oracle | string {
   if (process.getuid?.() !== 0) return "mounting needs root";
-  const directory = mkdtempSync(join(tmpdir(), "tsbox-oracle-"));
+  const directory = scratch("oracle", tmpdir());
   const program = join(directory, "oracle");
   const source = join(import.meta.dirname, "oracle.c");
   const compiled = spawnSync("gcc", ["-std=gnu2x", "-O2", "-o", program, source]);

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { scratch } from "../../backends/linux/testing/scratch.ts";
 import { concat, streamOf } from "../../core/base/bytes.ts";
 import { changesOfTar, tarOfChanges } from "../../core/image/layer.ts";
 import { applyChanges, changesOf } from "../../core/unionfs/apply.ts";
@@ -57,7 +58,7 @@ function unpackedByTar(directory: string, archive: string): string[] {
 }
 
 test("Debian's layer comes out as it went in", { skip }, async () => {
-  const work = mkdtempSync("/dev/shm/tsbox-debian-");
+  const work = scratch("debian");
   try {
     execFileSync("tar", ["-xf", await debianTar(), "-C", work]);
     const manifest = JSON.parse(readFileSync(join(work, "manifest.json"), "utf8")) as [{ Layers: [string] }];
