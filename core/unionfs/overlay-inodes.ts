@@ -40,16 +40,11 @@ interface Alias {
   readonly inode: Inode;
 }
 
-/** Names below a directory, and what they lead to when that is not told by its number. */
-interface Known {
-  readonly names: NameMap;
-}
-
 export interface InodesSnapshot {
   readonly entries: SparseArray<Entry>;
   readonly upperAliases: SparseArray<Alias>;
   readonly lowerAliases: SparseArray<Alias>;
-  readonly known: SparseArray<Known>;
+  readonly known: SparseArray<NameMap>;
   readonly others: number;
 }
 
@@ -67,7 +62,8 @@ export class Inodes {
   #upperAliases = SparseArray.empty<Alias>();
   /** By the number that the part would have. */
   #lowerAliases = SparseArray.empty<Alias>();
-  #known = SparseArray.empty<Known>();
+  /** By directory: what names below lead to, where that has been looked for. */
+  #known = SparseArray.empty<NameMap>();
   #others = 0;
 
   constructor(upper: Branch, layers: Layers) {
@@ -220,15 +216,10 @@ export class Inodes {
       if (found !== 0) return this.#shown(directory, entry, name, found);
       if (entry === undefined || entry.lowers.length === 0) return 0;
     }
-    return this.#known.get(directory) === undefined
-      ? this.#findBelow(directory, entry, name)
-      : this.#knownBelow(directory, name) || this.#findBelow(directory, entry, name);
-  }
-
-  #knownBelow(directory: Inode, name: string): Inode | 0 {
+    if (this.isGone(directory)) return 0;
     const known = this.#known.get(directory);
-    if (known === undefined || this.isGone(directory)) return 0;
-    return getName(known.names, name) as Inode | 0;
+    const number = known === undefined ? 0 : (getName(known, name) as Inode | 0);
+    return number === 0 ? this.#findBelow(directory, entry, name) : number;
   }
 
   /** What an inode of the upper layer is in the union: a whiteout is nothing, a directory may have more parts. */
@@ -244,7 +235,6 @@ export class Inodes {
 
   #findBelow(directory: Inode, entry: Entry | undefined, name: string): Inode | 0 {
     if (entry === undefined) return this.#findInOne(directory, name);
-    if (this.isGone(directory)) return 0;
     const found = getName(this.#namesBelow(entry), name) as Inode | 0;
     if (found === 0) return 0;
     const number = entry.lowers.length > 1 ? found : this.#numberBelow(entry, entry.lowers[0] as Lower, name, found);
@@ -315,8 +305,8 @@ export class Inodes {
     const own = this.#ownNumber(directory, name, found);
     const inode = own === 0 ? this.#numbers.other(this.#others++) : own;
     if (own === 0 || found.lowers.length > 1) this.#keepFound(inode, directory, name, found);
-    const names = setName(this.#known.get(directory)?.names ?? noNames, this.#owner, name, inode);
-    this.#known.set(this.#owner, directory, { names });
+    const known = this.#known.get(directory) ?? noNames;
+    this.#known.set(this.#owner, directory, setName(known, this.#owner, name, inode));
     return inode;
   }
 
