@@ -7,7 +7,6 @@ import type { Random } from "../../core/base/ports.ts";
 import type { NewNode } from "../../core/unionfs/file-system.ts";
 import type { Tree } from "../../core/unionfs/tree.ts";
 import { Calls } from "./kernel/calls/calls.ts";
-import { TracedCalls } from "./kernel/calls/traced.ts";
 import { makeFileSystem } from "./kernel/file-systems.ts";
 import { Kernel, type Loader } from "./kernel/kernel.ts";
 import { addMount } from "./kernel/mounts.ts";
@@ -56,7 +55,7 @@ export function bootHost(options: HostOptions): Kernel {
     pace,
     loader,
     random: (count) => random.bytes(count),
-    calls: (of, process) => (of.isTraced(process) ? new TracedCalls(of, process) : new Calls(of, process)),
+    calls: (of, process) => new Calls(of, process),
   });
   const hostname = options.hostname ?? "tsbox";
   kernel.init.namespaces.uts.hostname = hostname;

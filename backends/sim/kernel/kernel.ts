@@ -64,6 +64,12 @@ export interface KernelOptions {
   readonly calls: (kernel: Kernel, process: Process) => Sys;
 }
 
+/** What the calls of a process are made of when it is traced, and when not: prototypes. They come when somebody traces. */
+export interface Tracing {
+  readonly traced: object;
+  readonly plain: object;
+}
+
 /** By the host's numbers of processes. */
 export type CallWatcher = (event: TraceEvent) => void;
 
@@ -100,6 +106,7 @@ export class Kernel {
   readonly #fifos = new WeakMap<FileSystem, Map<Inode, Pipe>>();
   readonly #calls = new WeakMap<Process, Sys>();
   readonly #watchers = new Set<CallWatcher>();
+  #tracing: Tracing | null = null;
   #numbers = 4026531835;
   #inodes = 10_000;
   #mountIds = 1;
@@ -214,13 +221,15 @@ export class Kernel {
   calls(process: Process): Sys {
     const made = this.options.calls(this, process);
     this.#calls.set(process, made);
+    this.#renewCalls(process);
     return made;
   }
 
   // Tracing
 
   /** Looks on from outside: is given each call of a process, or of all; changes nothing. The returned function ends it. */
-  watchCalls(watcher: CallWatcher): () => void {
+  watchCalls(watcher: CallWatcher, tracing: Tracing): () => void {
+    this.#tracing = tracing;
     this.#watchers.add(watcher);
     for (const process of this.processes.values()) this.#renewCalls(process);
     return () => {
@@ -229,11 +238,8 @@ export class Kernel {
     };
   }
 
-  isTraced({ trace }: Process): boolean {
-    return trace !== null || this.#watchers.size > 0;
-  }
-
-  beginTrace(process: Process, trace: Trace): void {
+  beginTrace(process: Process, trace: Trace, tracing: Tracing | null = this.#tracing): void {
+    this.#tracing = tracing;
     process.trace = trace;
     trace.count(1);
     this.#renewCalls(process);
@@ -261,7 +267,9 @@ export class Kernel {
   /** The calls that note themselves are another class of the same shape: the object that the program holds becomes one. */
   #renewCalls(process: Process): void {
     const held = this.#calls.get(process);
-    if (held !== undefined) Object.setPrototypeOf(held, Object.getPrototypeOf(this.options.calls(this, process)));
+    if (held === undefined || this.#tracing === null) return;
+    const isTraced = process.trace !== null || this.#watchers.size > 0;
+    Object.setPrototypeOf(held, isTraced ? this.#tracing.traced : this.#tracing.plain);
   }
 
   /** A child of `parent` that begins with `body`. EAGAIN at a pids limit, ENOMEM in a pid namespace whose init has ended. */

@@ -214,7 +214,7 @@ export interface Sys {
    * Traces a process from here on, as PTRACE_SEIZE with stops at system calls does, and its children with `follow`.
    * EPERM unless it may be traced: the same ids, or CAP_SYS_PTRACE; a process has one tracer. ESRCH.
    */
-  trace(pid: Pid, options?: { readonly follow?: boolean }): Fd;
+  trace(pid: Pid, options?: { readonly follow?: boolean }): Promise<Fd>;
   /** The next events, at least one; [] when all that were traced have ended. Throws EINTR. */
   readTrace(fd: Fd, count: number): Promise<readonly TraceEvent[]>;
 

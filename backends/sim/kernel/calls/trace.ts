@@ -11,8 +11,10 @@ import { IpcCalls } from "./ipc.ts";
 const readMost = 1024;
 
 export class TraceCalls extends IpcCalls {
-  trace(pid: Pid, options: { follow?: boolean } = {}): Fd {
+  async trace(pid: Pid, options: { follow?: boolean } = {}): Promise<Fd> {
     this.unrefused("ptrace");
+    // How each call is told is long, and few ever trace: it comes when it is wanted.
+    const { tracing } = await import("./traced.ts");
     const target = this.peer(pid);
     if (!isAlive(target)) throw new Errno("ESRCH");
     if (target === this.process || target.trace !== null || !mayInspect(this.process, target)) throw new Errno("EPERM");
@@ -23,7 +25,7 @@ export class TraceCalls extends IpcCalls {
     const fd = this.install(
       new OpenFile(channel, { read: true, write: false }, { location: null, path: "anon_inode:[trace]" }),
     );
-    this.kernel.beginTrace(target, trace);
+    this.kernel.beginTrace(target, trace, tracing);
     return fd;
   }
 

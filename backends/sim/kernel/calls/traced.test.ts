@@ -4,6 +4,7 @@ import { Errno } from "../../../../core/base/errno.ts";
 import { snapshotOf } from "../../snapshot.ts";
 import { bootTime, inProcess, smallHost, writeFile } from "../../testing/small-host.ts";
 import type { Fd, Pid, Sys } from "../sys.ts";
+import { tracing } from "./traced.ts";
 import type { TraceEvent, TraceValue } from "../trace.ts";
 
 function shown(value: TraceValue | null): string {
@@ -49,7 +50,7 @@ function gated(sys: Sys, body: (own: Sys) => Promise<number>): { child: Pid; go:
 async function tracedLines(body: (own: Sys) => Promise<number>, follow = false): Promise<string[]> {
   return inProcess(smallHost({ say: async (own) => own.write(1, Uint8Array.of(104)) }), async (sys) => {
     const { child, go } = gated(sys, body);
-    const fd = sys.trace(child, { follow });
+    const fd = await sys.trace(child, { follow });
     await go();
     return (await all(sys, fd)).map(line).slice(1);
   });
@@ -116,7 +117,7 @@ test("who runs already is traced from then on, and goes on untraced when its tra
       return 0;
     });
     await sys.sleep(1_500_000n);
-    const fd = sys.trace(child);
+    const fd = await sys.trace(child);
     const status = (): Promise<boolean> => inStatus(sys, child);
     const during = await status();
     await sys.sleep(1_000_000n);
@@ -143,26 +144,26 @@ test("one may not trace oneself, nobody, a stranger, or who is traced already", 
       await own.sleep(1_000_000_000n);
       return 0;
     });
-    const attempt = (by: Sys, pid: Pid): string => {
+    const attempt = async (by: Sys, pid: Pid): Promise<string> => {
       try {
-        by.close(by.trace(pid));
+        by.close(await by.trace(pid));
         return "traced";
       } catch (thrown) {
         if (thrown instanceof Errno) return thrown.errno;
         throw thrown;
       }
     };
-    const held = sys.trace(child);
-    const own = [attempt(sys, sys.pid), attempt(sys, 999), attempt(sys, child)];
+    const held = await sys.trace(child);
+    const own = [await attempt(sys, sys.pid), await attempt(sys, 999), await attempt(sys, child)];
     sys.close(held);
     const seen: string[] = [];
     sys.fork(async (stranger) => {
       stranger.setCredentials({ uid: 1000 });
-      seen.push(attempt(stranger, child));
+      seen.push(await attempt(stranger, child));
       return 0;
     });
     await sys.wait(-1);
-    return [...own, attempt(sys, child), ...seen];
+    return [...own, await attempt(sys, child), ...seen];
   });
   assert.deepEqual(errors, ["EPERM", "ESRCH", "EPERM", "traced", "EPERM"]);
 });
@@ -173,7 +174,7 @@ test("a trace whose reader sleeps is bounded, and tells what it lost", async () 
       for (let count = 0; count < 20_000; count++) own.umask(0o22);
       return 0;
     });
-    const fd = sys.trace(child);
+    const fd = await sys.trace(child);
     await go();
     await sys.sleep(1_000_000_000n);
     return all(sys, fd);
@@ -188,7 +189,7 @@ test("who looks on from outside sees every process and changes nothing", async (
     const kernel = smallHost();
     const names: string[] = [];
     const end = watched
-      ? kernel.watchCalls((event) => names.push(event.kind === "call" ? event.name : event.kind))
+      ? kernel.watchCalls((event) => names.push(event.kind === "call" ? event.name : event.kind), tracing)
       : null;
     await inProcess(kernel, async (sys) => {
       await writeFile(sys, "/tmp/f", "text");

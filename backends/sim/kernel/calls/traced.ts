@@ -7,6 +7,7 @@
  * time), and what only this kernel has (`work`, `allocate`), is not noted either.
  */
 import { Errno } from "../../../../core/base/errno.ts";
+import type { Tracing } from "../kernel.ts";
 import type { Process } from "../process.ts";
 import { Calls } from "./calls.ts";
 import { type Noted, notesOf, type TracedCall, tracedCalls } from "./notes.ts";
@@ -18,7 +19,7 @@ const charsShown = 256;
 /** The traced call whose own calls are being made; they are its business. */
 let outer: Process | null = null;
 
-export class TracedCalls extends Calls {
+class TracedCalls extends Calls {
   protected override become(
     path: string,
     executable: string,
@@ -98,3 +99,5 @@ for (const call of tracedCalls) {
     },
   });
 }
+
+export const tracing: Tracing = { traced: TracedCalls.prototype, plain: Calls.prototype };

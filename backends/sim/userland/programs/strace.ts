@@ -130,7 +130,7 @@ class Tracer {
     sys.close(gate.read);
     this.#root = child;
     this.#live.add(child);
-    const trace = sys.trace(child, { follow: this.#options.has("f") });
+    const trace = await sys.trace(child, { follow: this.#options.has("f") });
     for (const each of [SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM]) sys.onSignal(each, "ignore");
     sys.close(gate.write);
     await this.#follow(trace);
@@ -145,7 +145,7 @@ class Tracer {
     this.#isUnderWay = true;
     sys.onSignal(SIGINT, () => {});
     for (const pid of pids) {
-      const trace = this.#seize(pid);
+      const trace = await this.#seize(pid);
       await this.#say(`${this.#context.name}: Process ${pid} attached\n`);
       this.#live.add(pid);
       const outcome = await this.#follow(trace);
@@ -156,9 +156,9 @@ class Tracer {
     return 0;
   }
 
-  #seize(pid: Pid): Fd {
+  async #seize(pid: Pid): Promise<Fd> {
     try {
-      return this.#context.sys.trace(pid, { follow: this.#options.has("f") });
+      return await this.#context.sys.trace(pid, { follow: this.#options.has("f") });
     } catch (thrown) {
       throw new Failure(`attach: ptrace(PTRACE_SEIZE, ${pid}): ${reasonOf(thrown)}`);
     }
