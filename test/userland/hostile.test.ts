@@ -47,6 +47,13 @@ test("a here-document across the pieces of a long script is one", async () => {
   assert.equal(out, "line\nafter\n");
 });
 
+test("tr needs no lines, and takes no more memory for a long input without any", async () => {
+  const { out } = await said(
+    `mkdir ${group}; echo 4000000 > ${group}/memory.max; sh -c 'echo 0 > ${group}/cgroup.procs; exec tr "\\0" x < /dev/zero' | head -c 6000000 | wc -c; printf 'gr\\303\\274\\303' | tr g G | od -c`,
+  );
+  assert.equal(out, "6000000\n0000000   G   r 303 274 303\n0000005\n");
+});
+
 test("endless output ends with its reader", async () => {
   const { out } = await said("yes | head -n 1; while :; do echo x; done | head -n 1");
   assert.equal(out, "y\nx\n");

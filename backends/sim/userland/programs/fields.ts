@@ -4,13 +4,15 @@ import {
   allLines,
   applet,
   batchesOf,
+  chunksOf,
   eachInput,
   failing,
   Failure,
   isErrno,
   withInput,
 } from "../applet.ts";
-import { encodeText } from "../../../../core/base/bytes.ts";
+import { concat, decodeBytes, encodeText } from "../../../../core/base/bytes.ts";
+import type { Fd, Sys } from "../../kernel/sys.ts";
 import { unescape } from "../format.ts";
 import { type Options, parseOptions } from "../options.ts";
 
@@ -440,13 +442,36 @@ const tr = applet(async (context) => {
     previous = changed;
     return changed;
   };
-  for await (const { lines, ended } of batchesOf(context.sys, 0)) {
-    const text = lines.join("\n") + (ended ? "\n" : "");
+  for await (const text of textsOf(context.sys, 0)) {
     context.out.put(Array.from(text, change).join(""));
     await context.out.settle();
   }
   return 0;
 });
+
+/** The input as it comes, in whole characters. */
+async function* textsOf(sys: Sys, fd: Fd): AsyncGenerator<string, void, undefined> {
+  let rest: Uint8Array = new Uint8Array(0);
+  for await (const chunk of chunksOf(sys, fd)) {
+    const bytes = rest.length === 0 ? chunk : concat([rest, chunk]);
+    const end = bytes.length - brokenOff(bytes);
+    rest = bytes.slice(end);
+    yield decodeBytes(bytes.subarray(0, end));
+  }
+  yield decodeBytes(rest);
+}
+
+/** How many bytes at the end are the beginning of a character of UTF-8. */
+function brokenOff(bytes: Uint8Array): number {
+  for (let count = 1; count <= Math.min(3, bytes.length); count++) {
+    const byte = bytes[bytes.length - count] ?? 0;
+    if (byte < 0x80) return 0;
+    if (byte < 0xc0) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    return length > count ? count : 0;
+  }
+  return 0;
+}
 
 const shuf = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "ezr", valued: "ino" });
