@@ -64,6 +64,9 @@ const families: readonly (readonly [Family, string])[] = [
 
 const byName = new Map(families.flatMap(([family, names]) => names.split(" ").map((name) => [name, family] as const)));
 
+/** Those whose family is loaded: asking for it again would be a walk through the module loader at each exec. */
+const loaded = new Map<string, Program>();
+
 export const programNames: readonly string[] = [...byName.keys(), "ash", "bash", "busybox", "dash", "sh"].sort();
 
 /** The program of that name, of a busybox file or of one of its own; null when there is none. */
@@ -71,9 +74,15 @@ export async function standIn(name: string, isBusybox = false): Promise<Program 
   if (isBusybox && /^-?sh$/.test(name)) return busyboxSh;
   if (/^-?(?:sh|ash|dash|bash)$/.test(name)) return sh;
   if (name === "busybox") return busybox;
+  return loaded.get(name) ?? load(name);
+}
+
+async function load(name: string): Promise<Program | null> {
   const family = byName.get(name);
   if (family === undefined) return null;
-  return (await family()).programs[name] ?? null;
+  const { programs } = await family();
+  for (const [each, program] of Object.entries(programs)) loaded.set(each, program);
+  return programs[name] ?? null;
 }
 
 /** "busybox ls -l" is "ls -l". */
