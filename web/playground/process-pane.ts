@@ -61,7 +61,7 @@ export class ProcessPane extends LitElement {
               <th scope="col">PID</th>
               <th scope="col">Command</th>
               <th scope="col">Namespaces that are not the host's</th>
-              <th scope="col">Memory</th>
+              <th scope="col" class="number">Memory</th>
             </tr>
           </thead>
           <tbody>
@@ -82,7 +82,7 @@ function row(process: ProcessView, host: ProcessView | undefined): TemplateResul
     <th scope="row">
       <code>${shortened(command)}</code>${state === "waiting" || state === "ready" ? nothing : html` (${state})`}
       ${standIn === null ? nothing : html`<br /><span class="faint">TypeScript plays ${standIn.program}</span>`}
-      ${cgroup === "/" ? nothing : html`<br /><span class="faint">${shortened(cgroup)}</span>`}
+      ${cgroup === "/" ? nothing : html`<br /><span class="faint">cgroup ${shortened(cgroup)}</span>`}
     </th>
     <td>${own.length === 0 ? html`<span class="faint">none</span>` : html`<ul>${own.map((each) => html`<li>${each}</li>`)}</ul>`}</td>
     <td class="number">${formatBytes(memoryBytes)}</td>

@@ -14,6 +14,17 @@ export function lookAt(sys: Sys, path: string, follow = false): Stat | null {
   }
 }
 
+/** Whether there is a file that this process may execute. */
+export function isProgram(sys: Sys, path: string): boolean {
+  try {
+    sys.access(path, { execute: true });
+    return sys.stat(path).kind === "file";
+  } catch (thrown) {
+    if (thrown instanceof Errno) return false;
+    throw thrown;
+  }
+}
+
 /** realpath(3); the last component may be missing unless `strict`. */
 export function canonical(sys: Sys, path: string, strict = true, depth = 0): string {
   if (depth > 40) throw new Errno("ELOOP", path);

@@ -1,12 +1,13 @@
-/** What the directories of both versions share: where a file stands, who is in a group, and moving in. */
+/** What the directories of both versions share: where a file stands, who is in a group, moving in, counts of processes. */
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { permit } from "../permission.ts";
 import { numberIn, type Process } from "../process.ts";
-import type { NodeAttributes, SyntheticFile } from "../synthetic.ts";
+import { type NodeAttributes, setting, type SyntheticFile, text } from "../synthetic.ts";
 import { type Cgroup, groupOf, isWithin, lineage } from "./group.ts";
 import { isFrozen } from "./freezer.ts";
-import { parseInteger } from "./values.ts";
+import type { PidsState } from "./pids.ts";
+import { orMax, parseCount, parseInteger } from "./values.ts";
 
 export interface Place {
   readonly kernel: Kernel;
@@ -17,6 +18,8 @@ export interface Place {
 export type Files = Readonly<Record<string, SyntheticFile>>;
 
 const procsMode = 0o644;
+/** PID_MAX_LIMIT. */
+const pidsMost = 4_194_304;
 
 export function callerOf(kernel: Kernel): Process {
   return kernel.turns.current ?? kernel.init;
@@ -34,9 +37,9 @@ export function members({ kernel, group }: Place): number[] {
  * Moves a process in; 0 is the writer itself. ESRCH for nobody, EINVAL for no number; EACCES when the writer may not
  * move processes where both groups meet; ENOENT for a group that its cgroup namespace does not show.
  */
-export function join({ kernel, group }: Place, text: string): void {
+export function join({ kernel, group }: Place, number: string): void {
   const writer = callerOf(kernel);
-  const pid = parseInteger(text);
+  const pid = parseInteger(number);
   if (pid < 0) throw new Errno("EINVAL");
   const process = pid === 0 ? writer : kernel.find(writer.namespaces.pid, pid);
   if (process === null || process.state === "zombie") throw new Errno("ESRCH");
@@ -73,6 +76,20 @@ export function attributesOf(group: Cgroup, name: string): NodeAttributes & { ui
 
 export function changeAttributes(group: Cgroup, name: string, change: NodeAttributes): void {
   group.attributes.set(name, { ...group.attributes.get(name), ...change });
+}
+
+/** How many processes there are in a group, were, and may be; each version counts its events in its own way. */
+export function countedPids(state: PidsState): Files {
+  return {
+    "pids.current": text(() => `${state.count}\n`),
+    "pids.peak": text(() => `${state.peak}\n`),
+    "pids.max": setting(
+      () => orMax(state.max),
+      (value) => {
+        state.max = parseCount(value, pidsMost);
+      },
+    ),
+  };
 }
 
 /** A file that is written only. */

@@ -3,14 +3,13 @@ import { Errno } from "../../../../core/base/errno.ts";
 import { setting, text } from "../synthetic.ts";
 import type { CpuState } from "./cpu.ts";
 import { effectiveSet } from "./cpuset.ts";
-import { command, type Files, join, members, type Place } from "./files-common.ts";
+import { command, countedPids, type Files, join, members, type Place } from "./files-common.ts";
 import { cpuList, setBandwidth } from "./files-v2.ts";
 import { isGroupFrozen } from "./freezer.ts";
 import type { Cgroup } from "./group.ts";
 import type { MemoryState } from "./memory.ts";
-import { keyed, orMax, orUnlimited, pages, parseCount, parseInteger, parseMemory } from "./values.ts";
+import { keyed, orUnlimited, pages, parseInteger, parseMemory } from "./values.ts";
 
-const pidsMost = 4_194_304;
 const [sharesLeast, sharesMost, sharesOfWeight] = [2, 262_144, 10.24];
 const nanosPerTick = 10_000_000n;
 
@@ -169,14 +168,7 @@ function memoryStat(state: MemoryState): string {
 
 function pidsFiles(state: NonNullable<Cgroup["states"]["pids"]>): Files {
   return {
-    "pids.current": text(() => `${state.count}\n`),
-    "pids.peak": text(() => `${state.peak}\n`),
-    "pids.max": setting(
-      () => orMax(state.max),
-      (value) => {
-        state.max = parseCount(value, pidsMost);
-      },
-    ),
+    ...countedPids(state),
     "pids.events": text(() => keyed({ max: state.failedForks })),
   };
 }

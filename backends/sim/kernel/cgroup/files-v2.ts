@@ -3,7 +3,7 @@ import { Errno } from "../../../../core/base/errno.ts";
 import { setting, text } from "../synthetic.ts";
 import { type CpuState, defaultWeight } from "./cpu.ts";
 import { effectiveSet, parseCpuList } from "./cpuset.ts";
-import { command, type Files, join, members, type Place } from "./files-common.ts";
+import { command, countedPids, type Files, join, members, type Place } from "./files-common.ts";
 import { isGroupFrozen } from "./freezer.ts";
 import {
   availableIn,
@@ -15,10 +15,9 @@ import {
   population,
 } from "./group.ts";
 import type { MemoryState } from "./memory.ts";
-import { keyed, orMax, orUnlimited, pages, parseCount, parseInteger, parseMemory, parseWithin } from "./values.ts";
+import { keyed, orMax, orUnlimited, pages, parseInteger, parseMemory, parseWithin } from "./values.ts";
 
 /** PID_MAX_LIMIT. */
-const pidsMost = 4_194_304;
 const weightMost = 10_000;
 const [periodLeast, periodMost, quotaLeast] = [1000, 1_000_000, 1000];
 /** sched_prio_to_weight of nice -20 to 19, divided by 10.24: weights by nice values. */
@@ -171,14 +170,7 @@ function memoryStat(state: MemoryState): string {
 
 function pidsFiles(state: NonNullable<Cgroup["states"]["pids"]>): Files {
   return {
-    "pids.current": text(() => `${state.count}\n`),
-    "pids.peak": text(() => `${state.peak}\n`),
-    "pids.max": setting(
-      () => orMax(state.max),
-      (value) => {
-        state.max = parseCount(value, pidsMost);
-      },
-    ),
+    ...countedPids(state),
     "pids.events": text(() => keyed({ max: state.refusedBeneath })),
     "pids.events.local": text(() => keyed({ max: state.refused })),
   };

@@ -18,6 +18,7 @@ import {
 } from "../applet.ts";
 import { strftime } from "../calendar.ts";
 import { type Options, parseOptions } from "../options.ts";
+import { isProgram } from "../paths.ts";
 import { SIGHUP, SIGTERM, signalNumber } from "../signals.ts";
 import { durationOf } from "./small.ts";
 
@@ -314,16 +315,6 @@ const which = applet(async (context) => {
   }
   return code;
 });
-
-function isProgram(sys: Sys, path: string): boolean {
-  try {
-    sys.access(path, { execute: true });
-    return sys.stat(path).kind === "file";
-  } catch (thrown) {
-    if (thrown instanceof Errno) return false;
-    throw thrown;
-  }
-}
 
 // Isolation
 

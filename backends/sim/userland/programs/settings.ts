@@ -1,8 +1,8 @@
 /** The kernel's settings and a process's: sysctl, setpriv; run-parts, which runs what configures a system. */
-import { Errno } from "../../../../core/base/errno.ts";
 import { type Capability, capabilityNumbers } from "../../../../core/runtime/capabilities.ts";
 import { applet, type Context, Failure, isErrno, joinPath, listDirectory, readText, reasonOf } from "../applet.ts";
 import { type Options, parseOptions } from "../options.ts";
+import { isProgram } from "../paths.ts";
 import { codeOf, execute, waitFor } from "./run.ts";
 
 // sysctl
@@ -162,20 +162,10 @@ const runParts = applet(async (context) => {
 async function parts(context: Context, directory: string): Promise<string[]> {
   try {
     const names = (await listDirectory(context.sys, directory)).map(({ name }) => name).sort();
-    return names.map((name) => joinPath(directory, name)).filter((path) => isProgram(context, path));
+    return names.map((name) => joinPath(directory, name)).filter((path) => isProgram(context.sys, path));
   } catch (thrown) {
     await context.complain(`${directory}: ${reasonOf(thrown)}`, 0);
     return [];
-  }
-}
-
-function isProgram({ sys }: Context, path: string): boolean {
-  try {
-    sys.access(path, { execute: true });
-    return sys.stat(path).kind === "file";
-  } catch (thrown) {
-    if (thrown instanceof Errno) return false;
-    throw thrown;
   }
 }
 
