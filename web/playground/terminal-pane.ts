@@ -62,7 +62,14 @@ export class TerminalPane extends LitElement {
   declare trouble: string;
   /** Commands to type with a press, each with what it shows. */
   declare suggestions: readonly { readonly command: string; readonly label: string }[];
-  readonly #terminal = new Terminal({ cursorBlink: true, fontFamily: fonts, fontSize: 14, convertEol: false });
+  /** In lines of the font's own height the underscores of some fonts are cut off. */
+  readonly #terminal = new Terminal({
+    cursorBlink: true,
+    fontFamily: fonts,
+    fontSize: 14,
+    lineHeight: 1.15,
+    convertEol: false,
+  });
   readonly #fit = new FitAddon();
   readonly #scheme = matchMedia("(prefers-color-scheme: dark)");
   #resized: ResizeObserver | null = null;
