@@ -96,6 +96,8 @@ async function startEngine({ socket }: EngineAddress): Promise<ChildProcess | nu
     stdio: ["ignore", "ignore", "inherit"],
     detached: true,
   });
+  // The page's server, vite, ends this process itself on SIGTERM: the engine must not outlive that either.
+  process.once("exit", () => engine.kill("SIGTERM"));
   for (let waitedMs = 0; !(await answers(socket)); waitedMs += 100) {
     if (engine.exitCode !== null) throw new Error("the engine did not start: see above");
     if (waitedMs > 20_000) throw new Error("the engine did not answer within 20 s");
