@@ -1,10 +1,11 @@
 /** The simulated host's files by path, unhindered: what the engine's disk and layers stand on. */
 import { concat } from "../../core/base/bytes.ts";
 import { Errno } from "../../core/base/errno.ts";
-import type { FileSystem, Inode, NewNode, Stat } from "../../core/unionfs/file-system.ts";
+import type { FileSystem, Inode, Stat } from "../../core/unionfs/file-system.ts";
 import type { Branch } from "../../core/unionfs/marks.ts";
 import { Tree } from "../../core/unionfs/tree.ts";
 import type { Kernel } from "./kernel/kernel.ts";
+import type { Location } from "./kernel/mounts.ts";
 import { fileSystemAt, locate, resolve } from "./kernel/walk.ts";
 
 export interface Spot {
@@ -30,10 +31,8 @@ export class HostFiles {
 
   /** null when nothing is there. */
   find(path: string): Spot | null {
-    const view = this.#kernel.hostView();
     try {
-      const { found } = locate(view, path, { noFollow: true });
-      return found === null ? null : { fileSystem: fileSystemAt(view.table, found), inode: found.inode };
+      return this.#place(path).found;
     } catch (thrown) {
       if (thrown instanceof Errno && (thrown.errno === "ENOENT" || thrown.errno === "ENOTDIR")) return null;
       throw thrown;
@@ -42,9 +41,14 @@ export class HostFiles {
 
   /** The directory a path's last name is in, and that name. */
   parent(path: string): Spot & { readonly name: string } {
+    return this.#place(path);
+  }
+
+  #place(path: string): Spot & { readonly name: string; readonly found: Spot | null } {
     const view = this.#kernel.hostView();
-    const { directory, name } = locate(view, path, { noFollow: true });
-    return { fileSystem: fileSystemAt(view.table, directory), inode: directory.inode, name };
+    const { directory, name, found } = locate(view, path, { noFollow: true });
+    const spot = (at: Location): Spot => ({ fileSystem: fileSystemAt(view.table, at), inode: at.inode });
+    return { ...spot(directory), name, found: found === null ? null : spot(found) };
   }
 
   stat(path: string): Stat | null {
@@ -89,15 +93,20 @@ export class HostFiles {
 
   /** With the parents that are missing; one that exists is left as it is. */
   makeDirectory(path: string, mode = 0o755): void {
-    const names = path.split("/").filter((name) => name !== "");
-    for (let count = 1; count <= names.length; count++) {
-      const part = `/${names.slice(0, count).join("/")}`;
-      if (this.find(part) !== null) continue;
-      const { fileSystem, inode, name } = this.parent(part);
-      const node: NewNode = { kind: "directory", mode, uid: 0, gid: 0 };
-      fileSystem.create(inode, name, node);
+    const { fileSystem, inode, name, found } = this.#placeIn(path, mode);
+    if (found === null) fileSystem.create(inode, name, { kind: "directory", mode, uid: 0, gid: 0 });
+    else if (found.fileSystem.stat(found.inode).kind !== "directory") throw new Errno("EEXIST", path);
+  }
+
+  /** The same as `parent`, with parents made where they are missing. */
+  #placeIn(path: string, mode: number): Spot & { readonly name: string; readonly found: Spot | null } {
+    try {
+      return this.#place(path);
+    } catch (thrown) {
+      if (!(thrown instanceof Errno && thrown.errno === "ENOENT")) throw thrown;
+      this.makeDirectory(path.slice(0, path.replace(/\/+$/, "").lastIndexOf("/")), mode);
+      return this.#place(path);
     }
-    if (this.stat(path)?.kind !== "directory") throw new Errno("EEXIST", path);
   }
 
   rename(from: string, to: string): void {

@@ -22,9 +22,9 @@ import { boundTree, changeMount, type Location, mountAt } from "./kernel/mounts.
 import { attach, attachOne, setSharing } from "./kernel/propagation.ts";
 import { OpenFile } from "./kernel/open-file.ts";
 import type { Process } from "./kernel/process.ts";
-import type { Sys } from "./kernel/sys.ts";
+import type { Fd, Sys } from "./kernel/sys.ts";
 import { type Terminal, TerminalChannel } from "./kernel/terminal.ts";
-import { fileSystemAt, resolve, statAt, type View } from "./kernel/walk.ts";
+import { fileSystemAt, locate, resolve, statAt, type View } from "./kernel/walk.ts";
 
 /** What performing needs to know beside the kernel. */
 export interface Stage {
@@ -52,7 +52,7 @@ export async function performHost(
   }
 }
 
-async function hostStep(sys: Sys, op: Exclude<HostOp, Spawn>): Promise<void> {
+function hostStep(sys: Sys, op: Exclude<HostOp, Spawn>): Promise<void> | void {
   switch (op.op) {
     case "directory.make":
       return already("EEXIST", () => sys.makeDirectory(op.path, op.mode));
@@ -63,7 +63,7 @@ async function hostStep(sys: Sys, op: Exclude<HostOp, Spawn>): Promise<void> {
     case "cgroup.set":
       return writeFile(sys, `${pathOfCgroup(op.cgroup)}/${op.file}`, op.value);
     case "cgroup.kill":
-      return already("ENOENT", () => writeFile(sys, `${pathOfCgroup(op.cgroup)}/cgroup.kill`, "1"));
+      return writeFile(sys, `${pathOfCgroup(op.cgroup)}/cgroup.kill`, "1").catch(absent);
     case "cgroup.remove":
       return already("ENOENT", () => removeGroup(sys, pathOfCgroup(op.cgroup)));
     default:
@@ -76,35 +76,41 @@ function pathOfCgroup({ mount, path }: Cgroup): string {
 }
 
 /** What is so already, or gone already, is no failure: ops are idempotent. */
-async function already(errno: "EEXIST" | "ENOENT", act: () => void | Promise<void>): Promise<void> {
+function already(errno: "EEXIST" | "ENOENT", act: () => void): void {
   try {
-    await act();
+    act();
   } catch (thrown) {
-    if (!(thrown instanceof Errno && thrown.errno === errno)) throw thrown;
+    unless(errno, thrown);
   }
 }
 
-async function makeParents(sys: Sys, path: string): Promise<void> {
-  if (isThere(sys, path)) return;
-  const names = path.split("/").slice(1);
-  for (let count = 1; count <= names.length; count++) {
-    await already("EEXIST", () => sys.makeDirectory(`/${names.slice(0, count).join("/")}`, 0o755));
-  }
+function unless(errno: "EEXIST" | "ENOENT", thrown: unknown): void {
+  if (!(thrown instanceof Errno && thrown.errno === errno)) throw thrown;
 }
 
-/** Most directories are there already: asking is cheaper than failing to make each of their parents. */
-function isThere(sys: Sys, path: string): boolean {
+function absent(thrown: unknown): void {
+  unless("ENOENT", thrown);
+}
+
+/** mkdir -p: most often the directory is there, or its parent is. */
+function makeParents(sys: Sys, path: string): void {
+  const make = (): void => already("EEXIST", () => sys.makeDirectory(path, 0o755));
+  retried(make, () => makeParents(sys, path.slice(0, path.lastIndexOf("/"))));
+}
+
+/** Once more after `mend` when something on the way was not there. */
+function retried<T>(act: () => T, mend: () => void): T {
   try {
-    sys.lstat(path);
-    return true;
+    return act();
   } catch (thrown) {
-    if (thrown instanceof Errno && thrown.errno === "ENOENT") return false;
-    throw thrown;
+    if (!(thrown instanceof Errno && thrown.errno === "ENOENT")) throw thrown;
+    mend();
+    return act();
   }
 }
 
-async function removeGroup(sys: Sys, path: string): Promise<void> {
-  for (const { name, kind } of sys.list(path)) if (kind === "directory") await removeGroup(sys, `${path}/${name}`);
+function removeGroup(sys: Sys, path: string): void {
+  for (const { name, kind } of sys.list(path)) if (kind === "directory") removeGroup(sys, `${path}/${name}`);
   sys.removeDirectory(path);
 }
 
@@ -133,14 +139,15 @@ export interface Child {
 export async function performChild(stage: Stage, child: Child, spawn: Spawn, spawnIndex: number): Promise<void> {
   for (const [index, op] of spawn.child.entries()) {
     try {
-      await childStep(stage, child, op);
+      const rest = childStep(stage, child, op);
+      if (rest instanceof Promise) await rest; // most are done at once
     } catch (thrown) {
       throw failureOf(thrown, `${spawnIndex}.${index}`, op);
     }
   }
 }
 
-async function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void> {
+function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void> | void {
   const { sys, process } = child;
   switch (op.op) {
     case "cgroup.join":
@@ -158,11 +165,11 @@ async function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void>
     case "mount":
       return inRoot(child, () => sys.mount(op.type, op.source, op.target, op.flags, op.options));
     case "bind":
-      return bind(stage.kernel, child, op.source, op.target, op);
+      return bind(stage.kernel, child, op);
     case "directory":
       return inRoot(child, () => makeParents(sys, op.path));
     case "file":
-      return inRoot(child, () => touch(sys, op.path, op.mode));
+      return touch(child, op.path, op.mode);
     case "device":
       return inRoot(child, () => already("EEXIST", () => sys.makeNode(op.path, op.type, op.mode, op.major, op.minor)));
     case "symlink":
@@ -173,15 +180,15 @@ async function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void>
       child.root = process.root;
       return;
     case "mask":
-      return already("ENOENT", () => mask(sys, op.path));
+      return mask(stage.kernel, child, op.path);
     case "readonly":
-      return already("ENOENT", () => makeReadonly(process, sys, op.path));
+      return makeReadonly(stage.kernel, child, op.path);
     case "hostname":
       return sys.setHostname(op.name);
     case "domainname":
       return sys.setDomainname(op.name);
     case "sysctl":
-      return already("ENOENT", () => writeFile(sys, `/proc/sys/${op.name.replaceAll(".", "/")}`, op.value));
+      return writeFile(sys, `/proc/sys/${op.name.replaceAll(".", "/")}`, op.value).catch(absent);
     case "link.up":
       return linkUp(process, op.device);
     case "session":
@@ -236,19 +243,19 @@ function becomeUser(process: Process, { uid, gid, groups }: Extract<ChildOp, { o
 }
 
 /** Resolves paths beneath the container's root, whatever symlinks the image has put there. */
-async function inRoot(child: Child, act: () => void | Promise<void>): Promise<void> {
-  const { root, directory } = child.process;
-  child.process.root = child.root;
-  child.process.directory = child.root;
+function inRoot<T>({ process, root: containerRoot }: Child, act: () => T): T {
+  const { root, directory } = process;
+  process.root = containerRoot;
+  process.directory = containerRoot;
   try {
-    await act();
+    return act();
   } finally {
-    child.process.root = root;
-    child.process.directory = directory;
+    process.root = root;
+    process.directory = directory;
   }
 }
 
-async function mountOverlay(stage: Stage, child: Child, op: Overlay): Promise<void> {
+function mountOverlay(stage: Stage, child: Child, op: Overlay): void {
   const { process } = child;
   const lowers = op.lowers.map((path) => stage.branch(path)).toReversed();
   const fileSystem = new Union(stage.branch(op.upper), lowers);
@@ -267,43 +274,64 @@ async function mountOverlay(stage: Stage, child: Child, op: Overlay): Promise<vo
   child.root = { mount: id, inode: fileSystem.root };
 }
 
-async function bind(
-  kernel: Kernel,
-  child: Child,
-  source: HostPath,
-  target: ContainerPath,
-  op: Extract<ChildOp, { op: "bind" }>,
-): Promise<void> {
+type Bind = Extract<ChildOp, { op: "bind" }>;
+
+function bind(kernel: Kernel, child: Child, op: Bind): void {
   const { process } = child;
-  const from = resolve(viewOf(process), source);
-  await inRoot(child, () => {
-    const to = resolve(viewOf(process), target);
-    const { mount } = process.namespaces;
-    const namespaces = kernel.mountNamespaces();
-    const id = attach(mount, namespaces, to, boundTree(mount.table, from, op.recursive));
-    const flags = new Set([...mountAt(mount.table, id).flags, ...op.flags]);
-    mount.table = changeMount(mount.table, id, { flags });
-    setSharing(mount, namespaces, id, op.propagation ?? "private");
-  });
+  const from = resolve(viewOf(process), op.source);
+  const to = inRoot(child, () => resolve(viewOf(process), op.target));
+  const id = bindAt(kernel, process, from, to, op);
+  setSharing(process.namespaces.mount, kernel.mountNamespaces(), id, op.propagation ?? "private");
+}
+
+function bindAt(
+  kernel: Kernel,
+  { namespaces: { mount } }: Process,
+  from: Location,
+  to: Location,
+  { recursive, flags }: Pick<Bind, "recursive" | "flags">,
+): number {
+  const [top, ...rest] = boundTree(mount.table, from, recursive);
+  return attach(mount, kernel.mountNamespaces(), to, [{ ...top, flags: new Set([...top.flags, ...flags]) }, ...rest]);
 }
 
 /** Opened to read: what is there already must not be copied up. */
-async function touch(sys: Sys, path: string, mode: number): Promise<void> {
+async function touch(child: Child, path: string, mode: number): Promise<void> {
+  const { sys } = child;
+  const open = (): Promise<Fd> => sys.open(path, { access: "read", create: true, mode });
   const parent = path.slice(0, path.lastIndexOf("/"));
-  if (parent !== "") await makeParents(sys, parent);
-  sys.close(await sys.open(path, { access: "read", create: true, mode }));
+  if (parent !== "") inRoot(child, () => makeParents(sys, parent));
+  // The path is walked before open() comes back.
+  sys.close(await inRoot(child, open));
 }
 
-function mask(sys: Sys, path: string): void {
-  if (sys.stat(path).kind === "directory") sys.mount("tmpfs", "tmpfs", path, ["ro"], "mode=755");
-  else sys.bind("/dev/null", path, { recursive: false, flags: [] });
+function mask(kernel: Kernel, { sys, process }: Child, path: string): void {
+  const place = found(process, path);
+  if (place === null) return;
+  const view = viewOf(process);
+  if (statAt(view.table, place).kind === "directory") sys.mount("tmpfs", "tmpfs", path, ["ro"], "mode=755");
+  else bindAt(kernel, process, resolve(view, "/dev/null"), place, { recursive: false, flags: [] });
 }
 
-function makeReadonly(process: Process, sys: Sys, path: string): void {
-  if (path !== "/") return sys.bind(path, path, { recursive: true, flags: ["ro"] });
-  const { mount } = process.root;
-  const flags = new Set([...mountAt(process.namespaces.mount.table, mount).flags, "ro" as const]);
-  process.namespaces.mount.table = changeMount(process.namespaces.mount.table, mount, { flags });
+function makeReadonly(kernel: Kernel, { process }: Child, path: string): void {
+  if (path === "/") return makeRootReadonly(process);
+  const place = found(process, path);
+  if (place !== null) bindAt(kernel, process, place, place, { recursive: true, flags: ["ro"] });
+}
+
+function makeRootReadonly({ namespaces, root }: Process): void {
+  const flags = new Set([...mountAt(namespaces.mount.table, root.mount).flags, "ro" as const]);
+  namespaces.mount.table = changeMount(namespaces.mount.table, root.mount, { flags });
+}
+
+/** null: nothing is there. */
+function found(process: Process, path: string): Location | null {
+  try {
+    return locate(viewOf(process), path).found;
+  } catch (thrown) {
+    absent(thrown);
+    return null;
+  }
 }
 
 function linkUp(process: Process, name: string): void {

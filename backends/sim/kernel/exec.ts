@@ -10,12 +10,17 @@ import type { FileSystem, Stat } from "../../../core/unionfs/file-system.ts";
 import type { Kernel } from "./kernel.ts";
 import type { StandIn } from "./process.ts";
 import type { Program } from "./sys.ts";
-import { mountAt } from "./mounts.ts";
-import { fileSystemAt, resolve, statAt, type View } from "./walk.ts";
+import { type Location, mountAt } from "./mounts.ts";
+import { fileSystemAt, locate, pathOf, statAt, type View } from "./walk.ts";
+
+export interface Executable {
+  /** Without symlinks, for /proc/<pid>/exe. */
+  readonly path: string;
+  readonly location: Location;
+}
 
 export interface Loaded {
-  /** The resolved path, for /proc/<pid>/exe. */
-  readonly executable: string;
+  readonly executable: Executable;
   readonly program: { readonly body: Program; readonly argv: readonly string[] };
   readonly standIn: StandIn | null;
 }
@@ -35,7 +40,8 @@ export async function loadProgram(
   depth = 0,
 ): Promise<Loaded> {
   if (depth > interpretersMax) throw new Errno("ELOOP", path);
-  const location = resolve(view, path);
+  const { found: location, straight } = locate(view, path);
+  if (location === null) throw new Errno("ENOENT", path);
   const stat = statAt(view.table, location);
   if (stat.kind !== "file") throw new Errno("EACCES", path);
   view.permit(stat, "execute");
@@ -43,9 +49,10 @@ export async function loadProgram(
   const fileSystem = fileSystemAt(view.table, location);
   const head = fileSystem.read(location.inode, 0, firstLineBytes);
   if (startsWith(head, [0x23, 0x21])) return interpreted(kernel, view, path, argv, head, depth);
+  const executable = { path: straight ?? pathOf(view, location), location };
   if (startsWith(head, [0x00, 0x61, 0x73, 0x6d])) {
     const bytes = fileSystem.read(location.inode, 0, stat.size);
-    return { executable: path, program: { body: await kernel.options.loader.webAssembly(bytes), argv }, standIn: null };
+    return { executable, program: { body: await kernel.options.loader.webAssembly(bytes), argv }, standIn: null };
   }
   if (!startsWith(head, [0x7f, 0x45, 0x4c, 0x46])) throw new Errno("ENOEXEC", path);
   const isOfBusybox = isBusybox(fileSystem, stat);
@@ -55,7 +62,7 @@ export async function loadProgram(
     kernel.log.add(`exec: ${path} is an ELF file, and no TypeScript program stands in for it here`);
     throw new Errno("ENOEXEC", path);
   }
-  return { executable: path, program: { body, argv }, standIn: { program: name, file: path } };
+  return { executable, program: { body, argv }, standIn: { program: name, file: path } };
 }
 
 /** Which bytes hold busybox's banner. A layer's bytes are shared by all its containers: they are searched once. */

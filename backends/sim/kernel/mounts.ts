@@ -1,7 +1,8 @@
 /**
  * The mount table of a mount namespace: which file system is seen where. A *location* is an inode
  * seen through a mount; a mount hides the location it is mounted on. The table is an immutable
- * value: a new namespace starts as a copy of its maker's, which costs nothing.
+ * value: a new namespace starts as a copy of its maker's, which costs nothing. A change copies the
+ * map of its mounts: they are few, and every step of every path asks it.
  *
  * Invariants: every mount but the root's and those that were detached has a parent in the table; a
  * location carries at most one mount (a second one is mounted on the first one's root, as Linux
@@ -10,7 +11,6 @@
  * A detached mount (umount2(2), MNT_DETACH) is in no place any more, but whoever stands in it goes on
  * seeing it. How mounts of several namespaces share events is propagation.ts's subject.
  */
-import { Map as PersistentMap } from "immutable";
 import { assert } from "../../../core/base/assert.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import type { IdMaps, MountFlag } from "../../../core/runtime/plan.ts";
@@ -38,6 +38,8 @@ export interface Mount {
   readonly id: number;
   /** What it is mounted on; null for the root of the namespace. */
   readonly on: Location | null;
+  /** What is mounted on it, by the inodes that are hidden. */
+  readonly covered: ReadonlyMap<Inode, number>;
   readonly fileSystem: FileSystem;
   /** The part of the file system that is seen: its root, or a directory or file in it (bind). */
   readonly root: Inode;
@@ -53,25 +55,30 @@ export interface Mount {
   readonly idMaps: IdMaps | null;
 }
 
-export type NewMount = Omit<Mount, "id" | "on" | "isLocked" | "sharing"> & { readonly sharing?: Sharing };
+export type NewMount = Omit<Mount, "id" | "on" | "covered" | "isLocked" | "sharing"> & { readonly sharing?: Sharing };
 
 export interface MountTable {
-  readonly mounts: PersistentMap<number, Mount>;
-  /** Which mount hides a location. */
-  readonly covers: PersistentMap<string, number>;
+  readonly mounts: ReadonlyMap<number, Mount>;
   readonly root: number;
   /** Numbers are the kernel's: a mount has the same one in every namespace it was copied to, and no other has it. */
   readonly newId: () => number;
 }
 
+/** One that is about to become a table. */
+interface Draft extends MountTable {
+  readonly mounts: Map<number, Mount>;
+}
+
+const nothing: Mount["covered"] = new Map();
+
 export function newTable(root: NewMount, newId: () => number): MountTable {
   const id = newId();
-  return {
-    mounts: PersistentMap([[id, { sharing: unshared, ...root, id, on: null, isLocked: false }]]),
-    covers: PersistentMap(),
-    root: id,
-    newId,
-  };
+  const mount = { sharing: unshared, ...root, id, on: null, covered: nothing, isLocked: false };
+  return { mounts: new Map([[id, mount]]), root: id, newId };
+}
+
+function draftOf(table: MountTable): Draft {
+  return { ...table, mounts: new Map(table.mounts) };
 }
 
 export function mountAt(table: MountTable, id: number): Mount {
@@ -86,8 +93,12 @@ export function rootOf(table: MountTable): Location {
 
 /** The location that is really seen: the root of whatever is mounted there, and on that, … */
 export function topmost(table: MountTable, location: Location): Location {
-  const cover = table.covers.get(keyOf(location));
-  return cover === undefined ? location : topmost(table, { mount: cover, inode: mountAt(table, cover).root });
+  let at = location;
+  for (;;) {
+    const cover = table.mounts.get(at.mount)?.covered.get(at.inode);
+    if (cover === undefined) return at;
+    at = { mount: cover, inode: mountAt(table, cover).root };
+  }
 }
 
 /** Down from the root of a mount to what it stands on; null at the namespace's root. */
@@ -97,14 +108,35 @@ export function beneath(table: MountTable, location: Location): Location | null 
 }
 
 export function addMount(table: MountTable, on: Location, mount: NewMount): { table: MountTable; id: number } {
-  const seen = topmost(table, on);
-  const id = table.newId();
-  const mounts = table.mounts.set(id, { sharing: unshared, ...mount, id, on: seen, isLocked: false });
-  return { id, table: { ...table, mounts, covers: table.covers.set(keyOf(seen), id) } };
+  const draft = draftOf(table);
+  return { id: add(draft, on, mount), table: draft };
 }
 
-export function changeMount(table: MountTable, id: number, change: Partial<Omit<Mount, "id" | "on">>): MountTable {
-  return { ...table, mounts: table.mounts.set(id, { ...mountAt(table, id), ...change }) };
+function add(draft: Draft, on: Location, mount: NewMount): number {
+  const seen = topmost(draft, on);
+  const id = draft.newId();
+  draft.mounts.set(id, { sharing: unshared, ...mount, id, on: seen, covered: nothing, isLocked: false });
+  cover(draft, seen, id);
+  return id;
+}
+
+/** The mount at `place` hides what is there; null: nothing does any more. */
+function cover(draft: Draft, place: Location, by: number | null): void {
+  const mount = mountAt(draft, place.mount);
+  const covered = new Map(mount.covered);
+  if (by === null) covered.delete(place.inode);
+  else covered.set(place.inode, by);
+  draft.mounts.set(mount.id, { ...mount, covered });
+}
+
+export function changeMount(
+  table: MountTable,
+  id: number,
+  change: Partial<Omit<Mount, "id" | "on" | "covered">>,
+): MountTable {
+  const draft = draftOf(table);
+  draft.mounts.set(id, { ...mountAt(table, id), ...change });
+  return draft;
 }
 
 /** A mount with what is mounted on it, parents before children. */
@@ -126,27 +158,26 @@ export function graft(
   [top, ...rest]: MountTree,
   sharing: (original: Mount) => Sharing,
 ): { table: MountTable; id: number } {
-  const grafted = addMount(table, on, { ...top, sharing: sharing(top) });
-  const ids = new Map([[top.id, grafted.id]]);
-  let grown = grafted.table;
+  const draft = draftOf(table);
+  const id = add(draft, on, { ...top, sharing: sharing(top) });
+  const ids = new Map([[top.id, id]]);
   for (const mount of rest) {
     const parent = mount.on === null ? undefined : ids.get(mount.on.mount);
     if (mount.on === null || parent === undefined) continue;
-    const added = addMount(grown, { ...mount.on, mount: parent }, { ...mount, sharing: sharing(mount) });
-    ids.set(mount.id, added.id);
-    grown = added.table;
+    ids.set(mount.id, add(draft, { ...mount.on, mount: parent }, { ...mount, sharing: sharing(mount) }));
   }
-  return { table: grown, id: grafted.id };
+  return { table: draft, id };
 }
 
 /** Takes a mount out with all that is mounted on it; detached, it is kept for those who stand in it. EINVAL for the root. */
 export function removeMount(table: MountTable, id: number, detach: boolean): MountTable {
   const mount = mountAt(table, id);
   if (mount.on === null) throw new Errno("EINVAL");
-  const covers = table.covers.remove(keyOf(mount.on));
-  if (detach) return { ...table, covers, mounts: table.mounts.set(id, { ...mount, on: null }) };
-  const gone = new Set(subtree(table, id).map((each) => each.id));
-  return { ...table, mounts: table.mounts.deleteAll(gone), covers: covers.filterNot((cover) => gone.has(cover)) };
+  const draft = draftOf(table);
+  cover(draft, mount.on, null);
+  if (detach) draft.mounts.set(id, { ...mount, on: null });
+  else for (const gone of subtree(table, id)) draft.mounts.delete(gone.id);
+  return draft;
 }
 
 /** Forgets detached mounts that nobody stands in. */
@@ -154,21 +185,23 @@ export function forgetDetached(table: MountTable, isUsed: (id: number) => boolea
   const placed = new Set(listMounts(table).map(({ id }) => id));
   const detached = [...table.mounts.values()].filter(({ id, on }) => on === null && !placed.has(id));
   const trees = detached.map(({ id }) => subtree(table, id)).filter((tree) => !tree.some(({ id }) => isUsed(id)));
-  const gone = new Set(trees.flat().map(({ id }) => id));
-  if (gone.size === 0) return table;
-  return { ...table, mounts: table.mounts.deleteAll(gone), covers: table.covers.filterNot((id) => gone.has(id)) };
+  if (trees.length === 0) return table;
+  const draft = draftOf(table);
+  for (const { id } of trees.flat()) draft.mounts.delete(id);
+  return draft;
 }
 
 /** pivot_root(2): one mount becomes the root, and the old root stands at `putOld`. The caller has checked that it may. */
 export function pivotTable(table: MountTable, newRoot: Location, putOld: Location): MountTable {
   const mount = mountAt(table, newRoot.mount);
   assert(mount.on !== null, "the new root is mounted on something");
-  const { isLocked, ...old } = mountAt(table, table.root);
-  const mounts = table.mounts
-    .set(mount.id, { ...mount, on: null, isLocked: isLocked || mount.isLocked })
-    .set(old.id, { ...old, on: putOld, isLocked: false });
-  const covers = table.covers.remove(keyOf(mount.on)).set(keyOf(putOld), old.id);
-  return { ...table, mounts, covers, root: mount.id };
+  const draft = draftOf({ ...table, root: mount.id });
+  const { isLocked } = mountAt(table, table.root);
+  cover(draft, mount.on, null);
+  cover(draft, putOld, table.root);
+  draft.mounts.set(mount.id, { ...mountAt(draft, mount.id), on: null, isLocked: isLocked || mount.isLocked });
+  draft.mounts.set(table.root, { ...mountAt(draft, table.root), on: putOld, isLocked: false });
+  return draft;
 }
 
 /** All mounts that are in place, in the order they were made. */
@@ -178,31 +211,24 @@ export function listMounts(table: MountTable): Mount[] {
 
 /** A mount and all that is mounted on it, parents before children. */
 export function subtree(table: MountTable, id: number): Mount[] {
-  const children = new Map<number, Mount[]>();
-  for (const mount of table.mounts.values()) {
-    if (mount.on === null) continue;
-    const known = children.get(mount.on.mount);
-    if (known === undefined) children.set(mount.on.mount, [mount]);
-    else known.push(mount);
-  }
   const found = [mountAt(table, id)];
-  for (const mount of found) found.push(...(children.get(mount.id) ?? []).toSorted((a, b) => a.id - b.id));
+  for (const mount of found) found.push(...childrenOf(table, mount));
   return found;
 }
 
-function childrenOf(table: MountTable, id: number): Mount[] {
-  return [...table.mounts.values()].filter((mount) => mount.on?.mount === id).sort((a, b) => a.id - b.id);
+/** In the order they were made. */
+function childrenOf(table: MountTable, { covered }: Mount): Mount[] {
+  return [...covered.values()].sort((a, b) => a - b).map((id) => mountAt(table, id));
 }
 
 export function hasChildren(table: MountTable, id: number): boolean {
-  return [...table.mounts.values()].some((mount) => mount.on?.mount === id);
+  return mountAt(table, id).covered.size > 0;
 }
 
 /** The mounts whose place lies at or below a location of their parent mount. */
 function childrenWithin(table: MountTable, location: Location): Mount[] {
-  return childrenOf(table, location.mount).filter(
-    ({ on }) => on !== null && isWithin(mountAt(table, location.mount), on, location.inode),
-  );
+  const mount = mountAt(table, location.mount);
+  return childrenOf(table, mount).filter(({ on }) => on !== null && isWithin(mount, on, location.inode));
 }
 
 /** Whether a place of a mount lies at or below a directory or file of its file system. */
@@ -212,8 +238,4 @@ export function isWithin({ fileSystem, root }: Mount, place: Location, above: In
     if (at === above) return true;
     if (at === root || at === fileSystem.root) return false;
   }
-}
-
-function keyOf({ mount, inode }: Location): string {
-  return `${mount}:${inode}`;
 }

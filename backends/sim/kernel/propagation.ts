@@ -115,7 +115,9 @@ export function attachOne(
   on: Location,
   mount: NewMount,
 ): number {
-  return attach(namespace, namespaces, on, [{ sharing: unshared, ...mount, id: 0, on: null, isLocked: false }]);
+  return attach(namespace, namespaces, on, [
+    { sharing: unshared, ...mount, id: 0, on: null, covered: new Map(), isLocked: false },
+  ]);
 }
 
 /** Takes a mount away, and its copies where nothing is mounted on them. */
@@ -148,8 +150,13 @@ export function setSharing(
   const wanted = isRecursive ? subtree(namespace.table, id) : [mountAt(namespace.table, id)];
   for (const mount of wanted) {
     const sharing = changed(mount, mode, namespaces, namespace.table.newId);
+    if (isEqual(sharing, mount.sharing)) continue;
     namespace.table = changeMount(namespace.table, mount.id, { sharing });
   }
+}
+
+function isEqual(one: Sharing, other: Sharing): boolean {
+  return one.group === other.group && one.master === other.master && one.unbindable === other.unbindable;
 }
 
 function changed(
@@ -186,13 +193,10 @@ function masterAfter({ group, master }: Sharing, namespaces: Iterable<MountNames
 /** The table for a new namespace. In a user namespace of less rights what is shared becomes slave, and stays put. */
 export function copiedTable({ table }: MountNamespace, isLessPrivileged: boolean): MountNamespace["table"] {
   if (!isLessPrivileged) return table;
-  const mounts = table.mounts.map((mount) => {
+  const copies = [...table.mounts.values()].map((mount): [number, Mount] => {
     const { group, master } = mount.sharing;
-    return {
-      ...mount,
-      isLocked: mount.id !== table.root,
-      sharing: { ...mount.sharing, group: null, master: group ?? master },
-    };
+    const sharing = { ...mount.sharing, group: null, master: group ?? master };
+    return [mount.id, { ...mount, isLocked: mount.id !== table.root, sharing }];
   });
-  return { ...table, mounts };
+  return { ...table, mounts: new Map(copies) };
 }

@@ -198,5 +198,5 @@ export class IsolationCalls extends FileCalls {
 }
 
 function isWithin(some: readonly Capability[], all: readonly Capability[]): boolean {
-  return some.every((each) => all.includes(each));
+  return some === all || some.every((each) => all.includes(each));
 }

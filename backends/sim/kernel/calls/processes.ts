@@ -1,14 +1,14 @@
 /** System calls about processes: who one is, starting others, signals, waiting, groups and sessions, time. */
 import { assert } from "../../../../core/base/assert.ts";
 import { Errno } from "../../../../core/base/errno.ts";
-import { loadProgram } from "../exec.ts";
+import { type Executable, loadProgram } from "../exec.ts";
 import { meantBy, seenIn, shownIn } from "../ids.ts";
 import { Ended } from "../kernel.ts";
+import type { Location } from "../mounts.ts";
 import { type WouldBlock, wouldBlock } from "../open-file.ts";
 import { isCapable } from "../permission.ts";
 import { type Ids, isAlive, type Process } from "../process.ts";
 import type { Credentials, Fd, Pid, SignalAction, SpawnOptions, Sys, WaitOptions, WaitStatus } from "../sys.ts";
-import { locate, pathOf } from "../walk.ts";
 import { Caller } from "./caller.ts";
 
 const forkNanos = 50_000n;
@@ -125,7 +125,7 @@ export class ProcessCalls extends Caller {
     const { program, executable, standIn } = await loadProgram(this.kernel, this.view(), path, argv);
     return this.fork((sys) => {
       if (!(sys instanceof ProcessCalls)) throw new Ended();
-      sys.become(path, this.#absolute(executable), program.argv, environment);
+      sys.become(path, executable, program.argv, environment);
       sys.#playedBy(standIn);
       return program.body(sys, program.argv, environment);
     }, options);
@@ -152,30 +152,29 @@ export class ProcessCalls extends Caller {
 
   async exec(path: string, argv: readonly string[], environment: readonly string[]): Promise<never> {
     const { program, executable, standIn } = await loadProgram(this.kernel, this.view(), path, argv);
-    this.become(path, this.#absolute(executable), program.argv, environment);
+    this.become(path, executable, program.argv, environment);
     this.#playedBy(standIn);
     this.kernel.start(this.process, (sys) => program.body(sys, program.argv, environment));
     return new Promise(() => {});
   }
 
-  /** A path as /proc/<pid>/exe shows it: without symlinks. */
-  #absolute(path: string): string {
-    const { found, straight } = locate(this.view(), path);
-    return straight ?? (found === null ? path : pathOf(this.view(), found));
-  }
-
   /** What execve(2) changes of a process beside its program. */
-  protected become(path: string, executable: string, argv: readonly string[], environment: readonly string[]): void {
+  protected become(
+    path: string,
+    executable: Executable,
+    argv: readonly string[],
+    environment: readonly string[],
+  ): void {
     const self = this.self();
     this.kernel.cgroups.giveBack(self);
     this.kernel.detachMemory(self);
-    self.executable = executable;
+    self.executable = executable.path;
     self.name = nameOf(path);
     self.argv = argv;
     self.environment = environment;
     self.hasExecuted = true;
     self.changes.tell();
-    this.#takeFileIds(executable);
+    this.#takeFileIds(executable.location);
     self.capabilities = this.#capabilitiesAfterExec();
     for (const [signal, action] of [...self.actions]) if (action !== "ignore") self.actions.delete(signal);
     for (const fd of [...self.closeOnExec]) this.closeOne(fd);
@@ -189,10 +188,9 @@ export class ProcessCalls extends Caller {
   }
 
   /** A program with the set-user-ID or set-group-ID bit runs with its file's ids (execve(2)), which are saved. */
-  #takeFileIds(executable: string): void {
+  #takeFileIds(file: Location): void {
     const { process } = this;
-    const ids = this.#gainsIds() ? this.#fileIds(executable) : {};
-    Object.assign(process, ids);
+    if (this.#gainsIds()) Object.assign(process, this.#fileIds(file));
     process.saved = { uid: process.uid, gid: process.gid };
   }
 
@@ -202,10 +200,9 @@ export class ProcessCalls extends Caller {
     return !noNewPrivileges && (trace === null || isCapable(trace.tracer, "CAP_SYS_PTRACE", namespaces.user));
   }
 
-  #fileIds(executable: string): Partial<Ids> {
-    const { found } = locate(this.view(), executable);
-    if (found === null || this.mountOf(found).flags.has("nosuid")) return {};
-    const { mode, uid, gid } = this.statAt(found);
+  #fileIds(file: Location): Partial<Ids> {
+    if (this.mountOf(file).flags.has("nosuid")) return {};
+    const { mode, uid, gid } = this.statAt(file);
     const { user } = this.process.namespaces;
     if (seenIn(user, "uids", uid) === null || seenIn(user, "gids", gid) === null) return {};
     const setsGroup = (mode & (setGid | groupExecutes)) === (setGid | groupExecutes);

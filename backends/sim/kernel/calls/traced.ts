@@ -6,6 +6,7 @@
  * A call that another call makes on its way is not noted. What the C library would do without a system call (the
  * time), and what only this kernel has (`work`, `allocate`), is not noted either.
  */
+import type { Executable } from "../exec.ts";
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Tracing } from "../kernel.ts";
 import type { Process } from "../process.ts";
@@ -22,7 +23,7 @@ let outer: Process | null = null;
 class TracedCalls extends Calls {
   protected override become(
     path: string,
-    executable: string,
+    executable: Executable,
     argv: readonly string[],
     environment: readonly string[],
   ): void {
