@@ -10,6 +10,7 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex, Writable } from "node:stream";
+import { isWholeBuffer, passing } from "../backends/linux/passing.ts";
 import type { Answer, Api, ApiRequest, Hijack, Reply } from "../api/http.ts";
 import type { ByteStream } from "../core/base/bytes.ts";
 
@@ -85,7 +86,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
 
 /** Leaving the loop early must not destroy the request: its connection carries the answer. */
 function bodyOf(request: IncomingMessage): ByteStream {
-  return request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
+  return passing(request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>, isWholeBuffer);
 }
 
 const nothing: ByteStream = {

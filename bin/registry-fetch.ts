@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { getCACertificates } from "node:tls";
+import { isWholeBuffer, passing } from "../backends/linux/passing.ts";
 import type { ByteStream } from "../core/base/bytes.ts";
 import { messageOf, TsboxError } from "../core/base/error.ts";
 import { isLoopback } from "../core/image/registry/endpoints.ts";
@@ -142,7 +143,7 @@ function headersOf({ headers }: http.IncomingMessage): Headers {
 
 async function* bodyOf(incoming: http.IncomingMessage, url: URL): ByteStream {
   try {
-    for await (const chunk of incoming) yield chunk as Uint8Array;
+    yield* passing(incoming as AsyncIterable<Buffer>, isWholeBuffer);
   } catch (thrown) {
     throw explained(thrown, url);
   }

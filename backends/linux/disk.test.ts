@@ -103,6 +103,18 @@ describe("the disk", () => {
     assert.ok(fs.statSync(at("left")).size < 20 * piece.length);
   });
 
+  test("a stream may use its chunks' memory again, and what is handed on is what is in the file", async () => {
+    const lengths = [1, 700_000, 64 * 1024, 2_500_000, 3];
+    const memory = new Uint8Array(Math.max(...lengths));
+    async function* reusing(): AsyncGenerator<Uint8Array> {
+      for (const [number, length] of lengths.entries()) yield memory.fill(number + 1).subarray(0, length);
+    }
+    const expected = Buffer.concat(lengths.map((length, number) => Buffer.alloc(length, number + 1)));
+    const handedOn = await readAll(disk.append(at("reused"), reusing()), 1 << 24);
+    assert.ok(expected.equals(handedOn));
+    assert.ok(expected.equals(fs.readFileSync(at("reused"))));
+  });
+
   test("remove takes files, trees, symlinks but not their targets, and what is not there", async () => {
     fs.mkdirSync(at("t/u"), { recursive: true });
     fs.writeFileSync(at("t/u/f"), "");

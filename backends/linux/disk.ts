@@ -200,32 +200,36 @@ async function writeAll(path: string, bytes: ByteStream): Promise<void> {
 }
 
 /** So many bytes are written by one system call: many small writes would each wait for a thread. */
-const batchBytes = 1024 * 1024;
-/** So many batches are collected, on their way to the disk, or wait for their reader: whoever is slowest is not kept waiting. */
-const batchesAhead = 4;
+const pieceBytes = 1024 * 1024;
+/** So many pieces are collected, on their way to the disk, or wait for their reader: whoever is slowest is not kept waiting. */
+const piecesAhead = 4;
 
-/** The chunks, each once it is in the file; batch after batch, so that the file is whole up to its end at any moment. */
+/**
+ * The bytes, each once it is in the file; piece after piece, so that the file is whole up to its end at any moment. The
+ * pieces' memory is used in turn: what streams through leaves nothing to be collected.
+ */
 async function* writtenTo(
   path: string,
   bytes: ByteStream,
   flags: "wx" | "a",
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const file = await open(path, flags, 0o600);
-  const source = new BatchSource(bytes);
-  const ahead: Promise<readonly Uint8Array[]>[] = [];
+  const source = new PieceSource(bytes);
+  const ahead: Promise<Uint8Array>[] = [];
   let last: Promise<unknown> = Promise.resolve();
   const launch = (): void => {
-    const batch = source.next();
-    const writing = last.then(async () => written(file, await batch));
+    const piece = source.next();
+    const writing = last.then(async () => written(file, await piece));
     writing.catch(() => {}); // it is thrown when it is its turn
     ahead.push(writing);
     last = writing;
   };
   try {
-    while (ahead.length < batchesAhead) launch();
-    for (let chunks = await ahead.shift(); chunks !== undefined && chunks.length > 0; chunks = await ahead.shift()) {
+    while (ahead.length < piecesAhead) launch();
+    for (let piece = await ahead.shift(); piece !== undefined && piece.length > 0; piece = await ahead.shift()) {
+      yield piece;
+      source.reuse(piece);
       launch();
-      yield* chunks;
     }
     await file.datasync();
   } finally {
@@ -236,14 +240,19 @@ async function* writtenTo(
   }
 }
 
-interface Batch {
-  readonly chunks: readonly Uint8Array[];
+interface Piece {
+  readonly bytes: Uint8Array;
   readonly failure: { readonly thrown: unknown } | null;
 }
 
-/** Collects chunks to batches, one batch at a time; they are empty at the end. */
-class BatchSource {
+const nothing: Uint8Array = new Uint8Array(0);
+
+/** Collects chunks to pieces, one at a time; they are empty at the end. */
+class PieceSource {
   readonly #chunks: AsyncIterator<Uint8Array>;
+  /** Of the last chunk, what did not go into its piece. */
+  #rest = nothing;
+  readonly #spare: ArrayBufferLike[] = [];
   #last: Promise<unknown> = Promise.resolve();
   #stopped = false;
 
@@ -251,24 +260,51 @@ class BatchSource {
     this.#chunks = bytes[Symbol.asyncIterator]();
   }
 
-  next(): Promise<Batch> {
-    const batch = this.#last.then(() => this.#collect());
-    this.#last = batch;
-    return batch;
+  next(): Promise<Piece> {
+    const piece = this.#last.then(() => this.#collect());
+    this.#last = piece;
+    return piece;
   }
 
-  async #collect(): Promise<Batch> {
-    const chunks: Uint8Array[] = [];
+  async #collect(): Promise<Piece> {
+    let memory: Uint8Array = nothing;
+    let size = 0;
     try {
-      for (let size = 0; size < batchBytes && !this.#stopped; size += chunks.at(-1)?.length ?? 0) {
-        const next = await this.#chunks.next();
-        if (next.done === true) break;
-        chunks.push(next.value);
+      while (size < pieceBytes && (await this.#fetched())) {
+        if (memory === nothing) memory = this.#memory();
+        size += this.#moveTo(memory, size);
       }
-      return { chunks, failure: null };
+      return { bytes: memory.subarray(0, size), failure: null };
     } catch (thrown) {
-      return { chunks, failure: { thrown } };
+      return { bytes: memory.subarray(0, size), failure: { thrown } };
     }
+  }
+
+  /** Whether there is more. */
+  async #fetched(): Promise<boolean> {
+    while (this.#rest.length === 0) {
+      const next = this.#stopped ? null : await this.#chunks.next();
+      if (next === null || next.done === true) return false;
+      this.#rest = next.value;
+    }
+    return !this.#stopped;
+  }
+
+  /** Not a Buffer, whose slice() is no copy. */
+  #memory(): Uint8Array {
+    return new Uint8Array(this.#spare.pop() ?? Buffer.allocUnsafeSlow(pieceBytes).buffer);
+  }
+
+  #moveTo(memory: Uint8Array, at: number): number {
+    const moved = this.#rest.subarray(0, memory.length - at);
+    memory.set(moved, at);
+    this.#rest = this.#rest.subarray(moved.length);
+    return moved.length;
+  }
+
+  /** The piece has been read. */
+  reuse({ buffer }: Uint8Array): void {
+    this.#spare.push(buffer);
   }
 
   /** Begins no further chunk. */
@@ -281,20 +317,11 @@ class BatchSource {
   }
 }
 
-/** What came before the source failed is written as well. */
-async function written(file: FileHandle, { chunks, failure }: Batch): Promise<readonly Uint8Array[]> {
-  for (let rest = chunks; rest.length > 0; ) rest = withoutFirst(rest, (await file.writev(rest)).bytesWritten);
+/** What came before the source failed is written as well. A full disk may take a part of what it is given. */
+async function written(file: FileHandle, { bytes, failure }: Piece): Promise<Uint8Array> {
+  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
   if (failure !== null) throw failure.thrown;
-  return chunks;
-}
-
-/** A full disk may take a part of what it is given. */
-function withoutFirst(batch: readonly Uint8Array[], written: number): readonly Uint8Array[] {
-  let left = written;
-  let at = 0;
-  for (; at < batch.length && left >= (batch[at]?.length ?? 0); at++) left -= batch[at]?.length ?? 0;
-  const first = batch[at];
-  return first === undefined ? [] : [first.subarray(left), ...batch.slice(at + 1)];
+  return bytes;
 }
 
 function fileStat(stats: fs.Stats): FileStat {

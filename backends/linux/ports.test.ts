@@ -34,6 +34,15 @@ describe("the ports on Linux", () => {
     });
   }
 
+  test("a chunk's memory is given back when the next one is asked for", async () => {
+    const kept: Uint8Array[] = [];
+    for await (const chunk of inflate.decompress("gzip", streamOf(compressed.gzip))) {
+      assert.ok(chunk.length > 0);
+      kept.push(chunk);
+    }
+    assert.ok(kept.slice(0, -1).every(({ length }) => length === 0));
+  });
+
   test("several gzip members are one stream", async () => {
     const two = Buffer.concat([gzipSync("one "), gzipSync("two")]);
     assert.equal(Buffer.from(await whole(inflate.decompress("gzip", streamOf(two)))).toString(), "one two");

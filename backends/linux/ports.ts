@@ -5,6 +5,7 @@ import { pipeline, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import type { ByteStream } from "../../core/base/bytes.ts";
 import { messageOf, TsboxError } from "../../core/base/error.ts";
+import { isEndOfBuffer, passing } from "./passing.ts";
 import type { Clock, Compression, Hasher, Inflate, Ports, Random } from "../../core/base/ports.ts";
 
 const millisecond = 1_000_000n;
@@ -72,7 +73,7 @@ async function* inflated(format: Compression, compressed: ByteStream): AsyncGene
   const decompressor = decompressors[format]();
   pipeline(compressed, decompressor, () => {}); // the iteration below sees the error too
   try {
-    for await (const chunk of decompressor) yield chunk as Uint8Array;
+    yield* passing(decompressor as AsyncIterable<Buffer>, isEndOfBuffer);
   } catch (thrown) {
     throw isDamage(thrown) ? new TsboxError("corrupt", `not a whole ${format} stream: ${messageOf(thrown)}`) : thrown;
   }

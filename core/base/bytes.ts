@@ -15,14 +15,14 @@ export function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return all;
 }
 
-/** Reads a stream whole; `limit` (bytes) bounds what hostile input can make us hold. */
+/** Reads a stream whole; it keeps none of its chunks. `limit` (bytes) bounds what hostile input can make us hold. */
 export async function readAll(stream: ByteStream, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream) {
     size += chunk.length;
     if (size > limit) throw new RangeError(`stream is longer than ${limit} bytes`);
-    chunks.push(chunk);
+    chunks.push(chunk.slice());
   }
   return concat(chunks);
 }

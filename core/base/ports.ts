@@ -32,7 +32,10 @@ export interface Hasher {
 export type Compression = "gzip" | "zstd";
 
 export interface Inflate {
-  /** The decompressed stream. Bytes that are not of that format throw TsboxError "corrupt". */
+  /**
+   * The decompressed stream. A chunk is valid until the next one is asked for: its memory may then be used again.
+   * Bytes that are not of that format throw TsboxError "corrupt".
+   */
   decompress(format: Compression, compressed: ByteStream): ByteStream;
 }
 

@@ -62,7 +62,7 @@ export class ImageLayers {
     const what = expected === null ? "a layer" : `layer ${expected}`;
     const tar = this.#tarOf(blob, what);
     const counter = { bytes: 0 };
-    const changes = proved(counted(changesOfTar(tar.bytes, what), counter), tar.digest, expected, what);
+    const changes = proved(changesOfTar(tar.bytes, what), { counter, digest: tar.digest, expected, what });
     const name = async (): Promise<DiffId> => {
       const diffId = tar.digest();
       await before(diffId);
@@ -90,26 +90,24 @@ interface Tar {
   readonly isBlob: () => boolean;
 }
 
-/** The changes, and then an error unless they came of the tar that was promised. */
-async function* proved(
-  changes: AsyncIterable<Change>,
-  digest: () => DiffId,
-  expected: DiffId | null,
-  what: string,
-): AsyncGenerator<Change, void, undefined> {
-  yield* changes;
-  const found = digest();
-  if (expected !== null && found !== expected)
-    throw new TsboxError("corrupt", `${what}: its uncompressed content has the digest ${found}`, { expected, found });
+interface Proof {
+  readonly counter: { bytes: number };
+  readonly digest: () => DiffId;
+  readonly expected: DiffId | null;
+  readonly what: string;
 }
 
-async function* counted(
+/** The changes, their files' bytes counted; then an error unless they came of the tar that was promised. */
+async function* proved(
   changes: AsyncIterable<Change>,
-  counter: { bytes: number },
+  { counter, digest, expected, what }: Proof,
 ): AsyncGenerator<Change, void, undefined> {
   for await (const change of changes) {
     if (change.kind === "file") counter.bytes += change.size;
     else if (change.kind === "symlink") counter.bytes += encodeText(change.target).length;
     yield change;
   }
+  const found = digest();
+  if (expected !== null && found !== expected)
+    throw new TsboxError("corrupt", `${what}: its uncompressed content has the digest ${found}`, { expected, found });
 }

@@ -148,8 +148,9 @@ export interface Disk {
   /** Writes a stream to a new file; on failure the file is not there. */
   writeStream(path: HostPath, bytes: ByteStream): Promise<void>;
   /**
-   * Adds a stream to a file, made when it is not there, and hands each piece on when it is in the file; at the end all is
-   * on the disk. What was written before a failure, or before its reader left, stays.
+   * Adds a stream to a file, made when it is not there, and hands its bytes on when they are in the file, each piece valid
+   * until the next one is asked for; at the end all is on the disk. What was written before a failure, or before its
+   * reader left, stays.
    */
   append(path: HostPath, bytes: ByteStream): ByteStream;
   rename(from: HostPath, to: HostPath): Promise<void>;

@@ -8,7 +8,6 @@
  * An image that is here as the registry has it costs one request.
  */
 import { TsboxError } from "../base/error.ts";
-import { readAhead } from "../base/read-ahead.ts";
 import { parseConfig } from "../image/config.ts";
 import { corrupt, type Descriptor, isIndexType, isManifestType } from "../image/descriptor.ts";
 import type { DiffId, Digest } from "../image/digest.ts";
@@ -25,8 +24,6 @@ import type { ImageStore } from "./image-store.ts";
 import { inParallel, paced, shortDigest, type Transfer } from "./transfer.ts";
 
 const indexesMax = 2;
-/** The network goes on while a piece of a layer is hashed, written and unpacked. */
-const ahead = { pieceBytes: 256 * 1024, heldBytes: 4 * 1024 * 1024 };
 /** An unfinished pull's bytes are kept so long for the next try. */
 const keepSeconds = 24 * 60 * 60;
 
@@ -291,7 +288,7 @@ class Fetching {
       tell({ kind: "layer", id, status: "Downloading", bytes: { current, total: size } }),
     );
     let current = begun;
-    for await (const chunk of readAhead(this.#blob(descriptor, begun), ahead)) {
+    for await (const chunk of this.#blob(descriptor, begun)) {
       current += chunk.length;
       pace(current);
       yield chunk;

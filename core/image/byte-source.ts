@@ -14,9 +14,15 @@ export class ByteSource {
     this.#stream = stream[Symbol.asyncIterator]();
   }
 
+  /** The next `count` bytes if they are at hand: most are, and waiting for what is there costs more than reading it. */
+  ready(count: number): Uint8Array | null {
+    return this.#chunk.length - this.#at >= count ? this.#advance(count) : null;
+  }
+
   /** The next `count` bytes; fewer only at the end of the stream. */
   async take(count: number): Promise<Uint8Array> {
-    if (this.#chunk.length - this.#at >= count) return this.#advance(count);
+    const ready = this.ready(count);
+    if (ready !== null) return ready;
     const parts: Uint8Array[] = [];
     for (let missing = count; missing > 0; ) {
       const part = await this.some(missing);

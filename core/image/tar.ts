@@ -49,6 +49,7 @@ export const blockBytes = 512;
 const specialBytesMax = 1024 * 1024;
 const noXattrs: ReadonlyMap<string, Uint8Array> = new Map();
 const zeroBlock = new Uint8Array(blockBytes);
+const space = 0x20;
 
 const kinds: Readonly<Record<string, TarKind>> = {
   "0": "file",
@@ -66,76 +67,79 @@ const kinds: Readonly<Record<string, TarKind>> = {
  * The entries of an archive. `what` names it in errors. Throws TsboxError "corrupt" naming the entry
  * and where it stands, "unsupported" for sparse files and archives in several volumes.
  */
-export async function* readTar(stream: ByteStream, what: string): AsyncGenerator<TarEntry, void, undefined> {
-  const source = new ByteSource(stream);
-  try {
-    yield* new TarReader(source, what).entries();
-  } finally {
-    await source.close();
-  }
+export function readTar(stream: ByteStream, what: string): AsyncGenerator<TarEntry, void, undefined> {
+  return new TarReader(stream, what).entries();
 }
 
 /** What precedes an entry and overrides its header. */
 interface Overrides {
-  name: string | null;
-  linkName: string | null;
-  pax: PaxRecords | null;
+  readonly name: string | null;
+  readonly linkName: string | null;
+  readonly pax: PaxRecords | null;
 }
+
+const nothingOverridden: Overrides = { name: null, linkName: null, pax: null };
+
+/** The types of entries that only describe the next one, or all that follow. */
+const describing = "LKxXg";
 
 class TarReader {
   readonly #source: ByteSource;
   readonly #what: string;
   #global: PaxRecords | null = null;
 
-  constructor(source: ByteSource, what: string) {
-    this.#source = source;
+  constructor(stream: ByteStream, what: string) {
+    this.#source = new ByteSource(stream);
     this.#what = what;
   }
 
+  /** A layer has ten thousands of entries: nothing is waited for where the bytes are at hand. */
   async *entries(): AsyncGenerator<TarEntry, void, undefined> {
-    let overrides: Overrides = { name: null, linkName: null, pax: null };
-    for (;;) {
-      const offset = this.#source.offset;
-      const block = await this.#header(offset);
-      if (block === null) return;
-      const header = parseHeader(block, (message) => this.#corrupt(offset, message));
-      if (await this.#special(header, overrides, offset)) continue;
-      yield* this.#entry(header, overrides, offset);
-      overrides = { name: null, linkName: null, pax: null };
+    const source = this.#source;
+    let overrides = nothingOverridden;
+    try {
+      for (;;) {
+        const { offset } = source;
+        const block = source.ready(blockBytes) ?? (await source.take(blockBytes));
+        if (block.length < blockBytes || isZero(block)) return await this.#end(block, offset);
+        const raw = parseHeader(block, (message) => this.#corrupt(offset, message));
+        if (describing.includes(raw.type)) overrides = await this.#described(raw, overrides, offset);
+        else {
+          const entry = this.#entry(raw, overrides, offset);
+          yield entry;
+          const rest = entry.contentOffset + entry.size + paddingOf(entry.size) - source.offset;
+          if (source.ready(rest) === null) await this.#leave(entry);
+          overrides = nothingOverridden;
+        }
+      }
+    } finally {
+      await source.close();
     }
   }
 
-  /** The next header block; null at the end of the archive. */
-  async #header(offset: number): Promise<Uint8Array | null> {
-    const block = await this.#source.take(blockBytes);
-    if (block.length === 0) return null;
+  /** Throws unless the archive may end with this. */
+  async #end(block: Uint8Array, offset: number): Promise<void> {
+    if (block.length === 0) return;
     if (block.length < blockBytes) throw this.#corrupt(offset, "truncated in the middle of a header");
-    if (!isZero(block)) return block;
     const second = await this.#source.take(blockBytes);
     if (second.length === blockBytes && !isZero(second))
       throw this.#corrupt(offset, "one block of zeros, where the end of the archive has two");
     await this.#source.skip(Infinity);
-    return null;
   }
 
-  /** Takes in entries that only describe the next one. */
-  async #special(header: RawHeader, overrides: Overrides, offset: number): Promise<boolean> {
-    switch (header.type) {
+  /** What an entry that describes the next one adds. */
+  async #described(raw: RawHeader, overrides: Overrides, offset: number): Promise<Overrides> {
+    const bytes = await this.#specialContent(raw, offset);
+    switch (raw.type) {
       case "L":
-        overrides.name = untilNul(await this.#specialContent(header, offset));
-        return true;
+        return { ...overrides, name: untilNul(bytes) };
       case "K":
-        overrides.linkName = untilNul(await this.#specialContent(header, offset));
-        return true;
-      case "x":
-      case "X":
-        overrides.pax = this.#parsePax(await this.#specialContent(header, offset), offset, null);
-        return true;
+        return { ...overrides, linkName: untilNul(bytes) };
       case "g":
-        this.#global = this.#parsePax(await this.#specialContent(header, offset), offset, this.#global);
-        return true;
+        this.#global = this.#parsePax(bytes, offset, this.#global);
+        return overrides;
       default:
-        return false;
+        return { ...overrides, pax: this.#parsePax(bytes, offset, null) };
     }
   }
 
@@ -153,32 +157,41 @@ class TarReader {
     return copy;
   }
 
-  async *#entry(raw: RawHeader, overrides: Overrides, offset: number): AsyncGenerator<TarEntry, void, undefined> {
+  #entry(raw: RawHeader, overrides: Overrides, offset: number): TarEntry {
     const kind = this.#kindOf(raw, overrides, offset);
-    const plain = {
-      ...raw,
-      kind,
-      name: overrides.name ?? raw.name,
-      linkName: overrides.linkName ?? raw.linkName,
-      xattrs: noXattrs,
-    };
-    const header = applyPax(applyPax(plain, this.#global, this.#fail(offset)), overrides.pax, this.#fail(offset));
+    const header = this.#header(raw, kind, overrides, offset);
     const fail = (message: string): TsboxError => this.#corrupt(offset, message, header.name);
     if (header.name === "") throw fail("it has no name");
-    if (`${header.name}${header.linkName}`.includes("\0")) throw fail("its name has a zero byte");
+    if (header.name.includes("\0") || header.linkName.includes("\0")) throw fail("its name has a zero byte");
     const size = kind === "file" ? header.size : 0;
-    let left = size;
+    const begin = this.#source.offset;
+    return { ...header, size, offset, contentOffset: begin, content: this.#content(begin, size, fail) };
+  }
+
+  #header(raw: RawHeader, kind: TarKind, overrides: Overrides, offset: number): TarHeader {
+    const { mode, uid, gid, size, mtime, major, minor } = raw;
+    const name = overrides.name ?? raw.name;
+    const linkName = overrides.linkName ?? raw.linkName;
+    const header = { kind, name, mode, uid, gid, size, mtime, linkName, major, minor, xattrs: noXattrs };
+    const fail = (message: string): TsboxError => this.#corrupt(offset, message);
+    return applyPax(applyPax(header, this.#global, fail), overrides.pax, fail);
+  }
+
+  async *#content(begin: number, size: number, fail: Fail): AsyncGenerator<Uint8Array, void, undefined> {
     const source = this.#source;
-    const content = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
-      while (left > 0) {
-        const part = await source.some(left);
-        if (part === null) throw fail(`truncated: it promises ${size} bytes, ${size - left} are there`);
-        left -= part.length;
-        yield part;
-      }
-    };
-    yield { ...pick(header, kind), size, offset, contentOffset: source.offset, content: content() };
-    if (!(await source.skip(left))) throw fail(`truncated: it promises ${size} bytes and the archive ends before`);
+    for (let left = size; left > 0; left = begin + size - source.offset) {
+      const part = await source.some(left);
+      if (part === null) throw fail(truncated(size, source.offset - begin));
+      yield part;
+    }
+  }
+
+  /** What was left unread of an entry, and its padding. */
+  async #leave({ name, size, offset, contentOffset }: TarEntry): Promise<void> {
+    const end = contentOffset + size;
+    const source = this.#source;
+    if (source.offset < end) await source.skip(end - source.offset);
+    if (source.offset < end) throw this.#corrupt(offset, truncated(size, source.offset - contentOffset), name);
     await source.skip(paddingOf(size));
   }
 
@@ -191,10 +204,6 @@ class TarReader {
       throw this.#unsupported(offset, name, `of type ${JSON.stringify(raw.type)}, which is not known`);
     // V7 had no type for directories.
     return kind === "file" && raw.type !== "7" && (overrides.pax?.path ?? name).endsWith("/") ? "directory" : kind;
-  }
-
-  #fail(offset: number): (message: string) => TsboxError {
-    return (message) => this.#corrupt(offset, message);
   }
 
   #corrupt(offset: number, message: string, name?: string): TsboxError {
@@ -229,7 +238,7 @@ type Fail = (message: string) => TsboxError;
 function parseHeader(block: Uint8Array, fail: Fail): RawHeader {
   checkSum(block, fail);
   const number = (field: string, from: number, length: number): number => {
-    const value = parseNumber(block.subarray(from, from + length));
+    const value = parseNumber(block, from, from + length);
     if (value === null) throw fail(`its ${field} is not a number`);
     return value;
   };
@@ -253,38 +262,45 @@ function parseHeader(block: Uint8Array, fail: Fail): RawHeader {
   };
 }
 
+const sumAt = 148;
+const sumEnd = 156;
+
 /** The sum of all bytes, the sum's own field taken as spaces; some old writers summed signed bytes. */
 function checkSum(block: Uint8Array, fail: Fail): void {
-  const stored = parseNumber(block.subarray(148, 156));
-  let unsigned = 8 * 32;
-  let signed = 8 * 32;
-  for (let at = 0; at < blockBytes; at++) {
-    if (at >= 148 && at < 156) continue;
-    const byte = block[at] ?? 0;
-    unsigned += byte;
-    signed += byte < 128 ? byte : byte - 256;
-  }
-  if (stored !== unsigned && stored !== signed) throw fail("not a tar header: its checksum is wrong");
+  const stored = parseNumber(block, sumAt, sumEnd);
+  if (stored !== sumOf(block) && stored !== sumOf(new Int8Array(block)))
+    throw fail("not a tar header: its checksum is wrong");
+}
+
+function sumOf(block: Uint8Array | Int8Array): number {
+  let sum = (sumEnd - sumAt) * space;
+  for (let at = 0; at < blockBytes; at++) sum += block[at] ?? 0;
+  for (let at = sumAt; at < sumEnd; at++) sum -= block[at] ?? 0;
+  return sum;
 }
 
 /** Octal text between spaces and zeros, or base 256 when the first bit is set; null for neither. */
-function parseNumber(field: Uint8Array): number | null {
-  const first = field[0] ?? 0;
-  if (first >= 0x80) return parseBase256(field, first);
-  let at = 0;
-  while (at < field.length && (field[at] === 0x20 || field[at] === 0)) at++;
+function parseNumber(block: Uint8Array, from: number, end: number): number | null {
+  if ((block[from] ?? 0) >= 0x80) return parseBase256(block.subarray(from, end));
+  let at = afterBlanks(block, from, end);
   let value = 0;
-  for (; at < field.length; at++) {
-    const digit = (field[at] ?? 0) - 0x30;
+  for (; at < end; at++) {
+    const digit = (block[at] ?? 0) - 0x30;
     if (digit < 0 || digit > 7) break;
     value = value * 8 + digit;
   }
-  while (at < field.length && (field[at] === 0x20 || field[at] === 0)) at++;
-  return at === field.length ? value : null;
+  return afterBlanks(block, at, end) === end ? value : null;
+}
+
+function afterBlanks(block: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && (block[at] === space || block[at] === 0)) at++;
+  return at;
 }
 
 /** Two's complement, most significant byte first, the first bit being the mark. */
-function parseBase256(field: Uint8Array, first: number): number {
+function parseBase256(field: Uint8Array): number {
+  const first = field[0] ?? 0;
   const negative = (first & 0x40) !== 0;
   let value = negative ? (first | 0x80) - 256 : first & 0x3f;
   for (let at = 1; at < field.length; at++) value = value * 256 + (field[at] ?? 0);
@@ -310,7 +326,6 @@ export function paddingOf(size: number): number {
   return (blockBytes - (size % blockBytes)) % blockBytes;
 }
 
-function pick(header: TarHeader, kind: TarKind): Omit<TarHeader, "size"> {
-  const { name, mode, uid, gid, mtime, linkName, xattrs, major, minor } = header;
-  return { kind, name, mode, uid, gid, mtime, linkName, xattrs, major, minor };
+function truncated(size: number, there: number): string {
+  return `truncated: it promises ${size} bytes, ${there} are there`;
 }
