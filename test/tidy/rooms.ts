@@ -32,9 +32,8 @@ export const coreOrder = [
 
 const pure = "core is pure: it runs the same in a browser tab and on a host";
 
-/** Plain data and plain computation, no world behind it: persistent maps and lists; gzip that is the same everywhere. */
+/** Plain data and plain computation, no world behind it: gzip that is the same everywhere. */
 const corePackages: Readonly<Partial<Record<(typeof coreOrder)[number], readonly string[]>>> = {
-  unionfs: ["immutable"],
   image: ["fflate"],
 };
 

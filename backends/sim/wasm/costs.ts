@@ -1,7 +1,7 @@
 /**
  * What the regions of functions cost (function-body.ts), and which functions are so small that their callers count for them.
  */
-import type { Body, Region } from "./function-body.ts";
+import type { Body, Call, Region } from "./function-body.ts";
 
 /** What a region costs: as it is likely, and at worst. */
 interface Cost {
@@ -50,6 +50,15 @@ export class Costs {
   /** Whether what counts is called in loops only, which ask at each of their passes. */
   callsInLoopsOnly({ regions }: Body): boolean {
     return this.#callsQuiet(regions[0]);
+  }
+
+  /** Whether it calls itself, and nothing else that counts: its fuel may go along from call to call. */
+  isSelfContained(index: number): boolean {
+    const body = this.#bodies[index];
+    if (body?.places.some(({ kind }) => kind === "self") !== true) return false;
+    const isQuiet = ({ callee }: Call): boolean =>
+      callee === index + this.#imported || this.#isQuiet(callee - this.#imported);
+    return body.regions.every(({ calls, callsUnknown }) => !callsUnknown && calls.every(isQuiet));
   }
 
   of(region: Region): number {

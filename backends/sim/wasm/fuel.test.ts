@@ -17,6 +17,7 @@ const samples = globSync(
 
 /** A module with its host's functions, and how many instructions it has counted. */
 class Running {
+  ticks = 0;
   #counted = 0;
   readonly #instance: Instance;
   readonly #grant: number;
@@ -41,6 +42,7 @@ class Running {
   }
 
   tick(): void {
+    this.ticks++;
     this.#counted += this.#grant - this.#fuel.value;
     this.#fuel.value = this.#grant;
   }
@@ -230,6 +232,17 @@ describe("adding fuel", () => {
     assert.equal(running.counted, 0);
     running.f(100, 1);
     assert.ok(running.counted >= 300, `${running.counted}`);
+  });
+
+  test("asks in a recursion without loops, whose fuel goes along with its calls", async () => {
+    const leaf = [...local(0), ...constant(2), 0x48, 0x04, 0x40, ...local(0), 0x0f, 0x0b];
+    const call = (less: number): number[] => [...local(0), ...constant(less), 0x6b, ...local(1), 0x10, 0];
+    const bytes = calculator(1, [...leaf, ...call(1), ...setLocal(2), ...local(2), ...call(2), 0x6a]);
+    const [often, seldom] = [await Running.start(bytes, 10), await Running.start(bytes, 1_000_000)];
+    assert.equal(often.f(20, 0), 6765);
+    assert.equal(seldom.f(20, 0), 6765);
+    assert.equal(often.counted, seldom.counted);
+    assert.ok(often.ticks > 1000, `${often.ticks}`);
   });
 
   test("counts the same of a program that ends, however often it has to ask", async () => {

@@ -4,7 +4,7 @@
  *
  * The module is rewritten so that it counts the instructions it runs. `fuel`, a global, says how many
  * are left; when it falls below zero the program calls `tick`, which suspends it. Nothing is renumbered: types,
- * one function, one table and one global are added behind those that are there. The two functions
+ * functions, one table and one global are added behind those that are there. The two functions
  * of the host stand in the added table, as imports would shift every function's number:
  *
  *     small function    no loop, and short with all that it calls: left as it is, counted where it is called
@@ -12,6 +12,8 @@
  *     with loops        counts in a local: at each pass of a loop  spent += the loop's instructions;  more
  *                       than there is fuel: fuel -= spent, and once more at its end. When it calls small
  *                       functions only, it works on a copy of the fuel:  left -= …;  below zero: tick
+ *     recursion         calls itself, and else small functions only: as a second function, to which the fuel is a
+ *                       parameter and of which it is a result, so that it stays in a register from call to call
  *     tight loop        written several times in a row, so that it asks less often (refuel.ts)
  *     memory.grow       a call of the host, which asks the cgroup first
  *     memory.copy, .fill …   count one instruction for each 32 bytes
@@ -23,8 +25,8 @@
  */
 import { header, Reader, signed, text, unsigned, Writer } from "./binary.ts";
 import { Costs } from "./costs.ts";
-import { readBody } from "./function-body.ts";
-import { flushBody, type Names, refuelled } from "./refuel.ts";
+import { type Body, readBody } from "./function-body.ts";
+import { flushBody, innerBody, type Names, recursionBody, refuelled } from "./refuel.ts";
 import { Unrunnable } from "./web-assembly.ts";
 
 /** The names under which what was added is exported; a module that uses them itself is not valid then. */
@@ -86,15 +88,16 @@ export function addFuel(bytes: Uint8Array): Refuelled {
   const append = (id: number, entries: readonly (readonly number[])[]): void => {
     rewritten.set(id, appended(sections.get(id), entries));
   };
-  const types = moreTypes(module);
+  const code = readCode(sections.get(section.code), module);
+  const types = moreTypes(module, code.recursions);
   append(section.type, types.added);
-  append(section.function, [unsigned(module.types.length + typeOf.flush)]);
+  append(section.function, [unsigned(module.types.length + typeOf.flush), ...types.recursions]);
   append(section.table, [[0x70, 0x01, 0x02, 0x02]]);
   append(section.global, [[i32, 0x01, 0x41, 0x00, 0x0b]]);
   const start = sections.get(section.start)?.number();
   append(section.export, exportsOf(module, start));
   rewritten.delete(section.start);
-  rewritten.set(section.code, codeOf(sections.get(section.code), module, types.blocks));
+  rewritten.set(section.code, codeOf(code, module, types.blocks));
   const { memoryPages, tableEntries } = module;
   const imports = module.imports.map(({ module: from, name, type }) => {
     return { module: from, name, signature: signatureOf(module.types[type]) };
@@ -203,20 +206,36 @@ function readLimits(reader: Reader): number {
 /** The added types, counted from the module's last one; blocks' types follow. */
 const typeOf = { tick: 0, flush: 1, grow: 2 };
 
-/** Functions with several results need a type for the block around their body. */
-function moreTypes({ types }: Module): { added: number[][]; blocks: (type: number) => number[] } {
-  const more = [
+interface MoreTypes {
+  readonly added: readonly number[][];
+  /** Of a block around the body of a function of this type. */
+  readonly blocks: (type: number) => number[];
+  /** Of the functions that are added for recursions, by their numbers. */
+  readonly recursions: readonly number[][];
+}
+
+/** Functions with several results need a type for the block around their body; recursions have the fuel as one more. */
+function moreTypes({ types, functions }: Module, recursions: readonly number[]): MoreTypes {
+  const added = [
     [0x60, 0, 0],
     [0x60, 1, i32, 0],
     [0x60, 1, i32, 1, i32],
   ];
+  const add = (type: number[]): number => types.length + added.push(type) - 1;
   const blocks = types.map(({ results }) => {
     if (results.length === 0) return [empty];
     if (results.length === 1) return [...results];
-    more.push([0x60, 0, ...unsigned(results.length), ...results]);
-    return signed(types.length + more.length - 1);
+    return signed(add([0x60, 0, ...unsigned(results.length), ...results]));
   });
-  return { added: more, blocks: (type) => blocks[type] ?? [empty] };
+  const inner = recursions.map((index) => {
+    const { parameters, results } = types[functions[index] ?? 0] ?? { parameters: [], results: [] };
+    return unsigned(add([0x60, ...withFuel(parameters), ...withFuel(results)]));
+  });
+  return { added, blocks: (type) => blocks[type] ?? [empty], recursions: inner };
+}
+
+function withFuel(types: readonly number[]): number[] {
+  return [...unsigned(types.length + 1), ...types, i32];
 }
 
 function exportsOf({ globals, tables, hasMemory }: Module, start: number | undefined): number[][] {
@@ -253,27 +272,52 @@ function joined(sections: ReadonlyMap<number, Uint8Array>, size: number): Uint8A
 
 // Rewriting the code
 
-function codeOf(code: Reader | undefined, module: Module, blockType: (type: number) => number[]): Uint8Array {
-  const bodies = code === undefined ? [] : vector(code, (reader) => readBody(reader.part(reader.number())));
-  if (bodies.length !== module.functions.length) throw new Unrunnable("not every function of it has a body");
-  const costs = new Costs(bodies, module.imports.length);
+interface Code {
+  readonly bodies: readonly Body[];
+  readonly costs: Costs;
+  /** Which functions hand their fuel on when they call themselves (refuel.ts): one more is added for each. */
+  readonly recursions: readonly number[];
+  readonly bytes: number;
+}
+
+function readCode(code: Reader | undefined, { functions, imports, types }: Module): Code {
+  let index = imports.length;
+  const bodies = code === undefined ? [] : vector(code, (reader) => readBody(reader.part(reader.number()), index++));
+  if (bodies.length !== functions.length) throw new Unrunnable("not every function of it has a body");
+  const costs = new Costs(bodies, imports.length);
+  const isSingle = (type: number | undefined): boolean => (types[type ?? 0]?.results.length ?? 0) <= 1;
+  const recursions = [...bodies.keys()].filter((each) => isSingle(functions[each]) && costs.isSelfContained(each));
+  return { bodies, costs, recursions, bytes: code === undefined ? 0 : code.end };
+}
+
+function codeOf(
+  { bodies, costs, recursions, bytes }: Code,
+  module: Module,
+  blockType: MoreTypes["blocks"],
+): Uint8Array {
+  const flush = module.imports.length + bodies.length;
   const names: Names = {
     fuel: unsigned(module.globals),
-    flush: unsigned(module.imports.length + bodies.length),
+    flush: unsigned(flush),
     grow: [...unsigned(module.types.length + typeOf.grow), ...unsigned(module.tables)],
     tick: [...unsigned(module.types.length + typeOf.tick), ...unsigned(module.tables)],
   };
-  const writer = new Writer(code === undefined ? 64 : (code.end - code.at) * 1.25 + 64);
-  writer.put(unsigned(bodies.length + 1));
-  for (const [index, body] of bodies.entries()) {
+  const inner = new Map(recursions.map((index, at) => [index, flush + 1 + at]));
+  const added: Uint8Array[] = [flushBody(names)];
+  const rewritten = bodies.map((body, index) => {
     const type = module.functions[index] ?? 0;
     const parameters = module.types[type]?.parameters.length ?? 0;
-    const bytes = refuelled(body, { parameters, blockType: blockType(type), costs, index, names });
-    writer.put(unsigned(bytes.length));
-    writer.put(bytes);
+    const around = { parameters, blockType: blockType(type), costs, index, names };
+    const itself = inner.get(index);
+    if (itself === undefined) return refuelled(body, around);
+    added.push(innerBody(body, around, itself));
+    return recursionBody(parameters, itself, names);
+  });
+  const writer = new Writer(bytes * 1.25 + 64);
+  writer.put(unsigned(rewritten.length + added.length));
+  for (const each of [...rewritten, ...added]) {
+    writer.put(unsigned(each.length));
+    writer.put(each);
   }
-  const flush = flushBody(names);
-  writer.put(unsigned(flush.length));
-  writer.put(flush);
   return writer.taken();
 }

@@ -53,7 +53,7 @@ export interface Prelude {
 }
 
 /** A direct call. */
-interface Call {
+export interface Call {
   readonly callee: number;
   readonly likelihood: number;
 }
@@ -62,7 +62,7 @@ interface Call {
 export interface Place {
   readonly at: number;
   readonly length: number;
-  readonly kind: "loop" | "tight" | "return" | "tail" | "grow" | "bulk";
+  readonly kind: "loop" | "tight" | "return" | "self" | "tail" | "grow" | "bulk";
   /** The loop's region. */
   readonly region: Region | null;
   /** How many blocks are open. */
@@ -70,6 +70,8 @@ export interface Place {
 }
 
 export interface Body {
+  /** The function's number. */
+  readonly self: number;
   readonly bytes: Uint8Array;
   /** Declarations of locals: their number, their bytes, and how many locals they declare. */
   readonly declarations: number;
@@ -106,6 +108,8 @@ interface Frame {
 }
 
 interface Reading {
+  /** The function's number. */
+  readonly self: number;
   readonly regions: [Region, ...Region[]];
   readonly places: Place[];
   /** Innermost last. */
@@ -133,7 +137,8 @@ interface Candidate {
   readonly exits: Exit[];
 }
 
-export function readBody(reader: Reader): Body {
+/** `self`: the function's number, by which it calls itself. */
+export function readBody(reader: Reader, self: number): Body {
   const declarations = reader.number();
   const from = reader.at;
   let locals = 0;
@@ -144,16 +149,17 @@ export function readBody(reader: Reader): Body {
   if (locals > localsMax) throw new Unrunnable(`a function of it has more than ${localsMax} variables`);
   const declared = reader.bytes.subarray(from, reader.at);
   const start = reader.at;
-  const { regions, places, prelude, mayReturnEarly } = readInstructions(reader);
+  const { regions, places, prelude, mayReturnEarly } = readInstructions(reader, self);
   if (reader.at !== reader.end) throw new Unrunnable("a function of it has instructions behind its end");
-  const instructions = { bytes: reader.bytes, start, end: reader.end - 1, regions, places };
+  const instructions = { self, bytes: reader.bytes, start, end: reader.end - 1, regions, places };
   return { ...instructions, declarations, declared, locals, prelude: mayReturnEarly ? prelude : null };
 }
 
-function readInstructions(reader: Reader): Reading {
+function readInstructions(reader: Reader, self: number): Reading {
   const region: Region = { instructions: 0, length: 0, calls: [], callsUnknown: false, tight: null };
   const open = [{ region, isLoop: false, likelihood: 1 }];
   const reading: Reading = {
+    self,
     regions: [region],
     places: [],
     open,
@@ -213,8 +219,9 @@ function readInstruction(reader: Reader, reading: Reading, frame: Frame): void {
     case "return":
       return leave(reading, place(kind, at, reader.at - at, reading));
     case "call":
+      return call(reader, reading, at);
     case "indirect":
-      return call(kind, reader, reading, region);
+      return callUnknown(reading, region);
     case "tail":
       region.callsUnknown = true;
       mayAsk(reading, place(kind, at, 0, reading));
@@ -230,15 +237,16 @@ function readInstruction(reader: Reader, reading: Reading, frame: Frame): void {
   }
 }
 
-function call(kind: "call" | "indirect", reader: Reader, reading: Reading, region: Region): void {
-  const { likelihood } = reading;
+function call(reader: Reader, reading: Reading, at: number): void {
+  const callee = reader.number();
+  mayAsk(reading, callee === reading.self ? place("self", at, reader.at - at, reading) : null);
+  reading.open.at(-1)?.region.calls.push({ callee, likelihood: reading.likelihood });
+}
+
+function callUnknown(reading: Reading, region: Region): void {
   mayAsk(reading, null);
-  if (kind === "call") {
-    region.calls.push({ callee: reader.number(), likelihood });
-    return;
-  }
   region.callsUnknown = true;
-  region.instructions += unknownCall * likelihood;
+  region.instructions += unknownCall * reading.likelihood;
   region.length += unknownCall;
 }
 

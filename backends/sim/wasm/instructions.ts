@@ -74,13 +74,7 @@ const known: Readonly<Record<number, readonly [operands: string, kind: Kind]>> =
 /** Blocks and their ends, drop, locals, constants: no work for a processor. */
 export function isFree(opcode: number): boolean {
   const isBlock = opcode === 0x02 || opcode === 0x03 || opcode === 0x05 || opcode === 0x0b;
-  return (
-    isBlock ||
-    opcode === 0x01 ||
-    opcode === 0x1a ||
-    (opcode >= 0x20 && opcode <= 0x22) ||
-    (opcode >= 0x41 && opcode <= 0x44)
-  );
+  return isBlock || opcode === 0x01 || opcode === 0x1a || isOfVariable(opcode) || (opcode >= 0x41 && opcode <= 0x44);
 }
 
 /** Reads one instruction, the reader being behind its opcode. */
@@ -92,6 +86,18 @@ export function skipInstruction(reader: Reader, opcode: number): Kind {
   const [operands, kind] = known[opcode] ?? refuse(opcode);
   for (const operand of operands) skipOperand(reader, operand);
   return kind;
+}
+
+/** The same, and what is left to be read. */
+export function skipWhole(reader: Reader, opcode: number): void {
+  const kind = skipInstruction(reader, opcode);
+  if (kind === "call" || kind === "branch" || kind === "goto") reader.number();
+  if (kind === "switch") for (let count = reader.number(); count >= 0; count--) reader.number();
+}
+
+/** local.get, .set, .tee. */
+export function isOfVariable(opcode: number): boolean {
+  return opcode >= 0x20 && opcode <= 0x22;
 }
 
 function skipOperand(reader: Reader, operand: string): void {

@@ -6,9 +6,10 @@
  * A tight loop is written several times in a row, each one leading to the next and the last one back: each pass counts,
  * only the first of a round looks whether there is fuel left. Where that is done is outside of the loop: engines make more of one without calls.
  */
-import { signed, unsigned, Writer } from "./binary.ts";
+import { Reader, signed, unsigned, Writer } from "./binary.ts";
 import type { Costs } from "./costs.ts";
-import type { Body, Exit, Place, TightLoop } from "./function-body.ts";
+import { type Body, type Exit, type Place, readBody, type TightLoop } from "./function-body.ts";
+import { isOfVariable, skipWhole } from "./instructions.ts";
 
 /** The numbers of what was added to the module, as bytes. */
 export interface Names {
@@ -71,8 +72,10 @@ export function refuelled(body: Body, around: Surroundings): Uint8Array {
   writer.put(unsigned(body.declarations + (isChanged ? 1 : 0)));
   writer.put(body.declared);
   if (isChanged) writer.put([...unsigned(counts ? 2 : 1), i32]);
-  if (counts) putCounting(writer, body, around, local);
-  else {
+  if (counts) {
+    const scratch = unsigned(around.parameters + body.locals + 1);
+    putCounting(writer, body, around, { account: accountOf(body, around, local), scratch });
+  } else {
     const entry = isChanged ? entryOf(around.costs.ofEntry(body), local, around.names) : [];
     putInstructions(writer, body, entry, (place) => (place.kind === "grow" ? growth(around.names) : null));
   }
@@ -119,11 +122,22 @@ interface Account {
   settle(): number[];
 }
 
-function putCounting(writer: Writer, body: Body, around: Surroundings, local: readonly number[]): void {
-  const { names, costs, blockType } = around;
-  const account = costs.isLeaf(body) ? takenFrom(local, names) : addedUp(local, names, costs.callsInLoopsOnly(body));
-  const scratch = unsigned(around.parameters + body.locals + 1);
-  const beginning = body.prelude?.end ?? body.start;
+function accountOf(body: Body, { names, costs }: Surroundings, local: readonly number[]): Account {
+  return costs.isLeaf(body) ? takenFrom(local, names) : addedUp(local, names, costs.callsInLoopsOnly(body));
+}
+
+/** What counting makes use of. */
+interface Means {
+  readonly account: Account;
+  /** A local for the length of what is copied. */
+  readonly scratch: readonly number[];
+  /** How it calls itself; null: as it did. */
+  readonly itself?: readonly number[];
+}
+
+function putCounting(writer: Writer, body: Body, { names, costs, blockType }: Surroundings, means: Means): void {
+  const { account, scratch, itself } = means;
+  const beginning = itself === undefined ? (body.prelude?.end ?? body.start) : body.start;
   writer.put([op.block, ...blockType]);
   putInstructions(writer, body, account.begin(costs.ofEntry(body)), (place) => {
     const { region } = place;
@@ -134,6 +148,8 @@ function putCounting(writer: Writer, body: Body, around: Surroundings, local: re
         return region?.tight ? tightly(body, region.tight, region.length, account, costs.of(region)) : null;
       case "return":
         return place.at < beginning ? null : [op.br, ...unsigned(place.depth)];
+      case "self":
+        return itself ?? null;
       case "tail":
         return account.settle();
       case "grow":
@@ -146,6 +162,64 @@ function putCounting(writer: Writer, body: Body, around: Surroundings, local: re
   });
   writer.put([op.end]);
   writer.put(account.settle());
+}
+
+// A function that calls itself, and nothing else that counts: what it works on is handed on
+
+/** How it is called from elsewhere: the fuel is taken out of the global and put back. */
+export function recursionBody(parameters: number, inner: number, { fuel }: Names): Uint8Array {
+  const own = Array.from({ length: parameters }, (_, index) => [op.get, ...unsigned(index)]).flat();
+  const call = [op.globalGet, ...fuel, op.call, ...unsigned(inner), op.globalSet, ...fuel];
+  return Uint8Array.from([0, ...own, ...call, op.end]);
+}
+
+/** How it calls itself: fuel is its last parameter, and its last result. `around` is without that. */
+export function innerBody(original: Body, around: Surroundings, inner: number): Uint8Array {
+  const { parameters, names, costs } = around;
+  const body = readBody(new Reader(withParameter(original, parameters)), original.self);
+  const left = unsigned(parameters);
+  const account = handedOn(left, names, !costs.callsInLoopsOnly(body));
+  const writer = new Writer((body.end - body.start) * 2 + 64);
+  writer.put(unsigned(body.declarations + 1));
+  writer.put(body.declared);
+  writer.put([1, i32]);
+  const scratch = unsigned(parameters + 1 + body.locals);
+  const itself = [op.get, ...left, op.call, ...unsigned(inner), op.set, ...left];
+  putCounting(writer, body, around, { account, scratch, itself });
+  writer.put([op.end]);
+  return writer.taken();
+}
+
+/** The body with one parameter more: the numbers of its variables move on. */
+function withParameter(body: Body, parameters: number): Uint8Array {
+  const { bytes, start, end } = body;
+  const reader = new Reader(bytes, start, end);
+  const writer = new Writer(end - start + 64);
+  writer.put(unsigned(body.declarations));
+  writer.put(body.declared);
+  let copied = start;
+  while (reader.at < end) {
+    const opcode = reader.byte();
+    const at = reader.at;
+    if (!isOfVariable(opcode)) skipWhole(reader, opcode);
+    else {
+      const variable = reader.number();
+      if (variable < parameters) continue;
+      writer.put(bytes.subarray(copied, at));
+      writer.put(unsigned(variable + 1));
+      copied = reader.at;
+    }
+  }
+  writer.put(bytes.subarray(copied, end));
+  writer.put([op.end]);
+  return writer.taken();
+}
+
+/** Whoever calls itself outside of loops, which ask, has to ask before. */
+function handedOn(left: readonly number[], names: Names, asksBefore: boolean): Account {
+  const account = takenFrom(left, names);
+  const begin = (cost: number): number[] => (asksBefore || cost > askedMin ? pass(account, cost) : account.count(cost));
+  return { ...account, begin, settle: () => [op.get, ...left] };
 }
 
 /**
