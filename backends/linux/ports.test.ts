@@ -25,6 +25,19 @@ describe("the ports on Linux", () => {
       assert.ok(plain.equals(await whole(inflate.decompress(format, streamOf(...slices)))));
     });
 
+    test(`${format} may come in chunks that use the same memory in turn`, async () => {
+      async function* reusing(): AsyncGenerator<Uint8Array> {
+        const memory = new Uint8Array(70_000);
+        for (let at = 0; at < compressed[format].length; at += memory.length) {
+          const part = compressed[format].subarray(at, at + memory.length);
+          memory.set(part);
+          yield memory.subarray(0, part.length);
+          memory.fill(0xff);
+        }
+      }
+      assert.ok(plain.equals(await whole(inflate.decompress(format, reusing()))));
+    });
+
     test(`${format} that is cut short or damaged is corrupt`, async () => {
       const bytes = compressed[format];
       const damaged = Buffer.from(bytes);

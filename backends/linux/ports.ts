@@ -57,10 +57,11 @@ const hasher: Hasher = {
 };
 
 /**
- * Pieces larger than zlib's 16 KiB: fewer turns of the loop for a layer of many megabytes. So much goes in and comes out
- * ahead of the reader that the thread that inflates need not wait for the one that reads.
+ * Pieces larger than zlib's 16 KiB: fewer turns of the loop for a layer of many megabytes. So much comes out ahead of the
+ * reader that the thread that inflates need not wait for the one that reads. Nothing is taken in ahead: what a source
+ * gives is valid until it is asked for more.
  */
-const streaming = { chunkSize: 256 * 1024, highWaterMark: 1024 * 1024 };
+const streaming = { chunkSize: 256 * 1024, readableHighWaterMark: 1024 * 1024, writableHighWaterMark: 1 };
 
 const decompressors: Readonly<Record<Compression, () => Transform>> = {
   gzip: () => createGunzip(streaming),
