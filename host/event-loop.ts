@@ -141,6 +141,7 @@ export class EventLoop {
   async #turn(wake: Fd): Promise<void> {
     this.#woken = false;
     await this.#pause();
+    await this.#kernel.turns.quiet();
     if (this.#calls.length > 0) for (const call of this.#calls.splice(0)) await call();
     else if (!this.#woken) await this.#poll(wake);
   }

@@ -12,7 +12,6 @@
  */
 import { InputLog, type LogEntry } from "../backends/sim/input-log.ts";
 import type { Pace } from "../backends/sim/kernel/pace.ts";
-import { assert } from "../core/base/assert.ts";
 import { concat } from "../core/base/bytes.ts";
 import { TsboxError } from "../core/base/error.ts";
 import type { ConsoleSize, Screen } from "./console.ts";
@@ -53,6 +52,8 @@ const spacingMs = 150;
 const standingMax = 16;
 /** The clock is looked at after so many events. */
 const stride = 32;
+/** A carriage return among keys in hexadecimal digits. */
+const enter = /^(?:..)*?0d/;
 
 export class Timeline {
   readonly #beginning: Beginning;
@@ -77,6 +78,11 @@ export class Timeline {
   /** How many events there were. */
   get length(): number {
     return this.#entries.length;
+  }
+
+  /** The events at which Enter was pressed, in order. */
+  get enters(): readonly number[] {
+    return this.#entries.flatMap((entry, event) => (entry.kind === "keys" && enter.test(entry.hex) ? [event] : []));
   }
 
   /** The kernel's state just before an event. */
@@ -195,8 +201,8 @@ class Standing {
 
   constructor(beginning: Beginning, entries: readonly LogEntry[]) {
     this.#machine = boot(beginning, entries, {
-      live: (now) => this.#lifeAfter().live(now),
-      kept: (entry) => this.#lifeAfter().kept(entry),
+      live: (now) => this.#life?.live(now) ?? astray(),
+      kept: (entry) => this.#life?.kept(entry),
       before: (count) => this.#life?.before(count),
       screen: (bytes) => this.#show(bytes),
       offer: (name, bytes) => this.#life?.offer?.(name, bytes),
@@ -224,16 +230,17 @@ class Standing {
     return this.#machine;
   }
 
-  #lifeAfter(): Lived {
-    assert(this.#life !== null, "a machine that stands takes nothing new in");
-    return this.#life;
-  }
-
   #show(bytes: Uint8Array): Promise<void> {
     if (this.#life !== null) return this.#life.screen(bytes);
     this.#printed.push(bytes);
     return Promise.resolve();
   }
+}
+
+/** A machine that stands takes nothing new in: one whose life does not go as it went stands still for ever. */
+function astray(): Pace {
+  const forEver = new Promise<never>(() => {});
+  return { pause: () => forEver, resume: (now) => now, turn: () => forEver, idle: () => Promise.resolve(null) };
 }
 
 function goesAnotherWay(): TsboxError {

@@ -14,6 +14,8 @@ const config: TestRunnerConfig = {
   files: "test/page/**/*.test.ts",
   nodeResolve: true,
   testFramework: { config: { ui: "tdd", timeout: 60_000 } },
+  // A file of many tests, on a small machine that does other things too.
+  testsFinishTimeout: 300_000,
   middleware: [fixtures],
   plugins: [inlineStyles(), esbuildPlugin({ ts: true, target: "es2022" }), a11ySnapshotPlugin()],
   browsers: [

@@ -178,6 +178,36 @@ suite("the playground", () => {
     );
   });
 
+  test("looks back along the timeline, and goes on from there another way", async function () {
+    this.timeout(60_000);
+    await run("sleep 1000 & echo begun");
+    await run("kill %1; echo over");
+    page.show("processes");
+    const processes = (): string => textOf(pane("process-pane")?.shadowRoot);
+    await until(() => /init/.test(processes()) && !processes().includes("sleep 1000"), processes);
+    const bar = pane("timeline-bar")?.shadowRoot;
+    const press = (label: string): void => {
+      const button = [...(bar?.querySelectorAll("button") ?? [])].find((each) => each.textContent.trim() === label);
+      if (button === undefined) throw new Error(`no button “${label}” in “${textOf(bar)}”`);
+      button.click();
+    };
+    const enters = (await terminal().machine?.enters())?.length;
+    await until(() => page.enters.length === enters);
+    press("command back");
+    await until(() => processes().includes("sleep 1000"), processes);
+    await until(
+      () => /before event \d+ of \d+, \d/.test(textOf(bar)),
+      () => textOf(bar),
+    );
+    includes(await run("echo the machine goes on"), "\nthe machine goes on");
+    press("go on from here");
+    await until(
+      () => terminal().text.endsWith("begun\n~ #") && textOf(bar).includes("now, after"),
+      () => terminal().text + textOf(bar),
+    );
+    includes(await run("jobs; kill %1"), "sleep 1000");
+  });
+
   test("stops a flood by Ctrl-C, and stays usable meanwhile", async function () {
     this.timeout(60_000);
     terminal().run("yes flood");
@@ -228,6 +258,7 @@ suite("the playground", () => {
       "tab Processes",
       "tab Plan",
       "tab This machine",
+      "slider Moment",
     );
     includes(roles.join("\n"), "button run", "Terminal input");
   });
@@ -257,6 +288,7 @@ suite("the playground", () => {
         const roots = [
           page,
           pane("terminal-pane"),
+          pane("timeline-bar"),
           pane("tab-set"),
           pane(`${key === "processes" ? "process" : key}-pane`),
         ];

@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { linuxPorts } from "../../backends/linux/ports.ts";
 import { InputLog, type LogEntry } from "../../backends/sim/input-log.ts";
 import { jumping } from "../../backends/sim/kernel/pace.ts";
@@ -134,3 +135,29 @@ test("a session that was recorded by another build is said to be damaged", async
   Object.assign(beginning, { size: { rows: 5, columns: 10 } });
   await assert.rejects(timeline.resume(timeline.length - 1, anotherLife()), { code: "corrupt" });
 });
+
+test("a machine that stands and goes another way is not waited for", { timeout: 30_000 }, async () => {
+  const { beginning, timeline } = await live(9, dice(9));
+  Object.assign(beginning, { serves: false });
+  await assert.rejects(timeline.resume(timeline.length - 1, anotherLife()), { code: "corrupt" });
+});
+
+for (const delays of [
+  [60, 0],
+  [0, 60],
+])
+  test(`what takes ${delays.join(" and then ")} ms to come from outside has the same effects`, async () => {
+    const waits = [...delays];
+    const embedded = (name: string): Promise<Uint8Array> | null =>
+      name === "hello" ? sleep(waits.shift(), encodeText("no archive")) : null;
+    const beginning = { ...world, embedded, seed: 4, size, now: bootTime, elapsed: () => performance.now() };
+    const life = anotherLife();
+    const { host, timeline } = Timeline.begin(beginning, life);
+    await host.kernel.turns.run();
+    for (const line of ["tsbox run hello\r", "echo $?\r"]) {
+      host.type(encodeText(line));
+      await host.kernel.turns.run();
+    }
+    assert.match(life.text(), /the archive: at byte 0[^]*125/);
+    await timeline.resume(timeline.length - 1, anotherLife());
+  });

@@ -10,6 +10,7 @@ import "./file-table.ts";
 import type { ListDirectory } from "./file-table.ts";
 import { count, formatBytes } from "./format.ts";
 import type { Inspector } from "./inspector.ts";
+import { layerTable } from "./layer-table.ts";
 import { paneStyles } from "./pane-styles.ts";
 
 type Shown =
@@ -164,40 +165,23 @@ export class ImagePane extends LitElement {
     </p>`;
   }
 
-  /** The top one first, as they lie on each other. */
   #layers(layers: readonly InspectedLayer[], steps: readonly LayerStep[]): TemplateResult {
-    const row = (layer: InspectedLayer, number: number): TemplateResult => html`<tr>
-      <th scope="row">
-        <label>
-          <input type="radio" name="top" .checked=${number === this.top} @change=${() => (this.top = number)} />
-          layer ${number}
-        </label>
-      </th>
-      <td>
-        <code>${layer.digest}</code>
-        ${layer.diffId === layer.digest ? nothing : html`<br /><span class="faint">diff id <code>${layer.diffId}</code></span>`}
-        <br /><span class="faint">${layer.createdBy}</span>
-        ${how(steps[number])}
-      </td>
-      <td class="number">${formatBytes(layer.blobBytes)}${layer.compression === "none" ? nothing : html`<br />${layer.compression}`}</td>
-      <td class="number">${layer.files}${layer.hidden > 0 ? html`<br />${layer.hidden} hiding` : nothing}</td>
-    </tr>`;
-    return html`<div class="scroll" role="region" aria-label="Layers" tabindex="0">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Up to</th>
-            <th scope="col">Digest</th>
-            <th scope="col">Size</th>
-            <th scope="col">Entries</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${layers.map(row).toReversed()}
-        </tbody>
-      </table>
-    </div>`;
+    const rows = layers.map((layer, number) => ({ name: `layer ${number}`, cells: cells(layer, steps[number]) }));
+    return layerTable(["Digest", "Size", "Entries"], rows, this.top, (layer) => (this.top = layer));
   }
+}
+
+function cells({ digest, diffId, ...layer }: InspectedLayer, step: LayerStep | undefined): TemplateResult {
+  return html`<td>
+      <code>${digest}</code>
+      ${diffId === digest ? nothing : html`<br /><span class="faint">diff id <code>${diffId}</code></span>`}
+      <br /><span class="faint">${layer.createdBy}</span>
+      ${how(step)}
+    </td>
+    <td class="number">
+      ${formatBytes(layer.blobBytes)}${layer.compression === "none" ? nothing : html`<br />${layer.compression}`}
+    </td>
+    <td class="number">${layer.files}${layer.hidden > 0 ? html`<br />${layer.hidden} hiding` : nothing}</td>`;
 }
 
 /** Each document on the way, its bytes, and how its digest comes about. */

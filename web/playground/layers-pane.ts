@@ -7,6 +7,7 @@ import { html, LitElement, nothing, type TemplateResult } from "lit";
 import type { ContainerView, HostView, LayerView } from "../../host/lens.ts";
 import "./file-table.ts";
 import type { ListDirectory } from "./file-table.ts";
+import { layerTable } from "./layer-table.ts";
 import { paneStyles } from "./pane-styles.ts";
 
 export class LayersPane extends LitElement {
@@ -84,35 +85,17 @@ export class LayersPane extends LitElement {
     </p>`;
   }
 
-  /** The top one first, as they lie on each other. */
   #stack(layers: readonly LayerView[], top: number): TemplateResult {
-    const row = (layer: LayerView, number: number): TemplateResult => html`<tr>
-      <th scope="row">
-        <label>
-          <input type="radio" name="top" .checked=${number === top} @change=${() => (this.top = number)} />
-          ${layerName(layer, number)}
-        </label>
-      </th>
-      <td>
-        ${layer.diffId === "" ? nothing : html`<code>${layer.diffId.slice(0, 19)}</code><br />`}<code class="faint"
-          >${layer.path}</code
-        >
-      </td>
-    </tr>`;
-    return html`<div class="scroll" role="region" aria-label="Layers" tabindex="0">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Up to</th>
-            <th scope="col">Where it lies on the simulated host</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${layers.map(row).toReversed()}
-        </tbody>
-      </table>
-    </div>`;
+    const rows = layers.map((layer, number) => ({
+      name: layerName(layer, number),
+      cells: html`<td>${place(layer)}</td>`,
+    }));
+    return layerTable(["Where it lies on the simulated host"], rows, top, (layer) => (this.top = layer));
   }
+}
+
+function place({ diffId, path }: LayerView): TemplateResult {
+  return html`${diffId === "" ? nothing : html`<code>${diffId.slice(0, 19)}</code><br />`}<code class="faint">${path}</code>`;
 }
 
 function layerName({ kind }: LayerView, number: number): string {

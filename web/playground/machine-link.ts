@@ -12,6 +12,8 @@ export interface MachineLink {
   addFile(name: string, content: Blob): Promise<void>;
   /** How many events there were. */
   events(): Promise<number>;
+  /** Those at which Enter was pressed. */
+  enters(): Promise<readonly number[]>;
   /** What is there now, or just before an event. */
   look(event?: number): Promise<HostView>;
   list(layers: readonly LayerView[], path: string, top: number, event?: number): Promise<readonly Origin[]>;
@@ -51,6 +53,7 @@ export async function startMachine(
     resize: (changed) => void machine.resize(changed),
     addFile: (name, content) => machine.addFile(name, content),
     events: () => machine.events(),
+    enters: () => machine.enters(),
     look: (event) => machine.look(event),
     list: (layers, path, top, event) => machine.list(layers, path, top, event),
     resume: (event, other) => machine.resume(event, proxy(other)),

@@ -27,6 +27,8 @@ export interface MachineWorker {
   resize(size: ConsoleSize): void;
   /** How many events there were: what came in, and time that passed. */
   events(): number;
+  /** Those at which Enter was pressed. */
+  enters(): readonly number[];
   /** What is there now, or just before an event; looking changes nothing. */
   look(event?: number): Promise<HostView>;
   list(layers: readonly LayerView[], path: string, top: number, event?: number): Promise<readonly Origin[]>;
@@ -155,6 +157,7 @@ const machine: MachineWorker = {
   type: (bytes) => machineOf().host.type(bytes),
   resize: (size) => booted?.host.resize(size),
   events: () => machineOf().timeline.length,
+  enters: () => machineOf().timeline.enters,
   look: async (event) => (await import("../../host/lens.ts")).look(momentOf(event)),
   list: async (layers, path, top, event) =>
     (await import("../../host/lens.ts")).originsIn(momentOf(event), layers, path, top),

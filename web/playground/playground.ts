@@ -10,6 +10,7 @@ import type { ImagePane } from "./image-pane.ts";
 import "./terminal-pane.ts";
 import type { TerminalPane } from "./terminal-pane.ts";
 import type { LayersPane } from "./layers-pane.ts";
+import "./timeline-bar.ts";
 import "./tab-set.ts";
 import type { Tab, TabSet } from "./tab-set.ts";
 
@@ -88,18 +89,29 @@ export class TsbPlayground extends LitElement {
         grid-template: 70dvh auto / minmax(0, 1fr);
       }
     }
+    timeline-bar {
+      margin-top: 0.5rem;
+    }
   `,
   ];
   static override properties = {
     dropping: { type: Boolean, reflect: true },
     selected: { state: true },
     view: { state: true },
+    events: { state: true },
+    enters: { state: true },
+    event: { state: true },
   };
 
   declare dropping: boolean;
   /** The pane that is looked at. */
   declare selected: string;
   declare view: HostView | null;
+  /** How many events the session has, and those at which Enter was pressed. */
+  declare events: number;
+  declare enters: readonly number[];
+  /** The event before which the lenses look; null: now. */
+  declare event: number | null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -107,6 +119,9 @@ export class TsbPlayground extends LitElement {
     this.dropping = false;
     this.selected = "image";
     this.view = null;
+    this.events = 0;
+    this.enters = [];
+    this.event = null;
   }
 
   override connectedCallback(): void {
@@ -147,6 +162,16 @@ export class TsbPlayground extends LitElement {
           <engine-page slot="machine"></engine-page>
         </tab-set>
       </main>
+      <timeline-bar
+        role="region"
+        aria-label="Timeline"
+        .events=${this.events}
+        .enters=${this.enters}
+        .event=${this.event}
+        .time=${this.event === null ? null : (this.view?.now ?? null)}
+        @event-chosen=${this.#travelled}
+        @go-on=${this.#goOn}
+      ></timeline-bar>
     `;
   }
 
@@ -160,10 +185,10 @@ export class TsbPlayground extends LitElement {
     this.#look();
   };
 
-  /** Looks now, and again and again as long as somebody can see what a lens shows. */
+  /** Looks now, and again and again as long as somebody can see it. */
   readonly #look = (): void => {
     clearTimeout(this.#timer);
-    if (document.hidden || !lenses.has(this.selected)) return;
+    if (document.hidden) return;
     const again = (): void => {
       if (this.isConnected) this.#timer = setTimeout(this.#look, lookEveryMs);
     };
@@ -171,11 +196,31 @@ export class TsbPlayground extends LitElement {
   };
 
   async #lookOnce(): Promise<void> {
-    this.view = (await this.#terminal?.machine?.look()) ?? this.view;
+    const machine = this.#terminal?.machine;
+    if (machine === null || machine === undefined) return;
+    [this.events, this.enters] = await Promise.all([machine.events(), machine.enters()]);
+    if (!lenses.has(this.selected) && this.event === null) return;
+    const { event } = this;
+    const view = await machine.look(event ?? undefined);
+    if (event === this.event) this.view = view;
   }
 
   readonly #union: LayersPane["union"] = async (layers, path, top) =>
-    (await this.#terminal?.machine?.list(layers, path, top)) ?? [];
+    (await this.#terminal?.machine?.list(layers, path, top, this.event ?? undefined)) ?? [];
+
+  /** The lenses look at another moment. */
+  readonly #travelled = ({ detail }: CustomEvent<number | null>): void => {
+    // Whoever looks back may want to go on from there; if that is not possible he is told when he tries.
+    if (this.event === null) this.#terminal?.machine?.prepare().catch(() => {});
+    this.event = detail;
+    this.#look();
+  };
+
+  readonly #goOn = async (): Promise<void> => {
+    if (this.event !== null) await this.#terminal?.goOnFrom(this.event);
+    this.event = null;
+    this.#look();
+  };
 
   readonly #dragged = (event: DragEvent): void => {
     event.preventDefault();

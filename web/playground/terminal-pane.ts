@@ -110,19 +110,33 @@ export class TerminalPane extends LitElement {
 
   async #boot(): Promise<void> {
     const { rows, cols } = this.#terminal;
-    const outside: Outside = {
+    try {
+      this.#machine = await startMachine(this.session, { rows, columns: cols }, this.#outside(), (why) => {
+        this.trouble = why;
+      });
+    } catch (thrown) {
+      this.trouble = `The simulated machine did not start: ${messageOf(thrown)}`;
+    }
+  }
+
+  #outside(): Outside {
+    return {
       screen: (bytes) =>
         new Promise((resolve) => {
           this.#terminal.write(bytes, resolve);
         }),
       offer: (name, content) => this.#take(new File([content], name)),
     };
+  }
+
+  /** Takes the session back to just before an event; from there it goes on another way. */
+  async goOnFrom(event: number): Promise<void> {
+    this.#terminal.reset();
     try {
-      this.#machine = await startMachine(this.session, { rows, columns: cols }, outside, (why) => {
-        this.trouble = why;
-      });
+      await this.#machine?.resume(event, this.#outside());
+      this.#terminal.focus();
     } catch (thrown) {
-      this.trouble = `The simulated machine did not start: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+      this.trouble = `The session could not be taken back: ${messageOf(thrown)}. Reload the page.`;
     }
   }
 
@@ -212,6 +226,10 @@ export class TerminalPane extends LitElement {
       </div>
     `;
   }
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 customElements.define("terminal-pane", TerminalPane);

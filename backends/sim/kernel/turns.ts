@@ -171,6 +171,14 @@ export class Turns implements Waker {
     promise.then(settled, settled);
   }
 
+  /** Resolves when nothing of what the kernel stands still for is under way: at once or after a long time, with the same effects. */
+  async quiet(): Promise<void> {
+    while (this.#outside.size > 0) {
+      await Promise.allSettled(this.#outside);
+      await this.#pace.pause();
+    }
+  }
+
   /** The outside was told something: it reacts before the next turn. */
   tell(): void {
     this.#told = true;
