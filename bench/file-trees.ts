@@ -14,7 +14,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Branch } from "../core/unionfs/marks.ts";
 import { Overlay } from "../core/unionfs/overlay.ts";
+import { OpenInodes } from "../core/unionfs/open-inodes.ts";
 import { Posix } from "../core/unionfs/posix.ts";
+import { SingleMount } from "../core/unionfs/single-mount.ts";
 import { Tree } from "../core/unionfs/tree.ts";
 
 /** One tree of files "/dN/fN", spread over layers; every path is one that exists unless said otherwise. */
@@ -123,7 +125,7 @@ export function ours(shape: Shape): FileTree {
   const upper = new Tree(ticking());
   const union = new Overlay({ tree: upper, root: upper.root }, lowers);
   const actor = { uid: 0, gid: 0, groups: [], may: () => true };
-  const posix = new Posix(union, { actor, umask: 0o022, readOnly: false }, new Map());
+  const posix = new Posix(new SingleMount(union, { actor, umask: 0o022, readOnly: false, open: new OpenInodes() }));
   return {
     name: "tsbox",
     exists: (path) => posix.access(path, []) === undefined,

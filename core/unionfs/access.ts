@@ -23,21 +23,21 @@ export interface Actor {
 export type Wanted = "read" | "write" | "execute";
 
 /** Throws EACCES when neither the mode bits nor a capability let the actor. */
-export function permit(actor: Actor, file: Guarded, wanted: Wanted): void {
+export function permit(actor: Actor, file: Guarded, wanted: Wanted, path = ""): void {
   const bit = wanted === "read" ? 4 : wanted === "write" ? 2 : 1;
   if ((bitsFor(actor, file) & bit) !== 0) return;
   const isDirectory = file.kind === "directory";
   const mayExecute = wanted !== "execute" || isDirectory || (file.mode & 0o111) !== 0;
   if (mayExecute && actor.may("CAP_DAC_OVERRIDE", file)) return;
   const looks = wanted === "read" || (wanted === "execute" && isDirectory);
-  if (!looks || !actor.may("CAP_DAC_READ_SEARCH", file)) throw new Errno("EACCES");
+  if (!looks || !actor.may("CAP_DAC_READ_SEARCH", file)) throw new Errno("EACCES", path);
 }
 
 /** To make and take away names in a directory. EACCES. */
-export function permitEntries(actor: Actor, directory: Guarded): void {
+export function permitEntries(actor: Actor, directory: Guarded, path = ""): void {
   if ((bitsFor(actor, directory) & 3) === 3) return;
-  permit(actor, directory, "write");
-  permit(actor, directory, "execute");
+  permit(actor, directory, "write", path);
+  permit(actor, directory, "execute", path);
 }
 
 /** The three bits of a file's mode that are this actor's. */
@@ -47,22 +47,27 @@ function bitsFor(actor: Actor, file: Guarded): number {
 }
 
 /** In a sticky directory only the owner of the file or of the directory takes a name away: EPERM. */
-export function permitRemoval(actor: Actor, directory: Guarded, file: Guarded): void {
+export function permitRemoval(actor: Actor, directory: Guarded, file: Guarded, path = ""): void {
   if ((directory.mode & 0o1000) === 0 || actor.uid === file.uid || actor.uid === directory.uid) return;
-  if (!actor.may("CAP_FOWNER", file)) throw new Errno("EPERM");
+  if (!actor.may("CAP_FOWNER", file)) throw new Errno("EPERM", path);
 }
 
 /** EPERM unless it is the actor's own file. */
-export function permitOwner(actor: Actor, file: Guarded): void {
-  if (actor.uid !== file.uid && !actor.may("CAP_FOWNER", file)) throw new Errno("EPERM");
+export function permitOwner(actor: Actor, file: Guarded, path = ""): void {
+  if (actor.uid !== file.uid && !actor.may("CAP_FOWNER", file)) throw new Errno("EPERM", path);
 }
 
 /** chown(2): one gives a file to nobody, and only to a group one is in. EPERM. */
-export function permitChown(actor: Actor, file: Guarded, uid: number | null, gid: number | null): void {
+export function permitChown(
+  actor: Actor,
+  file: Guarded,
+  { uid, gid }: { readonly uid: number | null; readonly gid: number | null },
+  path = "",
+): void {
   const owns = actor.uid === file.uid;
   const keepsUser = uid === null || (owns && uid === file.uid);
   const keepsGroup = gid === null || (owns && (gid === file.gid || isInGroup(actor, gid)));
-  if (!(keepsUser && keepsGroup) && !actor.may("CAP_CHOWN", file)) throw new Errno("EPERM");
+  if (!(keepsUser && keepsGroup) && !actor.may("CAP_CHOWN", file)) throw new Errno("EPERM", path);
 }
 
 export function isInGroup(actor: Actor, gid: number): boolean {

@@ -45,8 +45,8 @@ export interface Attributes {
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
-  readonly atime?: bigint;
-  readonly mtime?: bigint;
+  readonly atime?: bigint | undefined;
+  readonly mtime?: bigint | undefined;
 }
 
 export interface DirectoryEntry {

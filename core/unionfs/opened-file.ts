@@ -2,7 +2,9 @@
 import { Errno } from "../base/errno.ts";
 import type { Actor } from "./access.ts";
 import type { FileSystem, Inode, Stat } from "./file-system.ts";
+import type { OpenInodes } from "./open-inodes.ts";
 import { isNoRoom } from "./usage.ts";
+import type { Guarded } from "./walk.ts";
 
 export interface OpenFlags {
   readonly read?: boolean;
@@ -15,39 +17,56 @@ export interface OpenFlags {
   readonly directory?: boolean;
   /** O_TMPFILE: a file without a name in the directory that the path names. */
   readonly unnamed?: boolean;
+  /** O_PATH: a place to start from, not a file to read. */
+  readonly path?: boolean;
+}
+
+/** A file wherever it is. */
+export interface Found {
+  readonly fileSystem: FileSystem;
+  readonly inode: Inode;
+  /** What decides who may do what, as the mount shows it that it was opened through. */
+  readonly look: () => Guarded;
 }
 
 /** Whose call it is (posix.ts). */
-interface Opener {
-  readonly fileSystem: FileSystem;
-  readonly view: { readonly actor: Actor };
-  /** Somebody has written to it: what they may not keep goes. */
-  written(inode: Inode): void;
-  close(inode: Inode): void;
+export interface Caller {
+  readonly view: { readonly actor: Actor; readonly open: OpenInodes; readonly fileSizeMax: number };
+  /** This process has written to it: what it may not keep goes. */
+  written(file: Found): void;
 }
 
 /** An open file description on a regular file or directory. */
-export class OpenedFile {
+export class OpenedFile implements Found {
+  readonly fileSystem: FileSystem;
   readonly inode: Inode;
+  readonly look: () => Guarded;
   readonly flags: OpenFlags;
   /** By identity: one who has changed who they are, even back again, is another. */
   readonly opener: Actor;
   /** It was made without a name and has never had one. */
   mayBeNamed: boolean;
-  readonly #posix: Opener;
+  readonly #caller: Caller;
   #offset = 0;
 
-  constructor(posix: Opener, inode: Inode, flags: OpenFlags) {
-    this.mayBeNamed = flags.unnamed === true;
-    this.#posix = posix;
-    this.opener = posix.view.actor;
+  constructor({ fileSystem, inode, look }: Found, flags: OpenFlags, caller: Caller) {
+    this.fileSystem = fileSystem;
     this.inode = inode;
+    this.look = look;
     this.flags = flags;
+    this.opener = caller.view.actor;
+    this.mayBeNamed = flags.unnamed === true;
+    this.#caller = caller;
+    caller.view.open.hold(fileSystem, inode, flags.write === true);
+  }
+
+  get offset(): number {
+    return this.#offset;
   }
 
   read(length: number): Uint8Array {
     if (this.flags.read !== true) throw new Errno("EBADF");
-    const bytes = this.#posix.fileSystem.read(this.inode, this.#offset, length);
+    const bytes = this.fileSystem.read(this.inode, this.#offset, length);
     this.#offset += bytes.length;
     return bytes;
   }
@@ -55,31 +74,30 @@ export class OpenedFile {
   /** Fills `target`; how many bytes there were. */
   readInto(target: Uint8Array): number {
     if (this.flags.read !== true) throw new Errno("EBADF");
-    const count = this.#posix.fileSystem.readInto(this.inode, this.#offset, target);
+    const count = this.fileSystem.readInto(this.inode, this.#offset, target);
     this.#offset += count;
     return count;
   }
 
   /** How much was written: less than asked for when there is no room for more. `by`: who writes, if not the opener. */
-  write(bytes: Uint8Array, by: Opener = this.#posix): number {
+  write(bytes: Uint8Array, by: Caller = this.#caller): number {
     if (this.flags.write !== true) throw new Errno("EBADF");
     if (bytes.length === 0) return 0;
     if (this.flags.append === true) this.#offset = this.stat().size;
     try {
       const written = this.#writeFitting(bytes);
       this.#offset += written;
-      by.written(this.inode);
+      by.written(this);
       return written;
     } catch (thrown) {
-      if (isNoRoom(thrown)) by.written(this.inode); // the set-id bits are gone by then
+      if (isNoRoom(thrown)) by.written(this); // the set-id bits are gone by then
       throw thrown;
     }
   }
 
   #writeFitting(bytes: Uint8Array): number {
-    const { fileSystem } = this.#posix;
     try {
-      fileSystem.write(this.inode, this.#offset, bytes);
+      this.fileSystem.write(this.inode, this.#offset, bytes);
       return bytes.length;
     } catch (thrown) {
       if (!isNoRoom(thrown)) throw thrown;
@@ -105,8 +123,7 @@ export class OpenedFile {
   }
 
   seek(offset: number, whence: "set" | "current" | "end" | "data" | "hole"): number {
-    const { fileSystem } = this.#posix;
-    if (whence === "data" || whence === "hole") this.#offset = fileSystem.seek(this.inode, offset, whence);
+    if (whence === "data" || whence === "hole") this.#offset = this.fileSystem.seek(this.inode, offset, whence);
     else {
       const from = { set: 0, current: this.#offset, end: this.stat().size }[whence];
       if (from + offset < 0) throw new Errno("EINVAL");
@@ -115,17 +132,24 @@ export class OpenedFile {
     return this.#offset;
   }
 
-  truncate(size: number, by: Opener = this.#posix): void {
+  /** EFBIG beyond RLIMIT_FSIZE. */
+  truncate(size: number, by: Caller = this.#caller): void {
+    if (this.flags.path === true) throw new Errno("EBADF");
     if (this.flags.write !== true) throw new Errno("EINVAL");
-    this.#posix.fileSystem.truncate(this.inode, size);
-    by.written(this.inode);
+    if (size > by.view.fileSizeMax && size > this.stat().size) throw new Errno("EFBIG");
+    this.fileSystem.truncate(this.inode, size);
+    by.written(this);
   }
 
   stat(): Stat {
-    return this.#posix.fileSystem.stat(this.inode);
+    const stat = this.fileSystem.stat(this.inode);
+    const { uid, gid } = this.look();
+    return uid === stat.uid && gid === stat.gid ? stat : { ...stat, uid, gid };
   }
 
+  /** The last one to close an unlinked file ends it. */
   close(): void {
-    this.#posix.close(this.inode);
+    const isLast = this.#caller.view.open.release(this.fileSystem, this.inode, this.flags.write === true);
+    if (isLast) this.fileSystem.forget(this.inode);
   }
 }

@@ -13,7 +13,7 @@ import type { Stat } from "./file-system.ts";
 /** What decides who may do what. */
 export type Guarded = Pick<Stat, "kind" | "mode" | "uid" | "gid">;
 
-export interface Space<Place> {
+export interface Space<Place extends object | number> {
   readonly root: Place;
   /** Where a path begins that does not begin with "/". */
   readonly directory: Place;
@@ -23,7 +23,8 @@ export interface Space<Place> {
   /** The directory above, also across the edge of a mount. */
   above(directory: Place): Place;
   isSame(one: Place, other: Place): boolean;
-  readlink(symlink: Place): string;
+  /** Where a symlink leads: a path, or at once a place (a link of /proc to a file, which may have no path). */
+  follow(symlink: Place): string | Place;
   /** Throws Errno EACCES when whoever walks may not search the directory. */
   permitSearch(directory: Guarded): void;
 }
@@ -35,6 +36,8 @@ export interface Spot<Place> {
   readonly name: string;
   /** null: nothing has that name. */
   readonly found: Place | null;
+  /** What was found looks like; null for nothing, and for a name that was not looked up. */
+  readonly looked: Guarded | null;
   /** It was written with a slash at the end: it must be a directory. */
   readonly slash: boolean;
 }
@@ -55,13 +58,17 @@ export interface WalkOptions {
 const toTheEnd: WalkOptions = {};
 
 /** ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG. */
-export function walk<Place>(space: Space<Place>, path: string, options: WalkOptions = toTheEnd): Spot<Place> {
+export function walk<Place extends object | number>(
+  space: Space<Place>,
+  path: string,
+  options: WalkOptions = toTheEnd,
+): Spot<Place> {
   if (path === "") throw new Errno("ENOENT", path);
   checkLength(path, pathBytesMax - 1);
   return new Walk(space, path, options).run();
 }
 
-class Walk<Place> {
+class Walk<Place extends object | number> {
   readonly #space: Space<Place>;
   readonly #path: string;
   readonly #options: WalkOptions;
@@ -86,25 +93,30 @@ class Walk<Place> {
     for (;;) {
       const name = this.#next();
       const directory = this.#at;
-      if (name === "") return { directory, name: "", found: directory, slash: true };
+      if (name === "") return { directory, name: "", found: directory, looked: this.#looked, slash: true };
       const isLast = this.#isDone();
       const slash = isLast && this.#from < this.#rest.length;
       this.#permitSearch();
       if (isLast && this.#options.isParent === true && name !== "." && name !== "..")
-        return { directory, name, found: null, slash };
-      const found = this.#enter(directory, name, slash);
+        return { directory, name, found: null, looked: null, slash };
+      let found = this.#enter(directory, name, slash);
       if (found === null) {
-        if (isLast) return { directory, name, found, slash };
+        if (isLast) return { directory, name, found, looked: null, slash };
         throw new Errno("ENOENT", this.#path);
       }
       const isFollowed = !isLast || slash || this.#options.noFollow !== true;
-      const looked = this.#space.look(found);
+      let looked = this.#space.look(found);
       if (isFollowed && looked.kind === "symlink") {
-        this.#follow(found, slash);
-        continue;
+        const goal = this.#follow(found);
+        if (typeof goal === "string") {
+          this.#goOn(goal, slash);
+          continue;
+        }
+        found = goal;
+        looked = this.#space.look(goal);
       }
       if (slash && looked.kind !== "directory") throw new Errno("ENOTDIR", this.#path);
-      if (isLast) return { directory, name, found, slash };
+      if (isLast) return { directory, name, found, looked, slash };
       this.#at = found;
       this.#looked = looked;
     }
@@ -119,18 +131,23 @@ class Walk<Place> {
     if (name === ".") return directory;
     if (name === "..") return this.#above(directory);
     if (slash && this.#options.makesFile === true) throw new Errno("EISDIR", this.#path);
-    return enter(this.#space, directory, name);
+    checkName(name);
+    return this.#space.enter(directory, name);
   }
 
   #above(directory: Place): Place {
     return this.#space.isSame(directory, this.#space.root) ? directory : this.#space.above(directory);
   }
 
-  /** Puts a symlink's target in front of what is left. */
-  #follow(symlink: Place, slash: boolean): void {
+  #follow(symlink: Place): string | Place {
     if (++this.#symlinks > symlinksMax) throw new Errno("ELOOP", this.#path);
-    const target = this.#space.readlink(symlink);
-    if (target === "") throw new Errno("ENOENT", this.#path);
+    const goal = this.#space.follow(symlink);
+    if (goal === "") throw new Errno("ENOENT", this.#path);
+    return goal;
+  }
+
+  /** Puts a symlink's target in front of what is left. */
+  #goOn(target: string, slash: boolean): void {
     const left = this.#rest.slice(this.#from);
     this.#rest = left === "" ? `${target}${slash ? "/" : ""}` : `${target}/${left}`;
     this.#from = 0;
@@ -156,10 +173,9 @@ class Walk<Place> {
   }
 }
 
-/** What a name in a directory leads to. ENAMETOOLONG. */
-export function enter<Place>(space: Space<Place>, directory: Place, name: string): Place | null {
+/** ENAMETOOLONG. */
+export function checkName(name: string): void {
   checkLength(name, nameBytesMax);
-  return space.enter(directory, name);
 }
 
 function checkLength(text: string, bytesMax: number): void {

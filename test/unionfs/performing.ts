@@ -6,7 +6,9 @@ import type { FileSystem, Inode, Stat } from "../../core/unionfs/file-system.ts"
 import type { Branch } from "../../core/unionfs/marks.ts";
 import { Overlay, type OverlayOptions } from "../../core/unionfs/overlay.ts";
 import type { OpenedFile, OpenFlags } from "../../core/unionfs/opened-file.ts";
+import { OpenInodes } from "../../core/unionfs/open-inodes.ts";
 import { Posix } from "../../core/unionfs/posix.ts";
+import { SingleMount } from "../../core/unionfs/single-mount.ts";
 import { Tree } from "../../core/unionfs/tree.ts";
 
 /** A command and its fields, as a line of the script. */
@@ -15,7 +17,7 @@ export type Command = readonly string[];
 interface Mounted {
   readonly fileSystem: FileSystem;
   readonly readOnly: boolean;
-  readonly open: Map<Inode, number>;
+  readonly open: OpenInodes;
 }
 
 interface Place extends Mounted {
@@ -110,7 +112,7 @@ export class Performer {
 
   #mount(path: string, type: string, options: string, readOnly: boolean): void {
     const fileSystem = type === "tmpfs" ? this.#tmpfs(options) : this.#overlay(options);
-    const mounted = { fileSystem, readOnly, open: new Map<Inode, number>() };
+    const mounted = { fileSystem, readOnly, open: new OpenInodes() };
     this.#mounts.set(path, mounted);
     this.#directories.set(path, { ...mounted, root: fileSystem.root });
   }
@@ -147,9 +149,9 @@ export class Performer {
     return this.#place;
   }
 
-  #posix(): Posix {
+  #posix(): Posix<Inode> {
     const { fileSystem, root, readOnly, open } = this.#inside();
-    return new Posix(fileSystem, { actor: this.#user, umask: this.#umask, readOnly }, open, root);
+    return new Posix(new SingleMount(fileSystem, { actor: this.#user, umask: this.#umask, readOnly, open, root }));
   }
 
   /** A directory read in two goes: what was listed at first is handed out, whatever happens meanwhile. */
@@ -196,13 +198,13 @@ export class Performer {
       case "chown":
         return ok(posix.chown(a, idOf(b), idOf(c), d === "n"));
       case "utimes":
-        return ok(posix.utimes(a, secondsOf(b, 5n), secondsOf(c, 7n), d === "n"));
+        return ok(posix.utimes(a, { atime: secondsOf(b, 5n), mtime: secondsOf(c, 7n) }, d === "n"));
       case "setx":
         return ok(posix.setXattr(a, b, encodeText(c), true));
       case "rmx":
         return ok(posix.removeXattr(a, b, true));
       default:
-        return looked(posix, name, a, b);
+        return looked(this.#inside(), posix, name, a, b);
     }
   }
 
@@ -244,7 +246,7 @@ export class Performer {
   }
 }
 
-function namesIn(posix: Posix, path: string): readonly string[] {
+function namesIn(posix: Posix<Inode>, path: string): readonly string[] {
   return posix.list(path).map((entry) => entry.name);
 }
 
@@ -274,8 +276,7 @@ function secondsOf(text: string, nanoseconds: bigint): bigint {
   return BigInt(text) * 1_000_000_000n + nanoseconds;
 }
 
-function looked(posix: Posix, name: string, path: string, argument: string): string | null {
-  const place = { fileSystem: posix.fileSystem };
+function looked(place: Place, posix: Posix<Inode>, name: string, path: string, argument: string): string | null {
   switch (name) {
     case "stat":
       return statLine(place, posix.stat(path), false);

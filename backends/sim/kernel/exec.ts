@@ -11,16 +11,11 @@ import type { Kernel } from "./kernel.ts";
 import type { StandIn } from "./process.ts";
 import type { Program } from "./sys.ts";
 import { type Location, mountAt } from "./mounts.ts";
-import { fileSystemAt, locate, pathOf, statAt, type View } from "./walk.ts";
-
-export interface Executable {
-  /** Without symlinks, for /proc/<pid>/exe. */
-  readonly path: string;
-  readonly location: Location;
-}
+import { fileSystemAt, resolve, statAt, type View } from "./walk.ts";
 
 export interface Loaded {
-  readonly executable: Executable;
+  /** The file that runs: of a script, its interpreter. */
+  readonly executable: Location;
   readonly program: { readonly body: Program; readonly argv: readonly string[] };
   readonly standIn: StandIn | null;
 }
@@ -40,18 +35,17 @@ export async function loadProgram(
   depth = 0,
 ): Promise<Loaded> {
   if (depth > interpretersMax) throw new Errno("ELOOP", path);
-  const { found: location, straight } = locate(view, path);
-  if (location === null) throw new Errno("ENOENT", path);
-  const stat = statAt(view.table, location);
+  const executable = resolve(view, path);
+  const stat = statAt(view.table, executable);
   if (stat.kind !== "file") throw new Errno("EACCES", path);
   view.permit(stat, "execute");
-  if (mountAt(view.table, location.mount).flags.has("noexec")) throw new Errno("EACCES", path);
-  const fileSystem = fileSystemAt(view.table, location);
-  const head = fileSystem.read(location.inode, 0, firstLineBytes);
+  if (mountAt(view.table, executable.mount).flags.has("noexec")) throw new Errno("EACCES", path);
+  const fileSystem = fileSystemAt(view.table, executable);
+  if (kernel.openInodes.isWritten(fileSystem, executable.inode)) throw new Errno("ETXTBSY", path);
+  const head = fileSystem.read(executable.inode, 0, firstLineBytes);
   if (startsWith(head, [0x23, 0x21])) return interpreted(kernel, view, path, argv, head, depth);
-  const executable = { path: straight ?? pathOf(view, location), location };
   if (startsWith(head, [0x00, 0x61, 0x73, 0x6d])) {
-    const bytes = fileSystem.read(location.inode, 0, stat.size);
+    const bytes = fileSystem.read(executable.inode, 0, stat.size);
     return { executable, program: { body: await kernel.options.loader.webAssembly(bytes), argv }, standIn: null };
   }
   if (!startsWith(head, [0x7f, 0x45, 0x4c, 0x46])) throw new Errno("ENOEXEC", path);

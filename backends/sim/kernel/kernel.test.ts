@@ -203,11 +203,16 @@ test("/proc shows the processes and each its own descriptors", async () => {
   const seen = await inProcess(smallHost(), async (sys) => [
     (await readFile(sys, "/proc/self/stat")).split(" ").slice(0, 4).join(" "),
     await readFile(sys, "/proc/self/comm"),
-    sys.readlink("/proc/self/exe"),
+    sys.readlink("/proc/self/cwd"),
     sys.readlink("/proc/self/ns/uts").replace(/\d+/, "N"),
   ]);
-  assert.deepEqual(seen, ["2 (test) R 1", "test\n", "/sbin/init", "uts:[N]"]);
+  assert.deepEqual(seen, ["2 (test) R 1", "test\n", "/", "uts:[N]"]);
 });
+
+test("a process that the kernel itself began has no program: its exe leads nowhere", () =>
+  inProcess(smallHost(), async (sys) => {
+    assert.throws(() => sys.readlink("/proc/self/exe"), { errno: "ENOENT" });
+  }));
 
 test("a fifo joins two who open it by its name", async () => {
   const text = await inProcess(smallHost(), async (sys) => {

@@ -19,7 +19,7 @@ import { Cgroupfs } from "./cgroup/cgroupfs.ts";
 import { type Cgroup, groupOf, type Hierarchy, memoryTotalBytes } from "./cgroup/group.ts";
 import { countEvent, countsFor, type MemoryState } from "./cgroup/memory.ts";
 import { KernelLog } from "./log.ts";
-import { OpenInodes } from "./open-inodes.ts";
+import { OpenInodes } from "../../../core/unionfs/open-inodes.ts";
 import type { Pace } from "./pace.ts";
 import { Network, type NetworkClock } from "../net/network.ts";
 import { UnixNames } from "../net/unix-socket.ts";
@@ -711,7 +711,7 @@ export class Kernel {
       name: "init",
       argv: ["init"],
       environment: [],
-      executable: "/sbin/init",
+      executable: null,
       standIn: null,
       hasExecuted: true,
       namespaces,

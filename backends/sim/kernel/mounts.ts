@@ -15,12 +15,15 @@ import { assert } from "../../../core/base/assert.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import type { IdMaps, MountFlag } from "../../../core/runtime/plan.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
+import type { OpenFile } from "./open-file.ts";
 
 export interface Location {
   readonly mount: number;
   readonly inode: Inode;
   /** The name by which it was reached: of what is no directory, the only way back to its place. */
   readonly entry?: { readonly directory: Inode; readonly name: string };
+  /** The link of /proc/<pid>/fd that this is stands for an open file that is nowhere to be seen: a pipe, a socket. */
+  readonly opened?: OpenFile;
 }
 
 /** mount_namespaces(7), shared subtrees. */

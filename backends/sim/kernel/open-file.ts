@@ -4,7 +4,8 @@
  * scheduler's business (turns.ts asks again when something has changed).
  */
 import { Errno } from "../../../core/base/errno.ts";
-import type { FileSystem, Stat } from "../../../core/unionfs/file-system.ts";
+import type { Stat } from "../../../core/unionfs/file-system.ts";
+import type { Caller, OpenedFile } from "../../../core/unionfs/opened-file.ts";
 import type { Location } from "./mounts.ts";
 import { Synthetic } from "./synthetic.ts";
 
@@ -17,7 +18,7 @@ export interface Channel {
   readonly isWatched?: boolean;
   /** An empty array is the end. */
   read(length: number): Uint8Array | WouldBlock;
-  write(bytes: Uint8Array): number | WouldBlock;
+  write(bytes: Uint8Array, by?: Caller): number | WouldBlock;
   readable(): boolean;
   writable(): boolean;
   stat(): Stat;
@@ -35,21 +36,26 @@ export class OpenFile {
   readonly access: Access;
   /** Where it was opened, null for pipes and the like. */
   readonly location: Location | null;
-  readonly path: string;
   nonBlocking: boolean;
+  readonly #path: string | (() => string);
   #references = 0;
 
   constructor(
     channel: Channel,
     access: Access,
-    place: { location: Location | null; path: string },
+    place: { location: Location | null; path: string | (() => string) },
     nonBlocking = false,
   ) {
     this.channel = channel;
     this.access = access;
     this.location = place.location;
-    this.path = place.path;
+    this.#path = place.path;
     this.nonBlocking = nonBlocking;
+  }
+
+  /** As it was opened; what it is called now, /proc tells. */
+  get path(): string {
+    return typeof this.#path === "string" ? this.#path : this.#path();
   }
 
   inspect(): number {
@@ -68,56 +74,40 @@ export class OpenFile {
   }
 
   read(length: number): Uint8Array | WouldBlock {
-    if (!this.access.read) throw new Errno("EBADF", this.path);
+    if (!this.access.read) throw new Errno("EBADF");
     return this.channel.read(length);
   }
 
-  write(bytes: Uint8Array): number | WouldBlock {
-    if (!this.access.write) throw new Errno("EBADF", this.path);
-    return this.channel.write(bytes);
+  /** `by`: who writes, if not the opener; it may lose a file its set-id bits. */
+  write(bytes: Uint8Array, by?: Caller): number | WouldBlock {
+    if (!this.access.write) throw new Errno("EBADF");
+    return this.channel.write(bytes, by);
   }
 }
 
-/** A regular file: bytes at an offset that reading and writing move on. */
+/** A file of a file system: bytes at an offset that reading and writing move on. */
 export class FileChannel implements Channel {
   readonly isWatched = true;
-  readonly #fileSystem: FileSystem;
+  readonly opened: OpenedFile;
   readonly #location: Location;
-  readonly #append: boolean;
-  readonly #closed: () => void;
-  #offset = 0;
 
-  constructor(fileSystem: FileSystem, location: Location, options: { append: boolean; closed: () => void }) {
-    this.#fileSystem = fileSystem;
+  constructor(opened: OpenedFile, location: Location) {
+    this.opened = opened;
     this.#location = location;
-    this.#append = options.append;
-    this.#closed = options.closed;
   }
 
   read(length: number): Uint8Array {
-    const bytes = this.#fileSystem.read(this.#location.inode, this.#offset, length);
-    this.#offset += bytes.length;
-    return bytes;
+    return this.opened.read(length);
   }
 
-  write(bytes: Uint8Array): number {
-    if (this.#append) this.#offset = this.stat().size;
-    this.#fileSystem.write(this.#location.inode, this.#offset, bytes);
-    this.#offset += bytes.length;
-    return bytes.length;
+  write(bytes: Uint8Array, by?: Caller): number {
+    return this.opened.write(bytes, by);
   }
 
   /** How many bytes fit before a file has the size of RLIMIT_FSIZE; what the kernel makes of its state has none. */
   roomWithin(limit: number): number {
-    if (limit === -1 || this.#fileSystem instanceof Synthetic) return Number.POSITIVE_INFINITY;
-    return limit - (this.#append ? this.stat().size : this.#offset);
-  }
-
-  seek(offset: number, whence: "set" | "current" | "end"): number {
-    const from = { set: 0, current: this.#offset, end: this.stat().size }[whence];
-    if (from + offset < 0) throw new Errno("EINVAL");
-    this.#offset = from + offset;
-    return this.#offset;
+    if (limit === -1 || this.opened.fileSystem instanceof Synthetic) return Number.POSITIVE_INFINITY;
+    return limit - (this.opened.flags.append === true ? this.stat().size : this.opened.offset);
   }
 
   readable(): boolean {
@@ -129,14 +119,14 @@ export class FileChannel implements Channel {
   }
 
   stat(): Stat {
-    return this.#fileSystem.stat(this.#location.inode);
+    return this.opened.stat();
   }
 
   inspect(): unknown {
-    return [this.#offset, this.#append, this.#location];
+    return [this.opened.offset, this.opened.flags.append === true, this.#location];
   }
 
   close(): void {
-    this.#closed();
+    this.opened.close();
   }
 }

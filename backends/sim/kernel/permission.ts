@@ -4,9 +4,9 @@
  * below. Whoever made a user namespace has every capability in it. Over a file it holds only when
  * the file's ids are mapped into the process's user namespace.
  */
+import type { Actor as FileActor } from "../../../core/unionfs/access.ts";
+import type { Guarded } from "../../../core/unionfs/walk.ts";
 import type { Capability } from "../../../core/runtime/capabilities.ts";
-import { Errno } from "../../../core/base/errno.ts";
-import type { Stat } from "../../../core/unionfs/file-system.ts";
 import { seenIn } from "./ids.ts";
 import type { Process, UserNamespace } from "./process.ts";
 
@@ -23,34 +23,28 @@ export function isCapable(actor: Actor, capability: Capability, target: UserName
 }
 
 /** Over one file: the capability counts only when the process's user namespace knows the file's ids. */
-export function isCapableOver(actor: Actor, capability: Capability, stat: Stat): boolean {
+function isCapableOver(actor: Actor, capability: Capability, { uid, gid }: Guarded): boolean {
   const { user } = actor.namespaces;
-  const isMapped = seenIn(user, "uids", stat.uid) !== null && seenIn(user, "gids", stat.gid) !== null;
+  const isMapped = seenIn(user, "uids", uid) !== null && seenIn(user, "gids", gid) !== null;
   return isMapped && actor.capabilities.effective.includes(capability);
 }
 
-export type Wanted = "read" | "write" | "execute";
-
-/** Throws EACCES when the mode bits, or the capabilities that override them, do not let the process. */
-export function permit(actor: Actor, stat: Stat, wanted: Wanted): void {
-  const bit = { read: 4, write: 2, execute: 1 }[wanted];
-  const shift = stat.uid === actor.uid ? 6 : isInGroup(actor, stat.gid) ? 3 : 0;
-  if (((stat.mode >> shift) & bit) !== 0) return;
-  const mayExecute = wanted !== "execute" || stat.kind === "directory" || (stat.mode & 0o111) !== 0;
-  if (mayExecute && isCapableOver(actor, "CAP_DAC_OVERRIDE", stat)) return;
-  const looks = wanted === "read" || (wanted === "execute" && stat.kind === "directory");
-  if (looks && isCapableOver(actor, "CAP_DAC_READ_SEARCH", stat)) return;
-  throw new Errno("EACCES");
+/** A process as the rules about files know it (core/unionfs/access.ts). What is no file's affair is the first user namespace's. */
+export function actorOf(process: Actor): FileActor {
+  const { uid, gid, groups } = process;
+  return {
+    uid,
+    gid,
+    groups,
+    may: (capability, file) =>
+      file === null
+        ? isCapable(process, capability, outermost(process.namespaces.user))
+        : isCapableOver(process, capability, file),
+  };
 }
 
-/** A sticky directory's names may be taken away by the owner of the file or of the directory only. */
-export function permitRemoval(actor: Actor, directory: Stat, file: Stat): void {
-  if ((directory.mode & 0o1000) === 0 || actor.uid === file.uid || actor.uid === directory.uid) return;
-  if (!isCapableOver(actor, "CAP_FOWNER", file)) throw new Errno("EPERM");
-}
-
-export function isInGroup(actor: Actor, gid: number): boolean {
-  return actor.gid === gid || actor.groups.includes(gid);
+function outermost(namespace: UserNamespace): UserNamespace {
+  return namespace.parent === null ? namespace : outermost(namespace.parent);
 }
 
 /** ptrace_may_access(): the same ids and no more capabilities, or CAP_SYS_PTRACE over the other. */

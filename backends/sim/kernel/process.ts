@@ -118,7 +118,8 @@ export interface Process {
   name: string;
   argv: readonly string[];
   environment: readonly string[];
-  executable: string;
+  /** The file it runs; null: what the kernel itself began. */
+  executable: Location | null;
   /** What it really runs; null for what is what its file says. */
   standIn: StandIn | null;
   /** Since its fork: its group is then its own business. */

@@ -149,7 +149,10 @@ function ofProcess(kernel: Kernel, pids: PidNamespace, process: Process): Synthe
     cmdline: text(() => process.argv.map((word) => `${word}\0`).join("")),
     comm: text(() => `${process.name}\n`),
     environ: { kind: "file", mode: 0o400, read: () => process.environment.map((entry) => `${entry}\0`).join("") },
-    exe: symlink(() => process.executable),
+    exe: symlink(
+      () => executablePath(process),
+      () => process.executable,
+    ),
     cwd: symlink(() => pathOf(viewOf(process), process.directory)),
     root: symlink(() => "/"),
     cgroup: text(() => cgroupLines(kernel.cgroups, process, reader(kernel))),
@@ -194,17 +197,25 @@ function descriptors(process: Process): SyntheticDirectory {
       const file = process.fds.get(Number(name));
       return file === undefined
         ? null
-        : symlink(() => nameOf(process, file), file.location === null ? undefined : () => file.location);
+        : symlink(
+            () => nameOf(process, file),
+            () => file,
+          );
     },
   };
 }
 
 /** "(deleted)" tells that the path leads there no more. */
-function nameOf(process: Process, file: OpenFile): string {
-  const { location, path } = file;
-  const isGone =
-    location !== null && process.namespaces.mount.table.mounts.has(location.mount) && file.channel.stat().links === 0;
-  return isGone ? `${path} (deleted)` : path;
+function nameOf(process: Process, { location, path, channel }: OpenFile): string {
+  if (location === null || !process.namespaces.mount.table.mounts.has(location.mount)) return path;
+  const seen = pathOf(viewOf(process), location);
+  return channel.stat().links === 0 ? `${seen} (deleted)` : seen;
+}
+
+/** ENOENT for what is no program's process. */
+function executablePath(process: Process): string {
+  if (process.executable === null) throw new Errno("ENOENT");
+  return pathOf(viewOf(process), process.executable);
 }
 
 function namespaceLinks({ namespaces, childPids }: Process): SyntheticDirectory {

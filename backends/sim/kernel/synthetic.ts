@@ -95,8 +95,11 @@ export class Synthetic implements FileSystem {
     return this.stat(inode);
   }
 
+  /** In /proc looking up what is not there is itself an error: nothing could be made there. */
   find(directory: Inode, name: string): Inode | 0 {
-    return this.#directory(directory).child(name) === null ? 0 : this.#inodeOf(directory, name);
+    if (this.#directory(directory).child(name) !== null) return this.#inodeOf(directory, name);
+    if (this.#style === "proc") throw new Errno("ENOENT", name);
+    return 0;
   }
 
   lookup(directory: Inode, name: string): Inode {

@@ -15,7 +15,7 @@
  *
  * Failures throw Errno. Paths are resolved by the process's root, directory and mount namespace.
  */
-import type { Attributes, DirectoryEntry, NodeKind, Stat } from "../../../core/unionfs/file-system.ts";
+import type { Attributes, DirectoryEntry, NodeKind, RenameFlag, Stat } from "../../../core/unionfs/file-system.ts";
 import type { Capability } from "../../../core/runtime/capabilities.ts";
 import type { MountFlag, Namespace } from "../../../core/runtime/plan.ts";
 import type { Message, ReceiveOptions } from "./ipc/messages.ts";
@@ -45,6 +45,10 @@ export interface OpenOptions {
   readonly directory?: boolean;
   readonly noFollow?: boolean;
   readonly nonBlocking?: boolean;
+  /** O_TMPFILE: a file without a name in the directory that the path names. */
+  readonly unnamed?: boolean;
+  /** O_PATH: a place, not a file to read or write. */
+  readonly path?: boolean;
   /** Of a created file, before the umask. */
   readonly mode?: number;
 }
@@ -98,6 +102,9 @@ export interface Limit {
   readonly soft: number;
   readonly hard: number;
 }
+
+/** lseek(2): from where an offset counts, or what is looked for from it on. */
+export type Whence = "set" | "current" | "end" | "data" | "hole";
 
 export interface Credentials {
   readonly uid: number;
@@ -225,7 +232,7 @@ export interface Sys {
   read(fd: Fd, length: number): Promise<Uint8Array>;
   /** How many bytes were taken: fewer than given only on non-blocking descriptors. */
   write(fd: Fd, bytes: Uint8Array): Promise<number>;
-  seek(fd: Fd, offset: number, whence: "set" | "current" | "end"): number;
+  seek(fd: Fd, offset: number, whence: Whence): number;
   /** dup2(2); `to` -1: the lowest free number. The new descriptor stays open over exec. */
   duplicate(from: Fd, to: Fd): Fd;
   setCloseOnExec(fd: Fd, on: boolean): void;
@@ -256,22 +263,25 @@ export interface Sys {
   makeDirectory(path: string, mode: number): void;
   removeDirectory(path: string): void;
   unlink(path: string): void;
-  rename(from: string, to: string): void;
+  rename(from: string, to: string, flag?: RenameFlag): void;
   link(target: string, path: string): void;
+  /** linkat(2) with AT_EMPTY_PATH: a name for what was opened without one. */
+  linkOpened(fd: Fd, path: string): void;
   symlink(target: string, path: string): void;
   makeNode(
     path: string,
-    kind: Exclude<NodeKind, "file" | "directory" | "symlink">,
+    kind: Exclude<NodeKind, "directory" | "symlink">,
     mode: number,
     major?: number,
     minor?: number,
   ): void;
   truncate(path: string, size: number): void;
+  truncateOpened(fd: Fd, size: number): void;
   setAttributes(path: string, attributes: Attributes, options?: { noFollow?: boolean }): void;
-  listXattrs(path: string): string[];
-  getXattr(path: string, name: string): Uint8Array;
-  setXattr(path: string, name: string, value: Uint8Array): void;
-  removeXattr(path: string, name: string): void;
+  listXattrs(path: string, options?: { noFollow?: boolean }): string[];
+  getXattr(path: string, name: string, options?: { noFollow?: boolean }): Uint8Array;
+  setXattr(path: string, name: string, value: Uint8Array, options?: { noFollow?: boolean }): void;
+  removeXattr(path: string, name: string, options?: { noFollow?: boolean }): void;
 
   // Isolation
   unshare(namespaces: readonly Namespace[]): void;

@@ -5,16 +5,20 @@
  */
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Capability } from "../../../../core/runtime/capabilities.ts";
+import { permit, type Wanted } from "../../../../core/unionfs/access.ts";
 import type { FileSystem, Stat } from "../../../../core/unionfs/file-system.ts";
-import { insideOf, shownIn } from "../ids.ts";
+import { Posix } from "../../../../core/unionfs/posix.ts";
+import type { Guarded } from "../../../../core/unionfs/walk.ts";
+import { shownIn } from "../ids.ts";
 import { Ended, type Kernel } from "../kernel.ts";
 import { mountAt, type Location, type Mount } from "../mounts.ts";
 import type { OpenFile, WouldBlock } from "../open-file.ts";
-import { isCapable, permit, type Wanted } from "../permission.ts";
+import { isCapable } from "../permission.ts";
+import { ProcessFiles } from "../process-files.ts";
 import { isAlive, numberIn, type Process, type UserNamespace } from "../process.ts";
 import type { Fd, Pid } from "../sys.ts";
 import type { CallOptions } from "../turns.ts";
-import { fileSystemAt, resolve, statAt, type View } from "../walk.ts";
+import { fileSystemAt, type View } from "../walk.ts";
 
 const callNanos = 1000n;
 const bytesPerNano = 4;
@@ -23,9 +27,12 @@ export class Caller {
   protected readonly kernel: Kernel;
   protected readonly process: Process;
 
+  readonly #files: Posix<Location>;
+
   constructor(kernel: Kernel, process: Process) {
     this.kernel = kernel;
     this.process = process;
+    this.#files = new Posix(new ProcessFiles(kernel, process));
   }
 
   /** The process, if it may go on: one that has ended does not get further. */
@@ -83,13 +90,20 @@ export class Caller {
 
   // Files by path
 
+  /** The system calls about files, by the rules of core. */
+  protected get files(): Posix<Location> {
+    this.self();
+    return this.#files;
+  }
+
   protected view(): View {
     const { namespaces, root, directory } = this.self();
+    const { actor } = this.#files.view;
     return {
       table: namespaces.mount.table,
       root,
       directory,
-      permit: (stat, wanted) => permit(this.process, stat, wanted),
+      permit: (file, wanted) => permit(actor, file, wanted),
     };
   }
 
@@ -98,7 +112,7 @@ export class Caller {
   }
 
   protected locationOf(path: string, noFollow = false): Location {
-    return resolve(this.view(), path, { noFollow });
+    return this.files.existing(path, noFollow);
   }
 
   protected fileSystem(location: Location): FileSystem {
@@ -111,7 +125,7 @@ export class Caller {
 
   /** By the kernel's ids. */
   protected statAt(location: Location): Stat {
-    return statAt(this.table(), location);
+    return this.#files.view.stat(location);
   }
 
   /** By the ids this process's user namespace knows. */
@@ -120,34 +134,8 @@ export class Caller {
     return { ...stat, uid: shownIn(user, "uids", stat.uid), gid: shownIn(user, "gids", stat.gid) };
   }
 
-  /** A kernel's id as a mount's file system keeps it. EOVERFLOW for one that an id-mapped mount does not map. */
-  protected storedOn(location: Location, kind: "uids" | "gids", id: number): number {
-    const { idMaps } = this.mountOf(location);
-    if (idMaps === null) return id;
-    const stored = insideOf(idMaps[kind], id);
-    if (stored === null) throw new Errno("EOVERFLOW");
-    return stored;
-  }
-
-  protected permit(stat: Stat, wanted: Wanted): void {
-    permit(this.self(), stat, wanted);
-  }
-
-  protected writeTo(location: Location, path: string): void {
-    this.notReadonly(location, path);
-    this.permitAt(this.statAt(location), "write", path);
-  }
-
-  protected permitAt(stat: Stat, wanted: Wanted, path: string): void {
-    try {
-      this.permit(stat, wanted);
-    } catch (thrown) {
-      throw thrown instanceof Errno ? new Errno(thrown.errno, path) : thrown;
-    }
-  }
-
-  protected notReadonly(location: Location, path: string): void {
-    if (this.mountOf(location).flags.has("ro")) throw new Errno("EROFS", path);
+  protected permit(file: Guarded, wanted: Wanted, path = ""): void {
+    permit(this.files.view.actor, file, wanted, path);
   }
 
   // Descriptors
@@ -159,12 +147,18 @@ export class Caller {
   }
 
   protected install(file: OpenFile, from = 0): Fd {
+    const fd = this.freeFd(from);
+    this.process.fds.set(fd, file.hold());
+    return fd;
+  }
+
+  /** EMFILE. */
+  protected freeFd(from = 0): Fd {
     const { fds, limits } = this.self();
     let fd = from;
     while (fds.has(fd)) fd++;
     const most = limits.get("nofile")?.soft ?? 1024;
     if (most !== -1 && fd >= most) throw new Errno("EMFILE");
-    fds.set(fd, file.hold());
     return fd;
   }
 }

@@ -3,7 +3,7 @@ import { Errno } from "../../../../core/base/errno.ts";
 import type { Stat } from "../../../../core/unionfs/file-system.ts";
 import { FileChannel, OpenFile, type WouldBlock, wouldBlock } from "../open-file.ts";
 import { Pipe, pipeStat, ReadEnd, WriteEnd } from "../pipe.ts";
-import type { Fd, Pid, TerminalMode } from "../sys.ts";
+import type { Fd, Pid, TerminalMode, Whence } from "../sys.ts";
 import { TerminalChannel, type Terminal } from "../terminal.ts";
 import { ProcessCalls } from "./processes.ts";
 
@@ -39,7 +39,7 @@ export class DescriptorCalls extends ProcessCalls {
 
   async write(fd: Fd, bytes: Uint8Array): Promise<number> {
     const file = this.file(fd);
-    if (!file.access.write) throw new Errno("EBADF", file.path);
+    if (!file.access.write) throw new Errno("EBADF");
     let written = 0;
     while (written < bytes.length || written === 0) {
       const taken = await this.call(() => this.#writeOnce(file, bytes.subarray(written)), { watched: isWatched(file) });
@@ -53,7 +53,7 @@ export class DescriptorCalls extends ProcessCalls {
   #writeOnce(file: OpenFile, bytes: Uint8Array): number | WouldBlock {
     const room = this.#roomIn(file, bytes.length);
     try {
-      return this.#unlessNonBlocking(file, file.write(bytes.subarray(0, room)));
+      return this.#unlessNonBlocking(file, file.write(bytes.subarray(0, room), this.files));
     } catch (thrown) {
       if (thrown instanceof Errno && thrown.errno === "EPIPE") this.kernel.signal(this.process, SIGPIPE);
       throw thrown;
@@ -78,10 +78,10 @@ export class DescriptorCalls extends ProcessCalls {
     return result;
   }
 
-  seek(fd: Fd, offset: number, whence: "set" | "current" | "end"): number {
+  seek(fd: Fd, offset: number, whence: Whence): number {
     const { channel } = this.file(fd);
     if (!(channel instanceof FileChannel)) throw new Errno("ESPIPE");
-    return channel.seek(offset, whence);
+    return channel.opened.seek(offset, whence);
   }
 
   duplicate(from: Fd, to: Fd): Fd {
@@ -124,9 +124,7 @@ export class DescriptorCalls extends ProcessCalls {
   }
 
   statFd(fd: Fd): Stat {
-    const { channel, location } = this.file(fd);
-    const isSeen = location !== null && channel instanceof FileChannel && this.table().mounts.has(location.mount);
-    return this.shownStat(isSeen ? this.statAt(location) : channel.stat());
+    return this.shownStat(this.file(fd).channel.stat());
   }
 
   isTerminal(fd: Fd): boolean {

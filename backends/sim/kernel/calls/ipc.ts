@@ -1,5 +1,6 @@
 /** System calls about System V IPC (sysvipc(7)) and POSIX message queues (mq_overview(7)). */
 import { Errno } from "../../../../core/base/errno.ts";
+import { permitRemoval } from "../../../../core/unionfs/access.ts";
 import { shownIn } from "../ids.ts";
 import type { IpcNamespace } from "../ipc/namespace.ts";
 import {
@@ -41,7 +42,7 @@ import {
 } from "../ipc/semaphores.ts";
 import { attach, checkSize, detach, doom, readMemory, type SharedMemory, writeMemory } from "../ipc/shared-memory.ts";
 import { OpenFile, type WouldBlock, wouldBlock } from "../open-file.ts";
-import { isCapable, permit, permitRemoval } from "../permission.ts";
+import { isCapable } from "../permission.ts";
 import type { Fd, IpcStatus, MemoryStatus, MessageQueueStatus, OpenQueueOptions, SemaphoreStatus } from "../sys.ts";
 import { NetworkCalls } from "./network.ts";
 
@@ -328,8 +329,8 @@ export class IpcCalls extends NetworkCalls {
     if (found !== undefined && options.create === true && options.exclusive === true) throw new Errno("EEXIST", path);
     const queue = found ?? this.#makeQueue(name, options);
     const access = { read: options.access !== "write", write: options.access !== "read" };
-    if (found !== undefined && access.read) permit(this.self(), queue.stat, "read");
-    if (found !== undefined && access.write) permit(this.self(), queue.stat, "write");
+    if (found !== undefined && access.read) this.permit(queue.stat, "read", path);
+    if (found !== undefined && access.write) this.permit(queue.stat, "write", path);
     const place = { location: null, path };
     return this.install(new OpenFile(new QueueChannel(queue), access, place, options.nonBlocking ?? false));
   }
@@ -362,7 +363,7 @@ export class IpcCalls extends NetworkCalls {
     const { queues } = this.#ipc();
     const queue = queues.get(name);
     if (queue === undefined) throw new Errno("ENOENT", path);
-    permitRemoval(this.self(), { ...queue.stat, uid: 0, gid: 0, mode: 0o1777 }, queue.stat);
+    permitRemoval(this.files.view.actor, { ...queue.stat, uid: 0, gid: 0, mode: 0o1777 }, queue.stat);
     queues.delete(name);
   }
 

@@ -80,7 +80,7 @@ export class NetworkCalls extends IsolationCalls {
     const location = this.locationOf(path);
     const stat = this.statAt(location);
     if (stat.kind !== "socket") throw new Errno("ECONNREFUSED", path);
-    this.permitAt(stat, "write", path);
+    this.permit(stat, "write", path);
     return { names: this.kernel.unixNames(this.fileSystem(location)), key: String(location.inode) };
   }
 

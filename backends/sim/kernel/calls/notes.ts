@@ -24,6 +24,7 @@ import {
   statusText,
   symbols,
   timeText,
+  whences,
 } from "./symbols.ts";
 
 export interface Noted {
@@ -59,6 +60,10 @@ function shown(bytes: Uint8Array | undefined): TraceValue {
 /** No longer than a path. */
 function text(value: string): TraceValue {
   return { text: value.slice(0, pathMax) };
+}
+
+function ofLink(call: string, options: { noFollow?: boolean } = {}): string {
+  return options.noFollow === true ? `l${call}` : call;
 }
 
 const table: { readonly [K in TracedCall]: Note<K> } = {
@@ -115,8 +120,7 @@ const table: { readonly [K in TracedCall]: Note<K> } = {
   close: ([fd]) => told("close", [fd]),
   read: ([fd, length], result) => told("read", [fd, shown(result), length], result?.length),
   write: ([fd, bytes], result) => told("write", [fd, shown(bytes), bytes.length], result),
-  seek: ([fd, offset, whence], result) =>
-    told("lseek", [fd, offset, { set: "SEEK_SET", current: "SEEK_CUR", end: "SEEK_END" }[whence]], result),
+  seek: ([fd, offset, whence], result) => told("lseek", [fd, offset, whences[whence]], result),
   duplicate: ([from, to], result) => (to === -1 ? told("dup", [from], result) : told("dup2", [from, to], result)),
   setCloseOnExec: ([fd, on]) => told("fcntl", [fd, "F_SETFD", on ? "FD_CLOEXEC" : "0"]),
   pipe: (_given, result) => told("pipe2", [result === undefined ? "NULL" : `[${result.read}, ${result.write}]`, "0"]),
@@ -160,25 +164,38 @@ const table: { readonly [K in TracedCall]: Note<K> } = {
   makeDirectory: ([path, mode]) => told("mkdir", [text(path), octal(mode)]),
   removeDirectory: ([path]) => told("rmdir", [text(path)]),
   unlink: ([path]) => told("unlink", [text(path)]),
-  rename: ([from, to]) => told("rename", [text(from), text(to)]),
+  rename: ([from, to, flag = "replace"]) =>
+    flag === "replace"
+      ? told("rename", [text(from), text(to)])
+      : told("renameat2", [
+          here,
+          text(from),
+          here,
+          text(to),
+          `RENAME_${flag === "exchange" ? "EXCHANGE" : "NOREPLACE"}`,
+        ]),
   link: ([target, path]) => told("link", [text(target), text(path)]),
+  linkOpened: ([fd, path]) => told("linkat", [fd, text(""), here, text(path), "AT_EMPTY_PATH"]),
   symlink: ([target, path]) => told("symlink", [text(target), text(path)]),
   makeNode: ([path, kind, mode, major = 0, minor = 0]) => {
-    const type = { fifo: "S_IFIFO", socket: "S_IFSOCK", character: "S_IFCHR", block: "S_IFBLK" }[kind];
-    const device =
-      kind === "fifo" || kind === "socket" ? [] : [`makedev(0x${major.toString(16)}, 0x${minor.toString(16)})`];
+    const type = { file: "S_IFREG", fifo: "S_IFIFO", socket: "S_IFSOCK", character: "S_IFCHR", block: "S_IFBLK" }[kind];
+    const isDevice = kind === "character" || kind === "block";
+    const device = isDevice ? [`makedev(0x${major.toString(16)}, 0x${minor.toString(16)})`] : [];
     return told("mknodat", [here, text(path), `${type}|${octal(mode)}`, ...device]);
   },
   truncate: ([path, size]) => told("truncate", [text(path), size]),
+  truncateOpened: ([fd, size]) => told("ftruncate", [fd, size]),
   setAttributes: ([path, { mode, uid, gid, mtime }]) => [
     ...(uid === undefined && gid === undefined ? [] : [told("chown", [text(path), uid ?? -1, gid ?? -1])]),
     ...(mode === undefined ? [] : [told("chmod", [text(path), octal(mode)])]),
     ...(mtime === undefined ? [] : [told("utimensat", [here, text(path), `[UTIME_OMIT, ${timeText(mtime)}]`, "0"])]),
   ],
-  listXattrs: ([path], result) => told("listxattr", [text(path)], result?.length),
-  getXattr: ([path, name], result) => told("getxattr", [text(path), text(name), shown(result)], result?.length),
-  setXattr: ([path, name, value]) => told("setxattr", [text(path), text(name), shown(value), value.length, "0"]),
-  removeXattr: ([path, name]) => told("removexattr", [text(path), text(name)]),
+  listXattrs: ([path, options], result) => told(ofLink("listxattr", options), [text(path)], result?.length),
+  getXattr: ([path, name, options], result) =>
+    told(ofLink("getxattr", options), [text(path), text(name), shown(result)], result?.length),
+  setXattr: ([path, name, value, options]) =>
+    told(ofLink("setxattr", options), [text(path), text(name), shown(value), value.length, "0"]),
+  removeXattr: ([path, name, options]) => told(ofLink("removexattr", options), [text(path), text(name)]),
 
   // Isolation
   unshare: ([namespaces]) => told("unshare", [cloneFlags(namespaces)]),

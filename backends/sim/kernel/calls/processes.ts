@@ -1,7 +1,7 @@
 /** System calls about processes: who one is, starting others, signals, waiting, groups and sessions, time. */
 import { assert } from "../../../../core/base/assert.ts";
 import { Errno } from "../../../../core/base/errno.ts";
-import { type Executable, loadProgram } from "../exec.ts";
+import { loadProgram } from "../exec.ts";
 import { meantBy, seenIn, shownIn } from "../ids.ts";
 import { Ended } from "../kernel.ts";
 import type { Location } from "../mounts.ts";
@@ -159,22 +159,17 @@ export class ProcessCalls extends Caller {
   }
 
   /** What execve(2) changes of a process beside its program. */
-  protected become(
-    path: string,
-    executable: Executable,
-    argv: readonly string[],
-    environment: readonly string[],
-  ): void {
+  protected become(path: string, executable: Location, argv: readonly string[], environment: readonly string[]): void {
     const self = this.self();
     this.kernel.cgroups.giveBack(self);
     this.kernel.detachMemory(self);
-    self.executable = executable.path;
+    self.executable = executable;
     self.name = nameOf(path);
     self.argv = argv;
     self.environment = environment;
     self.hasExecuted = true;
     self.changes.tell();
-    this.#takeFileIds(executable.location);
+    this.#takeFileIds(executable);
     self.capabilities = this.#capabilitiesAfterExec();
     for (const [signal, action] of [...self.actions]) if (action !== "ignore") self.actions.delete(signal);
     for (const fd of [...self.closeOnExec]) this.closeOne(fd);

@@ -4,7 +4,7 @@ import type { MountFlag, Namespace } from "../../../../core/runtime/plan.ts";
 import { formatIpv4 } from "../../net/address.ts";
 import type { Endpoint } from "../../net/packet.ts";
 import type { SharingMode } from "../propagation.ts";
-import type { OpenOptions, SignalAction, SocketAddress, SocketKind, WaitStatus } from "../sys.ts";
+import type { OpenOptions, SignalAction, SocketAddress, SocketKind, WaitStatus, Whence } from "../sys.ts";
 
 export function symbols(chosen: readonly (string | false | undefined)[], none: string): string {
   const names = chosen.filter((each) => typeof each === "string");
@@ -31,7 +31,7 @@ export function statText(stat: Stat | undefined): string {
 }
 
 export function openFlags(options: OpenOptions): string {
-  const { access, create, exclusive, truncate, append, directory, noFollow, nonBlocking } = options;
+  const { access, create, exclusive, truncate, append, directory, noFollow, nonBlocking, unnamed, path } = options;
   return symbols(
     [
       { read: "O_RDONLY", write: "O_WRONLY", both: "O_RDWR" }[access],
@@ -42,6 +42,8 @@ export function openFlags(options: OpenOptions): string {
       nonBlocking && "O_NONBLOCK",
       directory && "O_DIRECTORY",
       noFollow && "O_NOFOLLOW",
+      unnamed && "O_TMPFILE",
+      path && "O_PATH",
     ],
     "0",
   );
@@ -139,3 +141,11 @@ export function addressText(address: SocketAddress): string {
 export function endpointText(endpoint: Endpoint | null | undefined): string {
   return endpoint === null || endpoint === undefined ? "NULL" : addressText({ family: "inet", ...endpoint });
 }
+
+export const whences: Readonly<Record<Whence, string>> = {
+  set: "SEEK_SET",
+  current: "SEEK_CUR",
+  end: "SEEK_END",
+  data: "SEEK_DATA",
+  hole: "SEEK_HOLE",
+};

@@ -6,9 +6,9 @@
  * A call that another call makes on its way is not noted. What the C library would do without a system call (the
  * time), and what only this kernel has (`work`, `allocate`), is not noted either.
  */
-import type { Executable } from "../exec.ts";
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Tracing } from "../kernel.ts";
+import type { Location } from "../mounts.ts";
 import type { Process } from "../process.ts";
 import { Calls } from "./calls.ts";
 import { type Noted, notesOf, type TracedCall, tracedCalls } from "./notes.ts";
@@ -23,7 +23,7 @@ let outer: Process | null = null;
 class TracedCalls extends Calls {
   protected override become(
     path: string,
-    executable: Executable,
+    executable: Location,
     argv: readonly string[],
     environment: readonly string[],
   ): void {

@@ -1,7 +1,8 @@
 /** What the directories of both versions share: where a file stands, who is in a group, moving in, counts of processes. */
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Kernel } from "../kernel.ts";
-import { permit } from "../permission.ts";
+import { permit } from "../../../../core/unionfs/access.ts";
+import { actorOf } from "../permission.ts";
 import { numberIn, type Process } from "../process.ts";
 import { type NodeAttributes, setting, type SyntheticFile, text } from "../synthetic.ts";
 import { type Cgroup, groupOf, isWithin, lineage } from "./group.ts";
@@ -53,21 +54,8 @@ export function join({ kernel, group }: Place, number: string): void {
 function permitMove(writer: Process, from: Cgroup, to: Cgroup): void {
   const common = [...lineage(to)].find((group) => isWithin(from, group)) ?? to;
   const { uid, gid, mode = procsMode } = attributesOf(common, "cgroup.procs");
-  permit(writer, { ...statOfFile, uid, gid, mode }, "write");
+  permit(actorOf(writer), { kind: "file", uid, gid, mode }, "write");
 }
-
-const statOfFile = {
-  kind: "file",
-  inode: 0 as never,
-  links: 1,
-  size: 0,
-  blocks: 0,
-  major: 0,
-  minor: 0,
-  atime: 0n,
-  mtime: 0n,
-  ctime: 0n,
-} as const;
 
 /** Whose a file or directory of a group is, and its mode when that was changed. */
 export function attributesOf(group: Cgroup, name: string): NodeAttributes & { uid: number; gid: number } {

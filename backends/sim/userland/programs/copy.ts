@@ -1,6 +1,7 @@
 /** cp, mv and install: files to another place. */
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Stat } from "../../../../core/unionfs/file-system.ts";
+import type { Sys } from "../../kernel/sys.ts";
 import {
   applet,
   baseName,
@@ -207,17 +208,27 @@ const mv = applet(async (context) => {
 
 /** Between two file systems a file is copied, then removed. */
 async function move(context: Context, from: string, to: string): Promise<void> {
-  const { sys } = context;
+  try {
+    if (isRenamed(context.sys, from, to)) return;
+  } catch (thrown) {
+    return context.complain(`can't rename '${from}': ${reasonOf(thrown)}`);
+  }
+  const { code } = context;
+  context.code = 0;
+  await copy(context, from, to, parseOptions(["-a"], { flags: "a" }), true);
+  if (context.code === 0) await removeTree(context, from);
+  context.code ||= code;
+}
+
+/** False between two file systems, if there is something to be moved. */
+function isRenamed(sys: Sys, from: string, to: string): boolean {
   try {
     sys.rename(from, to);
+    return true;
   } catch (thrown) {
-    if (!(thrown instanceof Errno) || thrown.errno !== "EXDEV")
-      return context.complain(`can't rename '${from}': ${reasonOf(thrown)}`);
-    const { code } = context;
-    context.code = 0;
-    await copy(context, from, to, parseOptions(["-a"], { flags: "a" }), true);
-    if (context.code === 0) await removeTree(context, from);
-    context.code ||= code;
+    if (!(thrown instanceof Errno) || thrown.errno !== "EXDEV") throw thrown;
+    sys.lstat(from);
+    return false;
   }
 }
 
