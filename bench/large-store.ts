@@ -9,6 +9,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { linuxPorts } from "../backends/linux/ports.ts";
 import { encodeText } from "../core/base/bytes.ts";
 import { parseConfig } from "../core/image/config.ts";
 import { type Descriptor, mediaTypes } from "../core/image/descriptor.ts";
@@ -64,7 +65,7 @@ function makeStore(data: string): void {
   }
   writeFileSync(join(image, "oci-layout"), layoutFile);
   writeFileSync(join(image, "index.json"), formatIndex(entries));
-  writeFileSync(join(image, "summaries.json"), formatSummaries(summaries));
+  writeFileSync(join(image, "summaries.tsv"), formatSummaries(linuxPorts.hasher, summaries));
 }
 
 function makeImage(

@@ -188,16 +188,23 @@ test("the summaries are made again when they are lost or damaged, and tell the s
   const { images, machine } = await house();
   await load(images, app);
   const before = await images.list();
-  for (const damage of [null, encodeText("{"), encodeText('{"version":1,"images":{"x":1}}')]) {
-    const path = "/var/lib/tsbox/image/summaries.json";
+  const damages: ((bytes: Uint8Array) => Uint8Array | null)[] = [
+    () => null,
+    () => encodeText("{"),
+    (bytes) => bytes.subarray(0, -10),
+    (bytes) => bytes.map((byte, at) => (at === bytes.length - 10 ? byte ^ 1 : byte)),
+  ];
+  for (const damage of damages) {
+    const path = "/var/lib/tsbox/image/summaries.tsv";
     const known = machine.world.files.get(path);
     assert.ok(known !== undefined);
-    if (damage === null) machine.world.files.delete(path);
-    else known.bytes = damage;
+    const damaged = damage(known.bytes);
+    if (damaged === null) machine.world.files.delete(path);
+    else known.bytes = damaged;
     assert.deepEqual(await (await house(machine.reopen())).images.list(), before);
   }
   for (const path of machine.world.files.keys())
-    if (path.includes("layerdb/sha256/") || path.endsWith("summaries.json")) machine.world.files.delete(path);
+    if (path.includes("layerdb/sha256/") || path.endsWith("summaries.tsv")) machine.world.files.delete(path);
   assert.deepEqual(await (await house(machine.reopen())).images.list(), before);
 });
 

@@ -4,7 +4,7 @@
  *   oci-layout, index.json     every image's manifest, once for each of its names: the only truth that changes
  *   blobs/sha256/<hex>         manifests, configurations, layers as they came (blobs.ts)
  *   layerdb/sha256/<hex>.json  what is known of each layer (layer-records.ts)
- *   summaries.json             what listing needs of each image (summary.ts): a shortcut, made again when it is lost
+ *   summaries.tsv             what listing needs of each image (summary.ts): a shortcut, made again when it is lost
  *
  * index.json is the one point at which an image comes or goes. What other tools put into it and is no
  * image (a chart, a signature) stays in it as it is.
@@ -154,8 +154,10 @@ export class ImageLayout {
   }
 
   async #summaries(): Promise<Map<Digest, Summary>> {
-    const file = this.#path("summaries.json");
-    return (await this.#disk.stat(file)) === null ? new Map() : parseSummaries(await this.#disk.read(file));
+    const file = this.#path("summaries.tsv");
+    return (await this.#disk.stat(file)) === null
+      ? new Map()
+      : parseSummaries(this.#hasher, await this.#disk.read(file));
   }
 
   /** With what it is made of, as far as that can be told: of what is no manifest only itself. */
@@ -220,7 +222,7 @@ export class ImageLayout {
 
   saveSummaries(images: readonly StoredImage[]): Promise<void> {
     const summaries = new Map(images.map(({ manifest, summary }) => [manifest.digest, summary]));
-    return this.#write("summaries.json", formatSummaries(summaries));
+    return this.#write("summaries.tsv", formatSummaries(this.#hasher, summaries));
   }
 }
 

@@ -6,11 +6,11 @@
  * Digests stand end to end in one text, 64 hex digits each: such a text costs little to parse, and
  * whether two stacks of layers share their bottom is whether one text begins with the other.
  */
-import { decodeBytes, encodeText } from "../base/bytes.ts";
+import { concat, decodeBytes, encodeText } from "../base/bytes.ts";
+import type { Hasher } from "../base/ports.ts";
 import { parseTime } from "../base/time.ts";
 import type { ImageConfig } from "./config.ts";
-import { asObject, asTexts } from "./descriptor.ts";
-import { type DiffId, type Digest, hexOf, type ImageId, isDigest } from "./digest.ts";
+import { type DiffId, type Digest, digestOf, hexOf, type ImageId } from "./digest.ts";
 import type { Manifest } from "./manifest.ts";
 
 export interface Summary {
@@ -29,6 +29,7 @@ export interface Summary {
 }
 
 const digits = 64;
+const digestLength = "sha256:".length + digits;
 
 export function summarise(manifest: Manifest, config: ImageConfig, sizes: readonly number[]): Summary {
   const layers = pack(config.diffIds);
@@ -75,40 +76,78 @@ export function layerBlobAt({ layers, blobs }: Summary, number: number): Digest 
   return unpackAt(blobs === "" ? layers : blobs, number);
 }
 
-const version = 1;
+/**
+ * The file of summaries: a line that says what it is, with the digest of all that follows, then one for each image. As
+ * nobody else writes it, what has that digest is what was written.
+ */
+const heading = "tsbox-summaries 2 ";
 
-/** The file of summaries, by the manifest's digest. */
-export function formatSummaries(summaries: ReadonlyMap<Digest, Summary>): Uint8Array<ArrayBuffer> {
-  return encodeText(JSON.stringify({ version, images: Object.fromEntries(summaries) }));
+/** By the manifest's digest. */
+export function formatSummaries(hasher: Hasher, summaries: ReadonlyMap<Digest, Summary>): Uint8Array<ArrayBuffer> {
+  const lines = encodeText([...summaries].map(([manifest, summary]) => `${manifest}\t${lineOf(summary)}\n`).join(""));
+  return concat([encodeText(`${heading}${digestOf(hasher, lines)}\n`), lines]);
 }
 
-/** What can be read of the file: it is only a shortcut, so what is wrong in it is left out. */
-export function parseSummaries(bytes: Uint8Array): Map<Digest, Summary> {
+/** None when the file is not whole: it is only a shortcut. */
+export function parseSummaries(hasher: Hasher, file: Uint8Array): Map<Digest, Summary> {
   const found = new Map<Digest, Summary>();
-  try {
-    const file = asObject(JSON.parse(decodeBytes(bytes)), "summaries");
-    if (file["version"] !== version) return found;
-    for (const [digest, value] of Object.entries(asObject(file["images"], "images")))
-      if (isDigest(digest) && isSummary(value)) found.set(digest, value);
-  } catch {
-    return new Map();
+  const lines = file.subarray(heading.length + digestLength + 1);
+  const expected = encodeText(`${heading}${digestOf(hasher, lines)}\n`);
+  if (!expected.every((byte, at) => byte === file[at])) return found;
+  const text = decodeBytes(lines);
+  for (let at = 0, end = text.indexOf("\n"); end >= 0; at = end + 1, end = text.indexOf("\n", at)) {
+    const manifest = text.slice(at, at + digestLength) as Digest;
+    found.set(manifest, new WrittenSummary(text.slice(at + digestLength + 1, end)));
   }
   return found;
 }
 
-function isSummary(value: unknown): value is Summary {
-  const { id, created, createdSeconds, labels, layers, blobs, sizes } = asObject(value, "summary");
-  asTexts(labels, "labels");
-  return (
-    typeof id === "string" &&
-    typeof created === "string" &&
-    typeof createdSeconds === "number" &&
-    isDigest(id) &&
-    typeof layers === "string" &&
-    typeof blobs === "string" &&
-    Array.isArray(sizes) &&
-    sizes.every((size) => Number.isSafeInteger(size)) &&
-    layers.length === sizes.length * digits &&
-    (blobs === "" || blobs.length === layers.length)
-  );
+function lineOf(summary: Summary): string {
+  if (summary instanceof WrittenSummary) return summary.line;
+  const { id, created, createdSeconds, labels, layers, blobs, sizes } = summary;
+  return [id, createdSeconds, layers, blobs, sizes.join(), JSON.stringify([created, labels])].join("\t");
+}
+
+/** A line of the file, taken apart when somebody looks at more than its id: ten thousand are there at the start. */
+class WrittenSummary implements Summary {
+  readonly id: ImageId;
+  readonly line: string;
+  #rest: Omit<Summary, "id"> | null = null;
+
+  constructor(line: string) {
+    this.id = line.slice(0, digestLength) as ImageId;
+    this.line = line;
+  }
+
+  get #read(): Omit<Summary, "id"> {
+    if (this.#rest !== null) return this.#rest;
+    const [, seconds, layers = "", blobs = "", sizes = "", told = ""] = this.line.split("\t");
+    const [created, labels] = JSON.parse(told) as [string, Record<string, string>];
+    const numbers = sizes === "" ? [] : sizes.split(",").map(Number);
+    return (this.#rest = { created, createdSeconds: Number(seconds), labels, layers, blobs, sizes: numbers });
+  }
+
+  get created(): string {
+    return this.#read.created;
+  }
+
+  get createdSeconds(): number {
+    return this.#read.createdSeconds;
+  }
+
+  get labels(): Readonly<Record<string, string>> {
+    return this.#read.labels;
+  }
+
+  get layers(): string {
+    return this.#read.layers;
+  }
+
+  get blobs(): string {
+    return this.#read.blobs;
+  }
+
+  get sizes(): readonly number[] {
+    return this.#read.sizes;
+  }
 }
