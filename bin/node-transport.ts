@@ -1,18 +1,27 @@
 /**
- * The Docker Engine API over a unix socket or TCP. A connection carries one request. node:http
- * would do the same, but its client costs a cold process 13 ms of the 30 that `tsbox run` takes
- * beyond Node's own start, so cli/http-client.ts speaks the little HTTP/1.1 that a daemon's client needs.
+ * The Docker Engine API over a unix socket or TCP. A connection whose answer has been read carries the next request:
+ * making one costs a cold process a millisecond. node:http would do the same, but its client costs 13 ms of the 30 that
+ * `tsbox run` takes beyond Node's own start, so cli/http-client.ts speaks the little HTTP/1.1 that a daemon's client needs.
  */
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 import type { Transport } from "../cli/ports.ts";
 import { TsboxError } from "../core/base/error.ts";
-import { exchange, type Request } from "../cli/http-client.ts";
+import { type Connection, exchange, type Request } from "../cli/http-client.ts";
 import { connectionOf } from "./socket-connection.ts";
 
 interface Target {
   readonly host: string;
   /** Starts the daemon and resolves when it listens; null when there is nothing to be done. */
   readonly onRefused: (() => Promise<void>) | null;
+}
+
+interface Line {
+  readonly socket: Socket;
+  readonly connection: Connection;
+}
+
+function lineOn(socket: Socket): Line {
+  return { socket, connection: connectionOf(socket) };
 }
 
 /** Throws TsboxError "invalid" for an address that is none. */
@@ -31,9 +40,14 @@ export function nodeTransport({ host, onRefused }: Target): Transport {
     revive = null;
     return connected(address);
   };
+  let idle: Line[] = [];
+  const lineToUse = async (): Promise<Line> => {
+    idle = idle.filter(({ socket }) => socket.readable && socket.writable);
+    return idle.pop() ?? lineOn(await open());
+  };
   const send = async (request: Request) => {
-    const socket = await open();
-    return exchange(connectionOf(socket), request).catch((thrown: unknown) => {
+    const line = await lineToUse();
+    return exchange(line.connection, request, () => idle.push(line)).catch((thrown: unknown) => {
       throw explained(thrown, host);
     });
   };

@@ -32,21 +32,40 @@ export interface Exchange {
   readonly duplex: Duplex | null;
 }
 
-/** Sends the request and resolves when the answer's head is there. */
-export async function exchange(connection: Connection, request: Request): Promise<Exchange> {
+/**
+ * Sends the request and resolves when the answer's head is there. `whenRead`: what becomes of the connection when the
+ * answer has been read to an end that it stated itself, and another request might follow.
+ */
+export async function exchange(
+  connection: Connection,
+  request: Request,
+  whenRead: () => void = connection.close,
+): Promise<Exchange> {
   const { reader } = connection;
-  request.signal?.addEventListener("abort", () => connection.close(), { once: true });
+  const close = (): void => connection.close();
+  request.signal?.addEventListener("abort", close, { once: true });
   let failure: unknown = null;
-  send(connection, request).catch((thrown: unknown) => {
-    failure = thrown;
-    connection.close();
-  });
+  let isSent = false;
+  send(connection, request).then(
+    () => {
+      isSent = true;
+    },
+    (thrown: unknown) => {
+      failure = thrown;
+      connection.close();
+    },
+  );
   const { status, headers } = await readHead(reader).catch((thrown: unknown) => {
     throw failure ?? thrown;
   });
   if (status === 101) return { response: { status, headers, body: nothing() }, duplex: toDuplex(connection) };
+  const release = (whole: boolean): void => {
+    request.signal?.removeEventListener("abort", close);
+    if (whole && isSent && isKept(status, headers)) whenRead();
+    else connection.close();
+  };
   const body = request.method === "HEAD" ? nothing() : bodyOf(status, headers, reader);
-  return { response: { status, headers, body: closing(connection, body) }, duplex: null };
+  return { response: { status, headers, body: releasing(body, release) }, duplex: null };
 }
 
 async function send(
@@ -82,31 +101,50 @@ async function readHead(reader: ByteReader): Promise<Head> {
   return status === "100" ? readHead(reader) : { status: Number(status), headers };
 }
 
+/** RFC 9112, 9.3: unless the answer says otherwise, or only its connection's end says where it ends. */
+function isKept(status: number, headers: Head["headers"]): boolean {
+  return headers["connection"]?.toLowerCase() !== "close" && (isEmpty(status) || isFramed(headers));
+}
+
+function isEmpty(status: number): boolean {
+  return status === 204 || status === 304;
+}
+
+function isFramed(headers: Head["headers"]): boolean {
+  return isChunked(headers) || headers["content-length"] !== undefined;
+}
+
+function isChunked(headers: Head["headers"]): boolean {
+  return headers["transfer-encoding"]?.toLowerCase() === "chunked";
+}
+
 function bodyOf(status: number, headers: Head["headers"], reader: ByteReader): ByteStream {
-  if (status === 204 || status === 304) return nothing();
-  if (headers["transfer-encoding"]?.toLowerCase() === "chunked") return chunked(reader);
-  const length = headers["content-length"];
-  return length === undefined ? reader.rest() : reader.take(Number(length));
+  if (isEmpty(status)) return nothing();
+  if (isChunked(headers)) return chunked(reader);
+  return isFramed(headers) ? reader.take(Number(headers["content-length"])) : reader.rest();
 }
 
 async function* chunked(reader: ByteReader): ByteStream {
   for (;;) {
     const size = Number.parseInt(await reader.line(), 16);
     if (Number.isNaN(size)) throw new TsboxError("unavailable", "the daemon's answer is not chunked as it says");
-    if (size === 0) return;
+    if (size === 0) break;
     yield* reader.take(size);
     await reader.line();
   }
+  while ((await reader.line()) !== "") continue; // trailers
 }
 
 async function* nothing(): ByteStream {}
 
-/** The connection ends with the body, or when nobody wants more of it. */
-async function* closing(connection: Connection, body: ByteStream): ByteStream {
+/** Lets go of the connection when the body ends, or when nobody wants more of it. */
+async function* releasing(body: ByteStream, release: (whole: boolean) => void): ByteStream {
+  let whole = false;
   try {
     yield* body;
+    whole = true;
   } finally {
-    connection.close();
+    release(whole);
   }
 }
 
