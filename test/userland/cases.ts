@@ -45,6 +45,29 @@ export function hasCgroups(tool: string): boolean {
   return tool.startsWith("kernel-cgroup");
 }
 
+/** The shell a case's line is for. */
+export function shellOf(tool: string): "/bin/sh" | "/bin/bash" {
+  return tool.startsWith("bash") ? "/bin/bash" : "/bin/sh";
+}
+
+/**
+ * Programs that answer instead of busybox's, because Debian's is built without what is asked there: by name, the
+ * real one of the recording machine.
+ */
+export function standardPrograms(tool: string): Readonly<Record<string, string>> {
+  return tool.startsWith("gnu") ? gnu : {};
+}
+
+const gnu: Readonly<Record<string, string>> = {
+  awk: "mawk",
+  ...Object.fromEntries(
+    ["comm", "find", "grep", "join", "nl", "printenv", "sed", "sort", "split", "uniq", "xargs"].map((name) => [
+      name,
+      name,
+    ]),
+  ),
+};
+
 /** Bytes as text, one character a byte where they are not UTF-8. */
 export function textOf(bytes: Uint8Array): string {
   const text = Buffer.from(bytes);

@@ -21,7 +21,16 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { scratch, sweep } from "../../backends/linux/testing/scratch.ts";
-import { hasCgroups, linesOf, type Recorded, recordedDirectory, textOf, tools } from "./cases.ts";
+import {
+  hasCgroups,
+  linesOf,
+  type Recorded,
+  recordedDirectory,
+  shellOf,
+  standardPrograms,
+  textOf,
+  tools,
+} from "./cases.ts";
 import { environment, files, home, legacyHierarchies } from "./fixture.ts";
 import { enterOwnGroups, inOwnGroups } from "./own-groups.ts";
 
@@ -62,16 +71,48 @@ try {
 
 function record(tool: string, base: string): void {
   const run = hasCgroups(tool) ? inGroups : runReally;
-  const cases = linesOf(tool).map((line): Recorded => run(line, base));
-  const recording = { oracle: versions(), cases };
+  const own = withPrograms(tool, base);
+  const cases = linesOf(tool).map((line): Recorded => run(line, own));
+  const recording = { oracle: versions(tool), cases };
   writeFileSync(join(recordedDirectory, `${tool}.json`), `${JSON.stringify(recording, null, 1)}\n`);
   process.stderr.write(`${tool}: ${cases.length}\n`);
 }
 
-function versions(): string[] {
+function versions(tool: string): string[] {
   const busybox = spawnSync("busybox").stdout.toString().split("\n")[0] ?? "";
-  const dash = spawnSync("dpkg-query", ["-W", "-f=dash ${Version}", "dash"]).stdout.toString();
-  return [busybox, dash, "recorded by test/userland/record.ts"];
+  const packages = [shellOf(tool) === "/bin/bash" ? "bash" : "dash", ...owners(Object.values(standardPrograms(tool)))];
+  return [busybox, ...packages.map(versionOf), "recorded by test/userland/record.ts"];
+}
+
+function versionOf(name: string): string {
+  return spawnSync("dpkg-query", ["-W", `-f=${name} \${Version}`, name]).stdout.toString();
+}
+
+/** The packages that programs are of. */
+function owners(programs: readonly string[]): string[] {
+  const found = programs.map(
+    (name) =>
+      spawnSync("dpkg-query", ["-S", `/bin/${name}`, `/usr/bin/${name}`])
+        .stdout.toString()
+        .split(":")[0] ?? "",
+  );
+  return [...new Set(found)].filter((name) => name !== "").sort((a, b) => (a < b ? -1 : 1));
+}
+
+/** The sandbox with the shell and the programs that a file of cases is about. */
+function withPrograms(tool: string, base: string): string {
+  const programs = Object.entries(standardPrograms(tool));
+  if (programs.length === 0 && shellOf(tool) === "/bin/sh") return base;
+  const own = join(work, tool);
+  cpSync(base, own, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+  for (const [name, real] of programs) {
+    rmSync(join(own, "bin", name), { force: true });
+    copyProgram(`/usr/bin/${real}`, join(own, "bin", name), own);
+  }
+  if (shellOf(tool) !== "/bin/bash") return own;
+  copyProgram("/bin/bash", join(own, "bin/bash"), own);
+  writeStarter(own, "/bin/bash");
+  return own;
 }
 
 function inGroups(line: string, base: string): Recorded {
@@ -131,14 +172,18 @@ function makeBase(base: string): string {
   copyProgram("/bin/dash", join(base, "bin/sh"), base);
   for (const name of ["strace", "ipcs", "ipcmk", "ipcrm"])
     copyProgram(`/usr/bin/${name}`, join(base, "bin", name), base);
-  // The environment and directory of a case, whatever runs the sandbox had.
+  writeStarter(base, "/bin/sh");
+  return base;
+}
+
+/** The environment and directory of a case, whatever runs the sandbox had. */
+function writeStarter(base: string, shell: string): void {
   const assigned = environment.map((entry) => `'${entry}'`).join(" ");
   writeFileSync(
     join(base, "bin/cdsh"),
-    `#!/bin/sh\ncd ${home} && exec /bin/busybox env -i ${assigned} /bin/sh -c "$1" </dev/null\n`,
+    `#!/bin/sh\ncd ${home} && exec /bin/busybox env -i ${assigned} ${shell} -c "$1" </dev/null\n`,
     { mode: 0o755 },
   );
-  return base;
 }
 
 /** With the libraries it needs. */

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { hasCgroups, linesOf, type Recorded, recordingOf, textOf, tools } from "./cases.ts";
+import { hasCgroups, linesOf, type Recorded, recordingOf, shellOf, textOf, tools } from "./cases.ts";
 import { differences, withoutUsage } from "./differences.ts";
 import { runInSimulator } from "./world.ts";
 
 async function replay(tool: string, line: string): Promise<Recorded> {
-  const { stdout, stderr, code } = await runInSimulator(line, { inGroups: hasCgroups(tool) });
+  const { stdout, stderr, code } = await runInSimulator(line, { inGroups: hasCgroups(tool), shell: shellOf(tool) });
   return { line, stdout: textOf(stdout), stderr: withoutUsage(textOf(stderr)), code };
 }
 
 const known = new Set<string>();
 
 for (const tool of tools()) {
-  describe(`what dash and busybox say to ${tool} the simulator says too`, () => {
+  describe(`what the real ones say to ${tool} the simulator says too`, () => {
     const { cases } = recordingOf(tool);
     for (const expected of cases) {
       known.add(expected.line);

@@ -22,14 +22,17 @@ export interface Outcome {
 const elf = "\x7fELF stand-in for BusyBox v1.35.0\n";
 const bootTime = 1_700_000_000_000_000_000n;
 
-/** Runs `sh -c line` there and gives what came of it; with control groups as the oracle's cases have them. */
-export async function runInSimulator(line: string, options: { readonly inGroups?: boolean } = {}): Promise<Outcome> {
+/** Runs `shell -c line` there and gives what came of it; with control groups as the oracle's cases have them. */
+export async function runInSimulator(
+  line: string,
+  options: { readonly inGroups?: boolean; readonly shell?: string } = {},
+): Promise<Outcome> {
   const kernel = boot();
   let outcome: Outcome | null = null;
   kernel.launch("test", async (sys) => {
     await furnish(sys);
     if (options.inGroups === true) await enterGroups(sys);
-    outcome = await runThere(sys, ["/bin/sh", "-c", line]);
+    outcome = await runThere(sys, [options.shell ?? "/bin/sh", "-c", line]);
     return 0;
   });
   await kernel.turns.run();
@@ -96,11 +99,13 @@ async function all(sys: Sys, fd: number): Promise<Uint8Array> {
 async function furnish(sys: Sys): Promise<void> {
   await put(sys, { path: "/bin/busybox", text: elf, mode: 0o755 });
   await put(sys, { path: "/bin/sh", text: "\x7fELF stand-in for dash\n", mode: 0o755 });
-  for (const name of programNames) if (name !== "busybox" && name !== "sh") sys.symlink("busybox", `/bin/${name}`);
+  await put(sys, { path: "/bin/bash", text: "\x7fELF stand-in for bash\n", mode: 0o755 });
+  for (const name of programNames)
+    if (!["busybox", "sh", "bash"].includes(name)) sys.symlink("busybox", `/bin/${name}`);
   for (const file of files) await put(sys, file);
   // What was put into them has changed their times.
   for (const file of files)
-    if ("directory" in file) sys.setAttributes(file.path, { mtime: 1_600_000_000_000_000_000n });
+    if (!("text" in file)) sys.setAttributes(file.path, { mtime: 1_600_000_000_000_000_000n }, { noFollow: true });
 }
 
 async function put(sys: Sys, file: FixtureFile): Promise<void> {

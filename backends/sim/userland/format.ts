@@ -2,6 +2,8 @@
  * printf(3)'s conversions and backslash escapes, for printf in the shell and as a program, echo, awk
  * and seq. Numbers that are integers are BigInts of 64 bits.
  */
+import { decodeBytes, encodeText } from "../../../core/base/bytes.ts";
+
 export interface Conversion {
   readonly flags: string;
   readonly width: number | null;
@@ -10,22 +12,35 @@ export interface Conversion {
   readonly type: string;
 }
 
+const conversion = /%([-+ #0']*)(\*|\d*)(?:\.(\*|-?\d*))?(?:hh|h|ll|l|j|z|t|L)?([^]?)/g;
+const bareConversion = /%([-+ #0']*)(\*|\d*)(?:\.(\*|-?\d*))?([^]?)/g;
+
 /** A piece of a format: text as it is, or a conversion. "*" asks the caller for a number. */
 export type Piece =
   | string
-  | { readonly flags: string; readonly width: string; readonly precision: string | null; readonly type: string };
+  | {
+      readonly flags: string;
+      readonly width: string;
+      readonly precision: string | null;
+      readonly type: string;
+      /** As it was written. */
+      readonly source: string;
+    };
 
-/** Splits a format; `%%` is text. A conversion nobody knows stays with its letter for the caller to refuse. */
-export function piecesOf(format: string): Piece[] {
+/**
+ * Splits a format; `%%` is text. A conversion nobody knows stays with its letter for the caller to refuse.
+ * `lengths` are the modifiers that change nothing.
+ */
+export function piecesOf(format: string, lengths = "hlLjzt"): Piece[] {
   const pieces: Piece[] = [];
-  const pattern = /%([-+ #0']*)(\*|\d*)(?:\.(\*|-?\d*))?(?:hh|h|ll|l|j|z|t|L)?([^]?)/g;
+  const pattern = lengths === "" ? bareConversion : conversion;
   let from = 0;
   for (const match of format.matchAll(pattern)) {
-    const [whole, flags = "", width = "", precision, type = ""] = match;
+    const [source, flags = "", width = "", precision, type = ""] = match;
     if (match.index > from) pieces.push(format.slice(from, match.index));
-    from = match.index + whole.length;
-    if (type === "%") pieces.push("%");
-    else pieces.push({ flags, width, precision: precision ?? null, type });
+    from = match.index + source.length;
+    if (source === "%%") pieces.push("%");
+    else pieces.push({ flags, width, precision: precision ?? null, type, source });
   }
   if (from < format.length) pieces.push(format.slice(from));
   return pieces;
@@ -33,7 +48,7 @@ export function piecesOf(format: string): Piece[] {
 
 export function formatString(conversion: Conversion, text: string): string {
   const { precision } = conversion;
-  return pad(conversion, precision === null ? text : Array.from(text).slice(0, precision).join(""));
+  return pad(conversion, precision === null ? text : firstBytes(text, precision));
 }
 
 export function formatInteger(conversion: Conversion, value: bigint): string {
@@ -69,8 +84,17 @@ export function formatFloat(conversion: Conversion, value: number): string {
 
 /** toFixed knows no more than 1e21 and 100 digits. */
 function fixed(value: number, precision: number): string {
-  if (value < 1e21) return value.toFixed(Math.min(precision, 100));
+  if (value < 1e21) return nearest(value, Math.min(precision, 100));
   return BigInt(value).toString() + (precision > 0 ? `.${"0".repeat(precision)}` : "");
+}
+
+/** Halfway between two the even one is meant, where toFixed takes the larger. */
+function nearest(value: number, precision: number): string {
+  const exact = value.toFixed(Math.min(precision + 50, 100));
+  const end = exact.length - (Math.min(precision + 50, 100) - precision);
+  const isHalf = /^\.?50*$/.test(exact.slice(end));
+  const below = exact.slice(0, end).replace(/\.$/, "");
+  return isHalf && /[02468]$/.test(below) ? below : value.toFixed(precision);
 }
 
 function exponential(value: number, precision: number): string {
@@ -102,9 +126,28 @@ function signed(
   return pad(conversion, sign + digits);
 }
 
+/** Widths are bytes, as in the C locale. */
+function byteLength(text: string): number {
+  return isAscii(text) ? text.length : encodeText(text).length;
+}
+
+function isAscii(text: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  return /^[\x00-\x7f]*$/.test(text);
+}
+
+function firstBytes(text: string, count: number): string {
+  return isAscii(text) ? text.slice(0, count) : decodeBytes(encodeText(text).subarray(0, count));
+}
+
+/** What "%c" prints of a text: of none it is NUL. */
+export function firstByte(text: string): string {
+  return text === "" ? "\0" : firstBytes(text, 1);
+}
+
 function pad({ flags, width }: Conversion, text: string): string {
   if (width === null) return text;
-  const missing = " ".repeat(Math.max(0, width - Array.from(text).length));
+  const missing = " ".repeat(Math.max(0, width - byteLength(text)));
   return flags.includes("-") ? text + missing : missing + text;
 }
 

@@ -2,7 +2,7 @@
  * Command-line options as getopt(3) reads them: letters in clusters, values attached or following,
  * "--" ends them, and options may stand after operands unless told otherwise.
  */
-import { UsageFailure } from "./applet.ts";
+import { Failure, UsageFailure } from "./applet.ts";
 
 export interface Options {
   /** How often, or with which values, a letter was given. */
@@ -51,6 +51,14 @@ export function parseOptions(args: readonly string[], grammar: Grammar): Options
   const { operandsMin = 0, operandsMax = Infinity } = grammar;
   if (operands.length < operandsMin || operands.length > operandsMax) throw new UsageFailure("");
   return optionsOf(given, operands);
+}
+
+/** A whole number within bounds, as busybox asks for one. */
+export function countWithin(text: string, least: number, most: number): number {
+  if (!/^\d+$/.test(text)) throw new Failure(`invalid number '${text}'`);
+  const count = Number(text);
+  if (count < least || count > most) throw new Failure(`number ${text} is not in ${least}..${most} range`);
+  return count;
 }
 
 function optionsOf(given: readonly Given[], operands: readonly string[]): Options {

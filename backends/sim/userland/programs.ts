@@ -3,6 +3,7 @@
  * programs is first run; only the shell comes with the kernel.
  */
 import type { Program } from "../kernel/sys.ts";
+import { dropPrivileges } from "./privileges.ts";
 import { busyboxSh, sh } from "./sh/sh.ts";
 
 type Family = () => Promise<{ readonly programs: Readonly<Record<string, Program>> }>;
@@ -71,10 +72,25 @@ export const programNames: readonly string[] = [...byName.keys(), "ash", "bash",
 
 /** The program of that name, of a busybox file or of one of its own; null when there is none. */
 export async function standIn(name: string, isBusybox = false): Promise<Program | null> {
+  if (name === "busybox") return busybox;
+  const program = await programOf(name, isBusybox);
+  return program !== null && isBusybox && !privileged.has(name) ? unprivileged(program) : program;
+}
+
+async function programOf(name: string, isBusybox: boolean): Promise<Program | null> {
   if (isBusybox && /^-?sh$/.test(name)) return busyboxSh;
   if (/^-?(?:sh|ash|dash|bash)$/.test(name)) return sh;
-  if (name === "busybox") return busybox;
   return loaded.get(name) ?? load(name);
+}
+
+/** What busybox leaves with a set-user-ID file's rights; the others give them up before they begin. */
+const privileged = new Set(["mount", "passwd", "ping", "su", "umount"]);
+
+function unprivileged(program: Program): Program {
+  return (sys, argv, environment) => {
+    dropPrivileges(sys);
+    return program(sys, argv, environment);
+  };
 }
 
 async function load(name: string): Promise<Program | null> {

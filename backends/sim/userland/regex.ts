@@ -18,7 +18,7 @@ const classes: Readonly<Record<string, string>> = {
   alnum: "0-9A-Za-z",
   upper: "A-Z",
   lower: "a-z",
-  space: "\\s",
+  space: " \\t\\n\\r\\f\\v",
   blank: " \\t",
   punct: "!-\\/:-@\\[-`{-~",
   print: "\\x20-\\x7e",
@@ -31,8 +31,8 @@ const classes: Readonly<Record<string, string>> = {
 const escapes: Readonly<Record<string, string>> = {
   w: "\\w",
   W: "\\W",
-  s: "\\s",
-  S: "\\S",
+  s: "[ \\t\\n\\r\\f\\v]",
+  S: "[^ \\t\\n\\r\\f\\v]",
   b: "\\b",
   B: "\\B",
   "<": "\\b(?=\\w)",
@@ -91,7 +91,7 @@ class Translation {
     if (char === "\\") return this.#escaped();
     if (char === "[") return this.#bracket();
     if (char === ".") return this.#atom(".");
-    if (char === "*") return this.#repeatable ? this.#repeat("*") : this.#atom("\\*");
+    if (char === "*") return this.#repeatable ? this.#repeat("*") : this.#atom(this.#extended ? "" : "\\*", false);
     if (char === "^") return this.#isAtStart() ? this.#anchor("^") : this.#atom("\\^");
     if (char === "$") return this.#isAtEnd() ? this.#anchor("$") : this.#atom("\\$");
     if (this.#extended && "(){|+?".includes(char)) return this.#special(char);
@@ -131,7 +131,7 @@ class Translation {
       case "{":
         return this.#interval();
       default:
-        return this.#repeatable ? this.#repeat(char) : this.#atom(`\\${char}`);
+        return this.#repeatable ? this.#repeat(char) : this.#atom(this.#extended ? "" : `\\${char}`, !this.#extended);
     }
   }
 
@@ -155,9 +155,10 @@ class Translation {
     this.#repeatable = !isDoubled;
   }
 
-  #atom(source: string): void {
+  /** A repetition of nothing is nothing to extended ones, and its own character to the others. */
+  #atom(source: string, repeatable = true): void {
     this.#source += source;
-    this.#repeatable = true;
+    this.#repeatable = repeatable;
   }
 
   #anchor(source: string): void {

@@ -6,17 +6,22 @@ import { Errno } from "../../../core/base/errno.ts";
 import type { Stat } from "../../../core/unionfs/file-system.ts";
 import type { Sys } from "../kernel/sys.ts";
 import { isTerminal } from "./applet.ts";
+import { matchesPattern } from "./pattern.ts";
+import { compileRegex } from "./regex.ts";
 
 /** What is wrong with a condition; the caller words it. */
 export class TestProblem extends Error {
   override readonly name = "TestProblem";
   readonly kind: "number" | "operator" | "argument" | "parenthesis";
   readonly word: string;
+  /** What follows it. */
+  readonly next: string;
 
-  constructor(kind: TestProblem["kind"], word: string) {
+  constructor(kind: TestProblem["kind"], word: string, next = word) {
     super(`${kind}: ${word}`);
     this.kind = kind;
     this.word = word;
+    this.next = next;
   }
 }
 
@@ -99,44 +104,58 @@ const unary: Readonly<Record<string, (a: string, sys: Sys) => boolean>> = {
   "-t": (a, sys) => isTerminal(sys, Number(integer(a))),
 };
 
-const isBinary = (word: string | undefined): word is string => word !== undefined && Object.hasOwn(binary, word);
 const isUnary = (word: string | undefined): word is string =>
   word !== undefined && word !== "-a" && Object.hasOwn(unary, word);
 
+/** Which operators there are, and what they do. */
+export type Operators = Readonly<Record<string, BinaryTest>>;
+
+/** Without "==", which is another "=" to all but dash. */
+export const posixOperators: Operators = Object.fromEntries(Object.entries(binary).filter(([name]) => name !== "=="));
+
+/** Of ash's "[[": texts are compared with patterns. */
+export const patternOperators: Operators = {
+  ...binary,
+  "=": (a, b) => matchesPattern(a, b),
+  "==": (a, b) => matchesPattern(a, b),
+  "!=": (a, b) => !matchesPattern(a, b),
+  "=~": (a, b) => compileRegex(b, { extended: true }).test(a),
+};
+
 /** Whether the condition holds. Throws TestProblem. */
-export function evaluateTest(args: readonly string[], sys: Sys): boolean {
+export function evaluateTest(args: readonly string[], sys: Sys, operators: Operators = binary): boolean {
+  const isBinary = (word: string | undefined): word is string => word !== undefined && Object.hasOwn(operators, word);
   const [a = "", b = "", c = "", d = ""] = args;
   if (args.length === 0) return false;
   if (args.length === 1) return a !== "";
   if (args.length === 2 && a === "!") return b === "";
+  if (args.length === 2 && (b === "-a" || b === "-o") && !isUnary(a)) return b === "-o" && a !== "";
   if (args.length === 2 && !isUnary(a))
     throw isBinary(b) ? new TestProblem("argument", b) : new TestProblem("operator", a);
-  if (args.length === 3 && isBinary(b)) return compare(a, b, c, sys);
-  if (args.length === 3 && a === "!") return !evaluateTest([b, c], sys);
+  if (args.length === 3 && isBinary(b)) return operators[b]?.(a, c, sys) ?? false;
+  if (args.length === 3 && a === "!") return !evaluateTest([b, c], sys, operators);
   if (args.length === 3 && a === "(" && c === ")") return b !== "";
-  if (args.length === 4 && a === "!") return !evaluateTest([b, c, d], sys);
-  if (args.length === 4 && a === "(" && d === ")") return evaluateTest([b, c], sys);
-  return new Reader(args, sys).whole();
-}
-
-function compare(a: string, operator: string, b: string, sys: Sys): boolean {
-  return binary[operator]?.(a, b, sys) ?? false;
+  if (args.length === 4 && a === "!") return !evaluateTest([b, c, d], sys, operators);
+  if (args.length === 4 && a === "(" && d === ")") return evaluateTest([b, c], sys, operators);
+  return new Reader(args, sys, operators).whole();
 }
 
 class Reader {
   readonly #args: readonly string[];
   readonly #sys: Sys;
+  readonly #operators: Operators;
   #at = 0;
 
-  constructor(args: readonly string[], sys: Sys) {
+  constructor(args: readonly string[], sys: Sys, operators: Operators) {
     this.#args = args;
     this.#sys = sys;
+    this.#operators = operators;
   }
 
   whole(): boolean {
     const result = this.#or();
     const rest = this.#args[this.#at];
-    if (rest !== undefined) throw new TestProblem("operator", this.#args[this.#at - 1] ?? "");
+    if (rest !== undefined) throw new TestProblem("operator", this.#args[this.#at - 1] ?? "", rest);
     return result;
   }
 
@@ -169,9 +188,10 @@ class Reader {
   #primary(): boolean {
     const [word, operator, right] = this.#args.slice(this.#at);
     if (word === undefined) throw new TestProblem("argument", this.#args.at(-1) ?? "");
-    if (isBinary(operator) && right !== undefined) {
+    const compare = operator === undefined ? undefined : this.#operators[operator];
+    if (compare !== undefined && right !== undefined) {
       this.#at += 3;
-      return compare(word, operator, right, this.#sys);
+      return compare(word, right, this.#sys);
     }
     if (word === "(") return this.#inParentheses();
     if (isUnary(word)) {
@@ -179,7 +199,7 @@ class Reader {
       this.#at += 2;
       return unary[word]?.(operator, this.#sys) ?? false;
     }
-    if (isBinary(operator)) throw new TestProblem("argument", operator);
+    if (compare !== undefined) throw new TestProblem("argument", operator ?? "");
     this.#at++;
     return word !== "";
   }

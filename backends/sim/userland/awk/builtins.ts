@@ -12,9 +12,9 @@ export function plainBuiltin(name: string, values: readonly Value[], convention:
     case "index":
       return values[1] === "" ? 0 : text.indexOf(toText(values[1], convention)) + 1;
     case "tolower":
-      return text.toLowerCase();
+      return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
     case "toupper":
-      return text.toUpperCase();
+      return text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
     case "int":
       return Math.trunc(a);
     case "sqrt":
@@ -52,8 +52,7 @@ export function plainBuiltin(name: string, values: readonly Value[], convention:
 }
 
 function substring(text: string, from: number, length: number): string {
-  const chars = Array.from(text);
   // A start before the text counts as its first character, and takes nothing from the length.
   const start = Math.max(0, Math.round(from) - 1);
-  return chars.slice(start, length === Infinity ? undefined : start + Math.max(0, Math.round(length))).join("");
+  return text.slice(start, length === Infinity ? undefined : start + Math.max(0, Math.round(length)));
 }

@@ -1,5 +1,6 @@
 /** sprintf as awk has it: a format is taken apart once. */
 import { type Conversion, formatFloat, formatInteger, formatString, type Piece, piecesOf } from "../format.ts";
+import { bytewise, readable } from "./bytes.ts";
 import { toNumber, toText, type Value } from "./value.ts";
 
 export class Formatter {
@@ -28,6 +29,10 @@ export class Formatter {
   }
 }
 
+function formatBytes(conversion: Conversion, text: string): string {
+  return bytewise(formatString(conversion, readable(text)));
+}
+
 function converted(conversion: Conversion, value: Value, convention: string): string {
   if (/[diouxX]/.test(conversion.type)) {
     const number = Math.trunc(toNumber(value));
@@ -36,10 +41,9 @@ function converted(conversion: Conversion, value: Value, convention: string): st
       : formatFloat({ ...conversion, type: "f" }, number);
   }
   if (/[eEfFgG]/.test(conversion.type)) return formatFloat(conversion, toNumber(value));
-  if (conversion.type === "c")
-    return formatString(
-      conversion,
-      typeof value === "number" ? String.fromCodePoint(value) : toText(value, "").slice(0, 1),
-    );
-  return formatString(conversion, toText(value, convention));
+  if (conversion.type !== "c") return formatBytes(conversion, toText(value, convention));
+  return formatBytes(
+    conversion,
+    typeof value === "number" ? String.fromCharCode(value & 255) : toText(value, "").slice(0, 1),
+  );
 }

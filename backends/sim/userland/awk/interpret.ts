@@ -5,6 +5,7 @@ import { type Context, Failure } from "../applet.ts";
 import { compileRegex } from "../regex.ts";
 import { type Run, settled } from "../run.ts";
 import { plainBuiltin } from "./builtins.ts";
+import { bytewise, readable } from "./bytes.ts";
 import { Formatter } from "./formatter.ts";
 import { Reader, Streams } from "./streams.ts";
 import type { AwkProgram, Expression, Redirect, Rule, Statement, Target } from "./tree.ts";
@@ -68,10 +69,12 @@ export class Awk {
     this.#globals.set(
       "ENVIRON",
       new Map(
-        context.environment.map((entry): [string, Value] => [
-          entry.slice(0, entry.indexOf("=")),
-          numeric(entry.slice(entry.indexOf("=") + 1)),
-        ]),
+        context.environment
+          .map(bytewise)
+          .map((entry): [string, Value] => [
+            entry.slice(0, entry.indexOf("=")),
+            numeric(entry.slice(entry.indexOf("=") + 1)),
+          ]),
       ),
     );
   }
@@ -198,11 +201,11 @@ export class Awk {
   *#open(name: string): Run<boolean> {
     this.#opened = true;
     try {
-      this.#mainFd = name === "-" ? 0 : yield* settled(this.#context.sys.open(name, { access: "read" }));
+      this.#mainFd = name === "-" ? 0 : yield* settled(this.#context.sys.open(readable(name), { access: "read" }));
     } catch (thrown) {
       if (!(thrown instanceof Errno)) throw thrown;
       yield* settled(this.#context.out.flush());
-      throw new Failure(`${name}: ${errnoText(thrown.errno)}`);
+      throw new Failure(`${readable(name)}: ${errnoText(thrown.errno)}`);
     }
     this.#main = new Reader(this.#context.sys, this.#mainFd);
     this.#globals.set("FILENAME", name === "-" ? "" : name);
@@ -231,8 +234,8 @@ export class Awk {
 
   #pieces(text: string, separator: string): string[] {
     if (text === "") return [];
-    if (separator === " ") return text.trim() === "" ? [] : text.trim().split(/[ \t\n]+/);
-    if (separator === "") return Array.from(text);
+    if (separator === " ") return text.match(/[^ \t\n]+/g) ?? [];
+    if (separator === "") return text.split("");
     if (separator === "\t" || (separator.length === 1 && !/[\\^$.*+?()[\]{}|]/.test(separator)))
       return text.split(separator);
     return splitBy(
@@ -422,7 +425,7 @@ export class Awk {
 
   *#write(text: string, to: Redirect | null): Run<void> {
     if (to === null) {
-      this.#context.out.put(text);
+      this.#context.out.put(readable(text));
       if (text.includes("\n")) yield* settled(this.#context.out.settle());
       return;
     }
@@ -605,12 +608,12 @@ export class Awk {
   }
 
   *#length(operand: Expression | undefined): Run<number> {
-    if (operand === undefined) return Array.from(this.#field(0)).length;
+    if (operand === undefined) return this.#field(0).length;
     if (operand.kind === "variable") {
       const value = this.#lookUp(operand.name);
       if (value instanceof Map) return value.size;
     }
-    return Array.from(toText(yield* this.#evaluate(operand), this.#convention())).length;
+    return toText(yield* this.#evaluate(operand), this.#convention()).length;
   }
 
   *#splitInto(text: Expression, name: string, separator: Expression | undefined): Run<number> {
@@ -665,7 +668,7 @@ export class Awk {
   *#system(command: string): Run<number> {
     const { sys, out, environment } = this.#context;
     yield* settled(out.flush());
-    const pid = yield* settled(sys.spawn("/bin/sh", ["sh", "-c", command], environment));
+    const pid = yield* settled(sys.spawn("/bin/sh", ["sh", "-c", readable(command)], environment));
     const status = yield* settled(sys.wait(pid));
     return status?.kind === "exited" ? status.value : 256 + (status?.value ?? 0);
   }

@@ -2,6 +2,7 @@
 import { Failure } from "../applet.ts";
 import { unescape } from "../format.ts";
 import { compileRegex } from "../regex.ts";
+import { leading } from "./value.ts";
 import type { AwkFunction, AwkProgram, Expression, Redirect, Rule, Statement, Target } from "./tree.ts";
 
 interface Token {
@@ -31,7 +32,7 @@ const builtins = new Set(
   ),
 );
 const operators = /^(?:&&|\|\||\+\+|--|\*\*=?|[-+*/%^<>=!]=|>>|!~|[-+*/%^!<>=?:~$(){}[\];,|&])/;
-const escapes = { octalZero: "no", hexadecimal: false, escape: false, end: false } as const;
+const escapes = { octalZero: "no", hexadecimal: true, escape: false, end: false } as const;
 
 function problem(line: number, what: string): Failure {
   return new Failure(`cmd. line:${line}: ${what}`);
@@ -173,7 +174,9 @@ class Parser {
   program(): AwkProgram {
     const rules: Rule[] = [];
     const functions = new Map<string, AwkFunction>();
-    for (this.#ends(); this.#token.kind !== "end"; this.#ends()) {
+    this.#newlines();
+    if (this.#is(";")) throw problem(this.#token.line, "Unexpected token");
+    for (; this.#token.kind !== "end"; this.#ends()) {
       if (this.#take("function") || this.#take("func")) this.#function(functions);
       else rules.push(this.#rule());
     }
@@ -274,7 +277,7 @@ class Parser {
 
   #redirect(): Redirect | null {
     for (const operator of [">", ">>", "|"] as const)
-      if (this.#take(operator)) return { operator, target: this.#concatenation() };
+      if (this.#take(operator)) return { operator, target: this.#conditional() };
     return null;
   }
 
@@ -502,7 +505,7 @@ class Parser {
     this.#at++;
     switch (token.kind) {
       case "number":
-        return { kind: "number", value: Number(token.text) };
+        return { kind: "number", value: leading(token.text).value };
       case "string":
         return { kind: "string", value: token.text };
       case "regex":
@@ -566,6 +569,7 @@ class Parser {
     this.#newlines();
     this.#expect(")");
     this.#noGreater = greater;
+    if (kind === "builtin") checkCount(token, args.length);
     return { kind, name: token.text, args };
   }
 
@@ -580,6 +584,27 @@ class Parser {
     const target = this.#primary();
     return isTarget(target) ? target : null;
   }
+}
+
+/** At least and at most so many arguments; those that are not here take what they get. */
+const argumentCounts: Readonly<Record<string, readonly [number, number]>> = {
+  length: [0, 1],
+  substr: [2, 3],
+  index: [2, 2],
+  split: [2, 3],
+  sub: [2, 3],
+  gsub: [2, 3],
+  match: [2, 2],
+  tolower: [1, 1],
+  toupper: [1, 1],
+  system: [1, 1],
+  close: [1, 1],
+};
+
+function checkCount({ text, line }: Token, count: number): void {
+  const [least, most] = argumentCounts[text] ?? [0, Infinity];
+  if (count < least) throw problem(line, "Too few arguments");
+  if (count > most) throw problem(line, "Too many arguments");
 }
 
 function isTarget(expression: Expression): expression is Target {

@@ -1,9 +1,9 @@
 /** What an awk program reads and writes: files, and commands by pipes. */
-import { decodeBytes, encodeText } from "../../../../core/base/bytes.ts";
 import type { Fd, Pid, Sys } from "../../kernel/sys.ts";
 import type { Context } from "../applet.ts";
 import { compileRegex } from "../regex.ts";
 import { type Run, settled } from "../run.ts";
+import { fromBytes, readable, toBytes } from "./bytes.ts";
 import type { Redirect } from "./tree.ts";
 
 const chunkBytes = 65536;
@@ -31,7 +31,7 @@ export class Reader {
       if (this.#ended) return null;
       const chunk = yield* settled(this.#sys.read(this.#fd, chunkBytes));
       if (chunk.length === 0) this.#ended = true;
-      else this.#rest += decodeBytes(chunk);
+      else this.#rest += fromBytes(chunk);
     }
   }
 }
@@ -69,7 +69,7 @@ export class Streams {
 
   *write(operator: Redirect["operator"], name: string, text: string): Run<void> {
     const stream = this.#outputs.get(name) ?? (yield* this.#openOutput(operator, name));
-    yield* settled(this.#context.sys.write(stream.fd, encodeText(text)));
+    yield* settled(this.#context.sys.write(stream.fd, toBytes(text)));
   }
 
   /** A file's or a command's lines; throws Errno for what cannot be read. */
@@ -81,7 +81,7 @@ export class Streams {
     const stream =
       from === "command"
         ? yield* this.#openPipe(name, 1)
-        : { fd: name === "-" ? 0 : yield* settled(sys.open(name, { access: "read" })), pid: null };
+        : { fd: name === "-" ? 0 : yield* settled(sys.open(readable(name), { access: "read" })), pid: null };
     const reader = new Reader(sys, stream.fd);
     this.#inputs.set(name, { stream, reader });
     return reader;
@@ -102,7 +102,7 @@ export class Streams {
               name === "/dev/stderr"
                 ? 2
                 : yield* settled(
-                    sys.open(name, {
+                    sys.open(readable(name), {
                       access: "write",
                       create: true,
                       truncate: operator === ">",
@@ -121,15 +121,17 @@ export class Streams {
     const pipe = sys.pipe();
     const [own, theirs] = end === 0 ? [pipe.write, pipe.read] : [pipe.read, pipe.write];
     const fds = new Map([0, 1, 2].map((fd) => [fd, fd === end ? theirs : fd]));
-    const pid = yield* settled(sys.spawn("/bin/sh", ["sh", "-c", command], this.#context.environment, { fds }));
+    const pid = yield* settled(
+      sys.spawn("/bin/sh", ["sh", "-c", readable(command)], this.#context.environment, { fds }),
+    );
     sys.close(theirs);
     return { fd: own, pid };
   }
 
-  /** Gives the command's exit status, 0 for a file, -1 for what is not open. */
+  /** Gives the command's exit status, 0 for a file and for what is not open. */
   *close(name: string): Run<number> {
     const stream = this.#outputs.get(name) ?? this.#inputs.get(name)?.stream;
-    if (stream === undefined) return -1;
+    if (stream === undefined) return 0;
     this.#outputs.delete(name);
     this.#inputs.delete(name);
     if (stream.fd > 2) this.#context.sys.close(stream.fd);

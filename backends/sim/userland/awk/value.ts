@@ -13,15 +13,24 @@ export type AwkArray = Map<string, Value>;
 
 /** Text of input: a number too when it looks like one. */
 export function numeric(text: string): Value {
-  if (!/^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$/.test(text)) return text;
-  return { text, number: Number(text) };
+  if (!/^[ \t\n\r\f\v]*[-+.]?\d/.test(text)) return text;
+  const { length, value } = leading(text);
+  return /^[ \t\n\r\f\v]*$/.test(text.slice(length)) ? { text, number: value } : text;
 }
 
 export function toNumber(value: Value): number {
   if (typeof value === "number") return value;
   if (value === undefined) return 0;
   if (typeof value === "object") return value.number;
-  return Number(/^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?/.exec(value)?.[0] ?? 0);
+  return leading(value).value;
+}
+
+/** The number that a text begins with: as C reads it, "0x1f" and "010" too, and 0 when there is none. */
+export function leading(text: string): { readonly length: number; readonly value: number } {
+  const based = /^0(?:[xX][0-9a-fA-F]+|[0-7]+(?![89.\d]))/.exec(text)?.[0];
+  if (based !== undefined) return { length: based.length, value: Number(/^0[xX]/.test(based) ? based : `0o${based}`) };
+  const found = /^[ \t\n\r\f\v]*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?/.exec(text)?.[0] ?? "";
+  return { length: found.length, value: Number(found) };
 }
 
 export function toText(value: Value, convention: string): string {

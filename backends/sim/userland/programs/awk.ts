@@ -1,4 +1,5 @@
 /** awk: the program on the command line; its language is in ../awk. */
+import { bytewise } from "../awk/bytes.ts";
 import { parseAwk } from "../awk/parse.ts";
 import { Awk } from "../awk/interpret.ts";
 import { applet, type Context, Failure, readText, reasonOf, UsageFailure } from "../applet.ts";
@@ -16,11 +17,11 @@ const awk = applet(async (context) => {
     if (text === undefined) throw new UsageFailure("");
     parts.push(text);
   }
-  const interpreter = new Awk(context, parseAwk(parts.join("\n")));
+  const interpreter = new Awk(context, parseAwk(bytewise(parts.join("\n"))));
   const separator = options.value("F");
-  if (separator !== undefined) interpreter.assign(`FS=${separator === "t" ? "\t" : separator}`);
-  for (const assignment of options.values("v")) interpreter.assign(assignment);
-  return drive(interpreter.run(operands));
+  if (separator !== undefined) interpreter.assign(bytewise(`FS=${separator}`));
+  for (const assignment of options.values("v")) interpreter.assign(bytewise(assignment));
+  return drive(interpreter.run(operands.map(bytewise)));
 });
 
 async function scriptOf(context: Context, file: string): Promise<string> {

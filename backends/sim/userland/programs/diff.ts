@@ -17,7 +17,13 @@ interface Edit {
 }
 
 const diff = applet(async (context) => {
-  const options = parseOptions(context.args, { flags: "abBdiNqrTstwu", valued: "LSU", operandsMin: 2, operandsMax: 2 });
+  const options = parseOptions(context.args, {
+    flags: "abBdiNqrTstwu",
+    valued: "LSU",
+    long: { brief: "q", recursive: "r", unified: "U" },
+    operandsMin: 2,
+    operandsMax: 2,
+  });
   const [first = "", second = ""] = options.operands;
   const paths = [first, second];
   const kinds = paths.map((path) => (path === "-" ? "file" : (lookAt(context.sys, path, true)?.kind ?? null)));
@@ -167,6 +173,7 @@ function hunkText(hunk: readonly Edit[], a: Text, b: Text, isTabbed: boolean): s
 }
 
 async function directories(context: Context, first: string, second: string, options: Options): Promise<number> {
+  if (lookAt(context.sys, first, true)?.inode === lookAt(context.sys, second, true)?.inode) return 0;
   const [a, b] = [await namesIn(context, first), await namesIn(context, second)];
   let code = 0;
   for (const name of [...new Set([...a, ...b])].sort()) {

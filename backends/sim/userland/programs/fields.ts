@@ -9,6 +9,7 @@ import {
   failing,
   Failure,
   isErrno,
+  UsageFailure,
   withInput,
 } from "../applet.ts";
 import { concat, decodeBytes, encodeText } from "../../../../core/base/bytes.ts";
@@ -49,9 +50,9 @@ const cut = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "snD", valued: "bcfdOF", long: { "output-delimiter": "O" } });
   const letter = options.last("bcf");
   if (letter === undefined) throw new Failure("expected a list of bytes, characters, or fields");
+  if (new Set([..."bcf"].filter((each) => options.has(each))).size > 1) throw new UsageFailure("");
   const ranges = rangesOf(options.value(letter) ?? "");
-  const delimiter = options.value("d") ?? "\t";
-  if (delimiter.length > 1) throw new Failure("the delimiter must be a single character");
+  const delimiter = (options.value("d") ?? "\t").slice(0, 1);
   const change = letter === "f" ? cutFields(ranges, delimiter, options) : cutCharacters(ranges);
   await eachInput(context, options.operands, async (fd) => {
     for await (const { lines } of batchesOf(context.sys, fd)) {
@@ -68,7 +69,8 @@ const cut = applet(async (context) => {
 function cutFields(ranges: readonly Range[], delimiter: string, options: Options): (line: string) => string | null {
   const joiner = options.value("O") ?? delimiter;
   return (line) => {
-    if (!line.includes(delimiter)) return options.has("s") ? null : line;
+    if (line === "") return "";
+    if (delimiter === "" || !line.includes(delimiter)) return options.has("s") ? null : line;
     return line
       .split(delimiter)
       .filter((_, index) => inRanges(ranges, index + 1))
@@ -91,6 +93,7 @@ async function linesOfFile(context: Context, name: string): Promise<string[]> {
 
 const paste = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "s", valued: "d" });
+  if (options.value("d") === "") throw new Failure("-d '' is not supported");
   const delimiters = Array.from(
     unescape(options.value("d") ?? "\t", { octalZero: "no", hexadecimal: false, escape: false, end: false }).text,
   );
@@ -104,10 +107,21 @@ const paste = applet(async (context) => {
   if (options.has("s")) context.out.put(files.map((lines) => `${join(lines)}\n`).join(""));
   else {
     const rows = Math.max(...files.map(({ length }) => length), 0);
-    for (let row = 0; row < rows; row++) context.out.put(`${join(files.map((lines) => lines[row] ?? ""))}\n`);
+    for (let row = 0; row < rows; row++) context.out.put(rowOf(files, row, between));
   }
   return 0;
 });
+
+/** A file that has ended gives nothing, not even what stands behind its column: after the last that is the newline. */
+function rowOf(files: readonly (readonly string[])[], row: number, between: (index: number) => string): string {
+  let index = 0;
+  return files
+    .map((lines, column) => {
+      if (row >= lines.length) return "";
+      return `${lines[row]}${column === files.length - 1 ? "\n" : between(index++)}`;
+    })
+    .join("");
+}
 
 /** Each file's lines; standard input named several times is dealt out line by line. */
 async function columnsOf(context: Context, names: readonly string[], serial: boolean): Promise<string[][]> {
@@ -154,29 +168,47 @@ const join = applet(async (context) => {
   const separator = options.value("t");
   const split = (line: string): string[] =>
     separator === undefined ? line.trim().split(/\s+/) : line.split(separator);
-  const keyOf = (letter: string): number => Number(options.value(letter) ?? options.value("j") ?? 1) - 1;
-  const [keyA, keyB] = [keyOf("1"), keyOf("2")];
+  const place = (letter: string): number => Number(options.value(letter) ?? options.value("j") ?? 1) - 1;
+  const [keyA, keyB] = [place("1"), place("2")];
   const a = (await linesOfFile(context, first)).map(split);
   const b = (await linesOfFile(context, second)).map(split);
+  const fold = (key: string | undefined): string => (options.has("i") ? (key ?? "").toLowerCase() : (key ?? ""));
   const alone = new Set(options.values("a").concat(options.values("v")));
-  const joiner = separator ?? " ";
-  const rest = (fields: readonly string[], key: number): string[] => fields.filter((_, index) => index !== key);
-  const isPaired = options.value("v") === undefined;
+  const put = (left: Row | null, right: Row | null): void =>
+    context.out.put(`${joined(left, right, options).join(separator ?? " ")}\n`);
   const matchedB = new Set<number>();
   for (const left of a) {
-    const matches = [...b.entries()].filter(([, right]) => right[keyB] === left[keyA]);
+    const matches = [...b.entries()].filter(([, right]) => fold(right[keyB]) === fold(left[keyA]));
     for (const [index, right] of matches) {
       matchedB.add(index);
-      if (isPaired) context.out.put(`${[left[keyA] ?? "", ...rest(left, keyA), ...rest(right, keyB)].join(joiner)}\n`);
+      if (!options.has("v")) put({ fields: left, key: keyA }, { fields: right, key: keyB });
     }
-    if (matches.length === 0 && alone.has("1"))
-      context.out.put(`${[left[keyA] ?? "", ...rest(left, keyA)].join(joiner)}\n`);
+    if (matches.length === 0 && alone.has("1")) put({ fields: left, key: keyA }, null);
   }
-  if (alone.has("2"))
-    for (const [index, right] of b.entries())
-      if (!matchedB.has(index)) context.out.put(`${[right[keyB] ?? "", ...rest(right, keyB)].join(joiner)}\n`);
+  for (const [index, right] of b.entries())
+    if (alone.has("2") && !matchedB.has(index)) put(null, { fields: right, key: keyB });
   return 0;
 });
+
+/** A line's fields, and which one joins it. */
+interface Row {
+  readonly fields: readonly string[];
+  readonly key: number;
+}
+
+/** The fields of a joined line: those of -o, else the key and then the others. */
+function joined(left: Row | null, right: Row | null, options: Options): string[] {
+  const empty = options.value("e") ?? "";
+  const key = left?.fields[left.key] ?? right?.fields[right.key] ?? "";
+  const rest = (row: Row | null): string[] => row?.fields.filter((_, index) => index !== row.key) ?? [];
+  const format = options.value("o");
+  if (format === undefined) return [key, ...rest(left), ...rest(right)];
+  return format.split(/[ ,]/).map((wanted) => {
+    const [file, field = "0"] = wanted.split(".");
+    const value = wanted === "0" ? key : (file === "1" ? left : right)?.fields[Number(field) - 1];
+    return value === undefined || value === "" ? empty : value;
+  });
+}
 
 // sort
 
@@ -297,7 +329,7 @@ const months = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "
 const sizeSuffixes = "KMGTPEZY";
 
 function compareBy(flags: string, a: string, b: string): number {
-  if (flags.includes("g")) return numberAtStart(a) - numberAtStart(b);
+  if (flags.includes("g")) return scientific(a) - scientific(b);
   if (flags.includes("h")) return humanSize(a) - humanSize(b);
   if (flags.includes("n")) return numberAtStart(a) - numberAtStart(b);
   if (flags.includes("M")) return month(a) - month(b);
@@ -314,6 +346,10 @@ function plain(text: string, flags: string): string {
 
 function numberAtStart(text: string): number {
   return Number(/^\s*-?(?:\d+\.?\d*|\.\d+)/.exec(text)?.[0] ?? 0);
+}
+
+function scientific(text: string): number {
+  return Number(/^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?/.exec(text)?.[0] ?? Number.NEGATIVE_INFINITY);
 }
 
 function humanSize(text: string): number {

@@ -97,7 +97,7 @@ async function runCommand(context: Context, words: readonly string[]): Promise<b
     return codeOf(await waitFor(context.sys, await spawn(context, words))) === 0;
   } catch (thrown) {
     if (!(thrown instanceof Errno)) throw thrown;
-    await context.complain(`${words[0]}: ${errnoText(thrown.errno)}`);
+    await context.complain(`${words[0]}: ${errnoText(thrown.errno)}`, context.code);
     return false;
   }
 }
@@ -122,6 +122,11 @@ const sizeUnits: Readonly<Record<string, number>> = {
 };
 const dayNanos = 86_400_000_000_000n;
 const minuteNanos = 60_000_000_000n;
+
+function countOf(text: string): number {
+  if (!/^\d+$/.test(text)) throw new Failure(`invalid number '${text}'`);
+  return Number(text);
+}
 
 /** "+3", "-3", "3". */
 function comparison(text: string): (value: number) => boolean {
@@ -222,10 +227,10 @@ class Expression {
     const walk = this.#walk;
     switch (name) {
       case "-maxdepth":
-        walk.maxDepth = Number(this.#argument(name));
+        walk.maxDepth = countOf(this.#argument(name));
         return () => true;
       case "-mindepth":
-        walk.minDepth = Number(this.#argument(name));
+        walk.minDepth = countOf(this.#argument(name));
         return () => true;
       case "-depth":
         walk.depthFirst = true;
@@ -297,7 +302,7 @@ class Expression {
     const end = this.#words.findIndex(
       (word, index) => index >= this.#at && (word === ";" || (word === "+" && this.#words[index - 1] === "{}")),
     );
-    if (end === -1) throw new Failure(`${name} has no terminating ';' or '+'`);
+    if (end === -1) throw new Failure(`${name} requires an argument`);
     const words = this.#words.slice(this.#at, end);
     const isBatch = this.#words[end] === "+";
     this.#at = end + 1;
@@ -340,7 +345,8 @@ class Expression {
       case "-size":
         return sizeTest(text);
       case "-newer": {
-        const { mtime } = sys.stat(text);
+        const mtime = lookAt(sys, text, true)?.mtime;
+        if (mtime === undefined) throw new Failure(`can't stat '${text}': No such file or directory`);
         return ({ stat }) => stat.mtime > mtime;
       }
       case "-samefile": {
@@ -382,7 +388,7 @@ class Expression {
 }
 
 function sizeTest(text: string): Test {
-  const [, amount = "", unit = ""] = /^([+-]?\d+)([bcwkMG]?)$/.exec(text) ?? [];
+  const [, amount = text, unit = ""] = /^([+-]?\d+)([bcwkMG]?)$/.exec(text) ?? [];
   const compare = comparison(amount);
   const bytes = sizeUnits[unit] ?? 512;
   return ({ stat }) => compare(stat.size / bytes);

@@ -57,7 +57,10 @@ const isRecursive = (options: Options): boolean => options.has("r") || options.h
 
 async function patternsOf(context: Context, options: Options, operands: string[]): Promise<string[]> {
   const given = [...options.values("e")];
-  for (const file of options.values("f")) given.push((await readText(context.sys, file)).replace(/\n$/, ""));
+  for (const file of options.values("f")) {
+    const text = await readText(context.sys, file);
+    if (text !== "") given.push(text.replace(/\n$/, ""));
+  }
   if (!options.has("e") && !options.has("f")) {
     const first = operands.shift();
     if (first === undefined) throw new UsageFailure("");
@@ -70,6 +73,7 @@ async function patternsOf(context: Context, options: Options, operands: string[]
 function matcherOf(context: Context, options: Options, patterns: readonly string[]): RegExp {
   const fixed = options.has("F") || context.name === "fgrep";
   const extended = options.has("E") || context.name === "egrep";
+  if (patterns.length === 0) return /(?!)/g;
   const sources = patterns.map((pattern) => {
     const source = sourceOf(pattern, { extended, fixed });
     if (options.has("x")) return `^(?:${source})$`;

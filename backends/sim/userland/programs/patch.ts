@@ -14,6 +14,8 @@ interface Hunk {
 interface FilePatch {
   readonly from: string;
   readonly to: string;
+  /** The file it is for, whichever way round it is applied. */
+  readonly name: string;
   readonly hunks: readonly Hunk[];
 }
 
@@ -33,14 +35,14 @@ const patch = applet(async (context) => {
 });
 
 function filesOf(lines: readonly string[], isReversed: boolean): FilePatch[] {
-  const files: { from: string; to: string; hunks: Hunk[] }[] = [];
+  const files: { from: string; to: string; name: string; hunks: Hunk[] }[] = [];
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at] ?? "";
     const next = lines[at + 1] ?? "";
     if (line.startsWith("--- ") && next.startsWith("+++ ")) {
       const names = [nameOf(line), nameOf(next)];
-      const [from = "", to = ""] = isReversed ? names.reverse() : names;
-      files.push({ from, to, hunks: [] });
+      const [from = "", to = ""] = isReversed ? names.toReversed() : names;
+      files.push({ from, to, name: names.findLast((name) => name !== missing) ?? missing, hunks: [] });
       at++;
     } else if (line.startsWith("@@ ")) {
       const { hunk, end } = hunkAt(lines, at, isReversed);
@@ -82,8 +84,8 @@ function hunkAt(lines: readonly string[], at: number, isReversed: boolean): { hu
 }
 
 async function apply(context: Context, options: Options, patched: FilePatch, named: string | undefined): Promise<void> {
-  const { from, to, hunks } = patched;
-  const path = named ?? stripped(to === missing ? from : to, options);
+  const { from, to, name, hunks } = patched;
+  const path = named ?? stripped(name, options);
   const isNew = from === missing || (hunks[0]?.oldStart === 0 && hunks[0].oldCount === 0);
   const say = (text: string): Promise<void> => context.out.print(options.has("s") ? "" : `${text}\n`);
   await say(`${isNew ? "creating" : "patching file"} ${path}`);
@@ -104,7 +106,9 @@ async function apply(context: Context, options: Options, patched: FilePatch, nam
 /** -p N takes N directories away; without, all go. */
 function stripped(path: string, options: Options): string {
   const count = options.value("p");
-  return count === undefined ? baseName(path) : path.split(/\/+/).slice(Number(count)).join("/");
+  if (count === undefined) return baseName(path);
+  const parts = path.split(/\/+/);
+  return parts.slice(Math.min(Number(count), parts.length - 1)).join("/");
 }
 
 async function linesAt(context: Context, path: string): Promise<string[] | null> {
@@ -156,9 +160,34 @@ function contextOf(lines: readonly string[]): number {
   return changed === -1 ? lines.length : changed;
 }
 
+/** Whether a line that the hunk adds stood where it would be added, as the search came by. */
+function looksReversed(before: readonly string[], { lines }: Hunk): boolean {
+  let next = 0;
+  const skipsAdded = (text: string): boolean => {
+    let isThere = false;
+    for (; lines[next]?.startsWith("+") === true; next++) isThere ||= lines[next]?.slice(1) === text;
+    return isThere;
+  };
+  const pending: string[] = [];
+  for (const text of before) {
+    if (skipsAdded(text)) return true;
+    pending.push(text);
+    for (let at = pending.length - 1; at < pending.length; ) {
+      if (lines[next]?.slice(1) === pending[at]) {
+        next++;
+        at++;
+        continue;
+      }
+      pending.shift();
+      next = 0;
+      at = 0;
+    }
+  }
+  return false;
+}
+
 async function refuse(context: Context, before: readonly string[], number: number, hunk: Hunk): Promise<void> {
-  const isThere = placeOf(before, 0, sideOf(hunk, "-"), hunk) !== null;
-  const reversed = isThere ? `Possibly reversed hunk ${number} at ${before.length + 1}\n` : "";
+  const reversed = looksReversed(before, hunk) ? `Possibly reversed hunk ${number} at ${before.length + 1}\n` : "";
   const lines = hunk.lines.map((line) => `${line}\n`).join("");
   context.code = 1;
   await context.out.flush();

@@ -17,7 +17,7 @@ import {
   reasonOf,
 } from "../applet.ts";
 import { strftime } from "../calendar.ts";
-import { type Options, parseOptions } from "../options.ts";
+import { countWithin, type Options, parseOptions } from "../options.ts";
 import { isProgram } from "../paths.ts";
 import { SIGHUP, SIGTERM, signalNumber } from "../signals.ts";
 import { durationOf } from "./small.ts";
@@ -251,8 +251,8 @@ const xargs = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "0rtpx", valued: "nLIseEaPd", inOrder: true });
   const command = options.operands.length === 0 ? ["echo"] : [...options.operands];
   const placeholder = options.value("I");
+  const perCommand = placeholder !== undefined ? 1 : itemsPerCommand(options);
   const items = await itemsOf(context, options);
-  const perCommand = placeholder !== undefined ? 1 : Number(options.value("n") ?? options.value("L") ?? 5000);
   if (items.length === 0 && (options.has("r") || placeholder !== undefined)) return 0;
   let code = 0;
   for (let at = 0; at < items.length || at === 0; at += perCommand) {
@@ -262,7 +262,7 @@ const xargs = applet(async (context) => {
         ? [...command, ...some]
         : command.map((word) => word.replaceAll(placeholder, some[0] ?? ""));
     const result = await runOne(context, words, options.has("t"));
-    if (result === null) return 127;
+    if (typeof result !== "number") return result.missing ? 127 : 126;
     if (result === 255) {
       await context.complain(`${words[0]}: exited with status 255; aborting`);
       return 124;
@@ -272,10 +272,17 @@ const xargs = applet(async (context) => {
   return code;
 });
 
+const intMax = 2 ** 31 - 1;
+
+function itemsPerCommand(options: Options): number {
+  return countWithin(options.value("n") ?? options.value("L") ?? "5000", 1, intMax);
+}
+
 async function itemsOf(context: Context, options: Options): Promise<string[]> {
   const file = options.value("a") ?? "-";
-  if (options.has("0"))
-    return withInput(context.sys, file, async (fd) => (await allLines(context.sys, fd, "\0")).lines);
+  const delimiter = options.has("0") ? "\0" : options.value("d");
+  if (delimiter !== undefined)
+    return withInput(context.sys, file, async (fd) => (await allLines(context.sys, fd, delimiter)).lines);
   const { lines } = await withInput(context.sys, file, (fd) => allLines(context.sys, fd));
   const eof = options.value("E") ?? options.value("e");
   const end = eof === undefined ? -1 : lines.indexOf(eof);
@@ -286,6 +293,8 @@ async function itemsOf(context: Context, options: Options): Promise<string[]> {
 
 /** Words at blanks; quotes and backslashes keep them together. */
 function unquoted(text: string): string[] {
+  const [open] = /["']/.exec(text.replace(/\\[^]|"[^"\n]*"|'[^'\n]*'/g, "")) ?? [];
+  if (open !== undefined) throw new Failure(`unmatched ${open === "'" ? "single" : "double"} quote`);
   return (text.match(/(?:"[^"\n]*"|'[^'\n]*'|\\[^]|[^\s"'\\])+/g) ?? []).map((word) =>
     word.replace(
       /"([^"\n]*)"|'([^'\n]*)'|\\([^])/g,
@@ -294,14 +303,19 @@ function unquoted(text: string): string[] {
   );
 }
 
-async function runOne(context: Context, words: readonly string[], tells: boolean): Promise<number | null> {
+/** The exit status, or that it could not be run. */
+async function runOne(
+  context: Context,
+  words: readonly string[],
+  tells: boolean,
+): Promise<number | { readonly missing: boolean }> {
   if (tells) await context.sys.write(2, new TextEncoder().encode(`${words.join(" ")}\n`));
   try {
     return codeOf(await waitFor(context.sys, await spawn(context, words)));
   } catch (thrown) {
     if (!(thrown instanceof Errno)) throw thrown;
     await context.complain(`${words[0]}: ${errnoText(thrown.errno)}`);
-    return null;
+    return { missing: thrown.errno === "ENOENT" };
   }
 }
 

@@ -7,16 +7,31 @@ import { Parser } from "../sed/script.ts";
 
 const sed = applet(async (context) => {
   const options = parseOptions(joinInPlace(context.args), {
-    flags: "nrEsuz",
+    flags: "nrEsuzV",
     valued: "efI",
-    long: { expression: "e", file: "f", quiet: "n", silent: "n", "regexp-extended": "E", "in-place": "I" },
+    long: {
+      expression: "e",
+      file: "f",
+      quiet: "n",
+      silent: "n",
+      "regexp-extended": "E",
+      "in-place": "I",
+      version: "V",
+    },
   });
+  if (options.has("V")) {
+    // Configure scripts look for the version of GNU's.
+    await context.out.print("This is not GNU sed version 4.0\n");
+    return 0;
+  }
   const operands = [...options.operands];
   const script = await scriptOf(context, options, operands);
   const extended = options.has("r") || options.has("E");
-  const editor = new Editor(context, new Parser(script, extended).commands(), options.has("n"));
+  const end = options.has("z") ? "\0" : "\n";
+  const editor = new Editor(context, new Parser(script, extended).commands(), { silent: options.has("n"), end });
   if (options.has("I")) await inPlace(context, operands, editor, options.value("I") ?? "");
-  else await editor.run(await inputOf(context, operands));
+  else if (options.has("s") && operands.length > 1) await oneByOne(context, operands, editor, end);
+  else await editor.run(await inputOf(context, operands, end));
   return editor.code ?? context.code;
 });
 
@@ -40,12 +55,17 @@ async function scriptOf(context: Context, options: Options, operands: string[]):
   return parts.join("\n");
 }
 
-async function inputOf(context: Context, names: readonly string[]): Promise<Input> {
+/** -s: each file has a first and a last line. */
+async function oneByOne(context: Context, names: readonly string[], editor: Editor, end: string): Promise<void> {
+  for (const name of names) if (editor.code === null) await editor.run(await inputOf(context, [name], end));
+}
+
+async function inputOf(context: Context, names: readonly string[], end: string): Promise<Input> {
   const input: Input = { lines: [], ended: true };
   for (const name of names.length === 0 ? ["-"] : names) {
     await context.attempt(
       async () => {
-        const { lines, ended } = await withInput(context.sys, name, (fd) => allLines(context.sys, fd));
+        const { lines, ended } = await withInput(context.sys, name, (fd) => allLines(context.sys, fd, end));
         for (const line of lines) input.lines.push(line);
         input.ended = ended;
       },

@@ -13,7 +13,7 @@ import {
   UsageFailure,
   withInput,
 } from "../applet.ts";
-import { type Options, parseOptions } from "../options.ts";
+import { countWithin, type Options, parseOptions } from "../options.ts";
 
 const pollNanos = 1_000_000_000n;
 
@@ -300,6 +300,7 @@ interface Counts {
   l: number;
   w: number;
   c: number;
+  /** In the C locale a character is a byte. */
   m: number;
   L: number;
 }
@@ -344,8 +345,8 @@ async function countInto({ sys }: Context, fd: Fd, counts: Counts): Promise<void
   let column = 0;
   for await (const chunk of chunksOf(sys, fd)) {
     counts.c += chunk.length;
+    counts.m += chunk.length;
     for (const byte of chunk) {
-      if (byte >> 6 !== 2) counts.m++;
       if (byte === 10) counts.l++;
       const isSpace = byte === 32 || (byte >= 9 && byte <= 13);
       if (!isSpace && !inWord) counts.w++;
@@ -376,7 +377,7 @@ function perLine(flags: string, valued: string, make: (options: Options) => (lin
 const rev = perLine("", "", () => (line) => Array.from(line).reverse().join(""));
 
 const fold = perLine("bs", "w", (options) => {
-  const width = Number(options.value("w") ?? 80);
+  const width = countWithin(options.value("w") ?? "80", 1, 10_000);
   return (line) => foldLine(line, width, options.has("s")).join("\n");
 });
 

@@ -1,4 +1,5 @@
 /** Runs a script over lines: the pattern space, the hold space, what is appended and written. */
+import { encodeText } from "../../../../core/base/bytes.ts";
 import { Errno } from "../../../../core/base/errno.ts";
 import { type Context, Failure, readText } from "../applet.ts";
 import type { Address, Case, Command } from "./script.ts";
@@ -9,12 +10,20 @@ export interface Input {
   ended: boolean;
 }
 
+export interface EditorOptions {
+  /** Nothing is printed but what the script prints. */
+  readonly silent?: boolean;
+  /** What ends a line. */
+  readonly end?: string;
+}
+
 const stepFuel = 500;
 
 export class Editor {
   readonly #context: Context;
   readonly #commands: readonly Command[];
   readonly #silent: boolean;
+  readonly #end: string;
   readonly #labels: ReadonlyMap<string, number>;
   /** The exit status a `q` gave. */
   code: number | null = null;
@@ -25,13 +34,17 @@ export class Editor {
   #after: string[] = [];
   #output: string[] = [];
   #changed = false;
+  #owesNewline = false;
+  /** G and x put text of their own there: it ends with a newline. */
+  #isJoined = false;
   #lastRegex: RegExp | null = null;
   #written = new Map<string, number>();
 
-  constructor(context: Context, commands: readonly Command[], silent: boolean) {
+  constructor(context: Context, commands: readonly Command[], { silent = false, end = "\n" }: EditorOptions) {
     this.#context = context;
     this.#commands = commands;
     this.#silent = silent;
+    this.#end = end;
     this.#labels = new Map(
       commands.flatMap((command, index) => (command.name === ":" ? [[command.text, index] as const] : [])),
     );
@@ -58,21 +71,30 @@ export class Editor {
     let isRestart = false;
     while (isRestart || this.#number < input.lines.length) {
       if (!isRestart) this.#changed = false;
+      this.#isJoined = false;
       if (!isRestart) this.#pattern = input.lines[this.#number++] ?? "";
       const outcome = await this.#cycle();
       isRestart = outcome === "restart";
       if (outcome !== "delete" && outcome !== "restart" && outcome !== "quiet" && !this.#silent)
         this.#put(this.#pattern);
-      for (const text of this.#after.splice(0)) this.#output.push(text);
+      for (const text of this.#after.splice(0)) this.#say(text);
       await write(this.#output.splice(0).join(""));
       if (outcome === "quit" || outcome === "quiet") return;
       if (++steps % 256 === 0) await this.#context.sys.work(256 * stepFuel);
     }
   }
 
+  /** A line, with a newline when the input has one there. */
   #put(text: string): void {
-    const isLast = this.#number >= this.#input.lines.length && !this.#input.ended;
-    this.#output.push(isLast ? text : `${text}\n`);
+    const isUnended = this.#number >= this.#input.lines.length && !this.#input.ended && !this.#isJoined;
+    this.#say(isUnended ? text : text + this.#end);
+  }
+
+  /** What follows a line without its newline gives it one. */
+  #say(text: string): void {
+    if (text === "") return;
+    this.#output.push(this.#owesNewline ? this.#end + text : text);
+    this.#owesNewline = !text.endsWith(this.#end) && !text.endsWith("\n");
   }
 
   get #isLast(): boolean {
@@ -161,11 +183,10 @@ export class Editor {
         this.#after.push(`${command.text}\n`);
         return null;
       case "i":
-        this.#output.push(`${command.text}\n`);
+        this.#say(`${command.text}\n`);
         return null;
       case "c":
-        if (command.addresses.length < 2 || command.active === false || command.negated)
-          this.#output.push(`${command.text}\n`);
+        if (command.addresses.length < 2 || command.active === false || command.negated) this.#say(`${command.text}\n`);
         return "delete";
       case "q":
       case "Q":
@@ -196,23 +217,31 @@ export class Editor {
   #simple({ name, text }: Command): null {
     const { length } = this.#pattern;
     const end = this.#pattern.indexOf("\n");
-    if (name === "p") this.#put(this.#pattern);
-    else if (name === "P") this.#output.push(`${this.#pattern.slice(0, end === -1 ? length : end)}\n`);
-    else if (name === "=") this.#output.push(`${this.#number}\n`);
-    else if (name === "l") this.#output.push(`${visible(this.#pattern)}$\n`);
+    if (name === "p") this.#say(this.#pattern + this.#end);
+    else if (name === "P") this.#say(`${this.#pattern.slice(0, end === -1 ? length : end)}\n`);
+    else if (name === "=") this.#say(`${this.#number}\n`);
+    else if (name === "l") this.#say(`${visible(this.#pattern)}$\n`);
     else if (name === "g") this.#pattern = this.#hold;
-    else if (name === "G") this.#pattern += `\n${this.#hold}`;
+    else if (name === "G") this.#join(`${this.#pattern}\n${this.#hold}`);
     else if (name === "h") this.#hold = this.#pattern;
     else if (name === "H") this.#hold += `\n${this.#pattern}`;
-    else if (name === "x") [this.#pattern, this.#hold] = [this.#hold, this.#pattern];
-    else if (name !== "{") throw new Failure(`unsupported command ${name}${text}`);
+    else if (name === "x") {
+      const held = this.#hold;
+      this.#hold = this.#pattern;
+      this.#join(held);
+    } else if (name !== "{") throw new Failure(`unsupported command ${name}${text}`);
     return null;
+  }
+
+  #join(text: string): void {
+    this.#pattern = text;
+    this.#isJoined = true;
   }
 
   #next(name: string): "quit" | "quiet" | null {
     if (this.#isLast) return name === "n" && this.#silent ? "quiet" : "quit";
     if (name === "n" && !this.#silent) this.#put(this.#pattern);
-    for (const text of this.#after.splice(0)) this.#output.push(text);
+    for (const text of this.#after.splice(0)) this.#say(text);
     const line = this.#input.lines[this.#number++] ?? "";
     this.#pattern = name === "n" ? line : `${this.#pattern}\n${line}`;
     return null;
@@ -233,8 +262,13 @@ export class Editor {
     const global = regex.global ? regex : new RegExp(regex.source, `${regex.flags}g`);
     let count = 0;
     let isChanged = false;
+    let end = 0;
     const result = this.#pattern.replace(global, (...found: unknown[]) => {
       const groups = found.filter((each): each is string | undefined => typeof each === "string" || each === undefined);
+      const at = Number(found.find((each) => typeof each === "number"));
+      // Nothing right behind a match is none of its own.
+      if (groups[0] === "" && at === end && count > 0) return "";
+      end = at + (groups[0]?.length ?? 0);
       count++;
       if (count < substitution.nth || (count > substitution.nth && !substitution.global)) return groups[0] ?? "";
       isChanged = true;
@@ -243,7 +277,7 @@ export class Editor {
     if (!isChanged) return null;
     this.#pattern = result;
     this.#changed = true;
-    if (substitution.prints) this.#put(this.#pattern);
+    if (substitution.prints) this.#say(this.#pattern + this.#end);
     if (substitution.file !== null) await this.#write(substitution.file, `${this.#pattern}\n`);
     return null;
   }
@@ -258,7 +292,7 @@ export class Editor {
   }
 
   async #write(path: string, text: string): Promise<void> {
-    if (path === "/dev/stdout") return void this.#output.push(text);
+    if (path === "/dev/stdout") return this.#say(text);
     const { sys } = this.#context;
     let fd = this.#written.get(path);
     fd ??= await sys.open(path, { access: "write", create: true, truncate: true });
@@ -300,8 +334,8 @@ const namedControls: Readonly<Record<string, string>> = {
 };
 
 function visible(text: string): string {
-  return Array.from(text, (char) => {
-    const code = char.charCodeAt(0);
-    return namedControls[char] ?? (code < 32 || code === 127 ? `\\${code.toString(8).padStart(3, "0")}` : char);
+  return Array.from(encodeText(text), (code) => {
+    const char = String.fromCharCode(code);
+    return namedControls[char] ?? (code < 32 || code > 126 ? `\\${code.toString(8).padStart(3, "0")}` : char);
   }).join("");
 }

@@ -60,12 +60,12 @@ export class Parser {
         if (command.name === "{") open.push(commands.length - 1);
         if (command.name === "}") {
           const start = commands[open.pop() ?? -1];
-          if (start === undefined) throw new Failure("unexpected '}'");
-          start.end = commands.length;
+          if (start !== undefined) start.end = commands.length;
         }
       }
     }
-    if (open.length > 0) throw new Failure("unterminated {");
+    // busybox takes the end of the script for the end of what is open, and nothing for what is not.
+    for (const index of open) commands[index] = { ...(commands[index] as Command), end: commands.length };
     return commands;
   }
 
@@ -131,7 +131,8 @@ export class Parser {
       const char = this.#text.charAt(this.#at);
       if (char === "\\") {
         const next = this.#text.charAt(++this.#at);
-        text += next === delimiter ? (/[.*[\]^$+?(){}|]/.test(delimiter) ? `\\${next}` : next) : `\\${next}`;
+        if (next === "t" || (next === "n" && inBracket)) text += next === "t" ? "\t" : "\n";
+        else text += next === delimiter ? (/[.*[\]^$+?(){}|]/.test(delimiter) ? `\\${next}` : next) : `\\${next}`;
         continue;
       }
       if (char === delimiter && !inBracket) {
@@ -181,7 +182,7 @@ export class Parser {
   }
 
   #textArgument(): string {
-    this.#skip(/[ \t]*(?:\\[ \t]*\n?)?/y);
+    this.#skip(/[ \t]*(?:\\\n?)?/y);
     const text = this.#skip(/(?:\\[^]|[^\n\\])*/y);
     return text.replace(/\\([^])/g, "$1");
   }
@@ -190,8 +191,7 @@ export class Parser {
     const delimiter = this.#text.charAt(this.#at++);
     const plain = (text: string): string[] => Array.from(text.replace(/\\n/g, "\n").replace(/\\\\/g, "\\"));
     const [from, to] = [plain(this.#until(delimiter)), plain(this.#until(delimiter))];
-    if (from.length !== to.length) throw new Failure("strings for y command are different lengths");
-    return new Map(from.map((char, index) => [char, to[index] ?? ""]));
+    return new Map(from.flatMap((char, index) => (to[index] === undefined ? [] : [[char, to[index]] as const])));
   }
 
   #substitution(): Substitution {

@@ -35,7 +35,20 @@ export function parseInteger(text: string): bigint | null {
   const [, sign, digits] = /^\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)\s*$/.exec(text) ?? [];
   if (digits === undefined) return null;
   const value = /^0[0-7]+$/.test(digits) ? BigInt(`0o${digits.slice(1)}`) : BigInt(digits);
-  return wrap(sign === "-" ? -value : value);
+  return clamp(sign === "-" ? -value : value);
+}
+
+const largest = 2n ** 63n - 1n;
+
+/** What strtoimax(3) makes of a number that is too large. */
+function clamp(value: bigint): bigint {
+  return value > largest ? largest : value < -largest - 1n ? -largest - 1n : value;
+}
+
+/** A number that strtoimax(3) cannot give. */
+export function isOutOfRange(text: string): boolean {
+  const digits = /^\s*[+-]?(0[xX][0-9a-fA-F]+|\d+)/.exec(text)?.[1];
+  return digits !== undefined && digits.length > 18 && BigInt(digits) > largest;
 }
 
 function wrap(value: bigint): bigint {
@@ -71,9 +84,9 @@ const levels: readonly Readonly<Record<string, Binary>>[] = [
 ];
 const operators: Readonly<Record<string, Binary>> = Object.assign({}, ...levels);
 const tokens =
-  /\s*(?:(0[xX][0-9a-fA-F]+|\d+)|([A-Za-z_]\w*)|(<<=|>>=|[-+*/%&|^]=|<<|>>|&&|\|\||[<>=!]=|[-+*/%&|^~!<>=?:()]))/y;
+  /\s*(?:(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)|([A-Za-z_]\w*)|(<<=|>>=|[-+*/%&|^]=|<<|>>|&&|\|\||[<>=!]=|[-+*/%&|^~!<>=?:()]))/y;
 const extendedTokens =
-  /\s*(?:(0[xX][0-9a-fA-F]+|\d+)|([A-Za-z_]\w*)|(<<=|>>=|\*\*|\+\+|--|[-+*/%&|^]=|<<|>>|&&|\|\||[<>=!]=|[-+*/%&|^~!<>=?:(),]))/y;
+  /\s*(?:(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)|([A-Za-z_]\w*)|(<<=|>>=|\*\*|\+\+|--|[-+*/%&|^]=|<<|>>|&&|\|\||[<>=!]=|[-+*/%&|^~!<>=?:(),]))/y;
 
 class Compiler {
   readonly #text: string;

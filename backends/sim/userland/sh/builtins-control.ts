@@ -1,5 +1,6 @@
 /** Builtins that decide what runs next: eval, exec, exit, return, break, trap, command, type and their kin. */
 import { Errno } from "../../../../core/base/errno.ts";
+import { encodeText } from "../../../../core/base/bytes.ts";
 import { readText } from "../applet.ts";
 import { signalName, signalNumber } from "../signals.ts";
 import type { Builtin } from "./builtin.ts";
@@ -134,7 +135,7 @@ function type(interpreter: Interpreter, args: readonly string[]): Run<number> {
 
 interface Description {
   readonly name: string;
-  readonly kind: "alias" | "keyword" | "function" | "special" | "builtin" | "path";
+  readonly kind: "alias" | "keyword" | "function" | "special" | "builtin" | "path" | "hashed";
   readonly detail: string;
 }
 
@@ -164,7 +165,8 @@ function lookUp(interpreter: Interpreter, name: string): Description | null {
   if (functions.has(name)) return { name, kind: "function", detail: "" };
   if (interpreter.builtin(name) !== undefined) return { name, kind: "builtin", detail: "" };
   const path = findProgram(interpreter, name);
-  return path === null ? null : { name, kind: "path", detail: path };
+  if (path === null) return null;
+  return { name, kind: interpreter.shell.hashed.has(name) ? "hashed" : "path", detail: path };
 }
 
 /** The file that a command's name would run. */
@@ -183,7 +185,7 @@ export function findProgram(interpreter: Interpreter, name: string): string | nu
 }
 
 function short({ name, kind, detail }: Description): string {
-  return kind === "alias" ? `alias ${name}=${quote(detail)}` : kind === "path" ? detail : name;
+  return kind === "alias" ? `alias ${name}=${quote(detail)}` : kind === "path" || kind === "hashed" ? detail : name;
 }
 
 function long({ name, kind, detail }: Description): string {
@@ -200,13 +202,25 @@ function long({ name, kind, detail }: Description): string {
       return `${name} is a shell builtin`;
     case "path":
       return `${name} is ${detail}`;
+    case "hashed":
+      return `${name} is a tracked alias for ${detail}`;
   }
+}
+
+const commandBuckets = 31;
+
+/** In the order of dash's tables, which are of so many buckets. */
+export function inBuckets(table: ReadonlyMap<string, string>, buckets: number): [string, string][] {
+  const bucketOf = (name: string): number =>
+    Array.from(encodeText(name)).reduce((sum, byte, index) => sum + byte + (index === 0 ? byte << 4 : 0), 0) % buckets;
+  return [...table].sort(([a], [b]) => bucketOf(a) - bucketOf(b));
 }
 
 function* hash(interpreter: Interpreter, args: readonly string[]): Run<number> {
   const { shell } = interpreter;
   if (args[0] === "-r") shell.hashed.clear();
-  else if (args.length === 0) for (const path of shell.hashed.values()) yield* shell.print(1, `${path}\n`);
+  else if (args.length === 0)
+    for (const [, path] of inBuckets(shell.hashed, commandBuckets)) yield* shell.print(1, `${path}\n`);
   for (const name of args.filter((arg) => !arg.startsWith("-"))) {
     const path = findProgram(interpreter, name);
     if (path === null) {

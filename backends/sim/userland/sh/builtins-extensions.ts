@@ -2,9 +2,10 @@
 import { decodeBytes } from "../../../../core/base/bytes.ts";
 import { unescape } from "../format.ts";
 import { type Run, settled } from "../run.ts";
+import { patternOperators } from "../test-expression.ts";
 import type { Builtin } from "./builtin.ts";
 import { controlSpecials } from "./builtins-control.ts";
-import { readInto } from "./builtins-io.ts";
+import { condition, readInto } from "./builtins-io.ts";
 import type { Interpreter } from "./interpret.ts";
 import { textWord } from "./lower.ts";
 import { type Shell, ShellError } from "./shell.ts";
@@ -100,6 +101,7 @@ function* quietly(shell: Shell, silent: boolean, body: () => Run<number>): Run<n
 }
 
 export const extensionBuiltins: Readonly<Record<string, Builtin>> = {
+  "[[": condition("]]", patternOperators),
   echo,
   let: letArithmetic,
   read,

@@ -6,14 +6,15 @@ import {
   type Conversion,
   formatFloat,
   formatInteger,
+  firstByte,
   formatString,
   type Piece,
   piecesOf,
   unescape,
 } from "../format.ts";
 import { changeMode } from "../modes.ts";
-import { evaluateTest, TestProblem } from "../test-expression.ts";
-import { parseInteger } from "./arithmetic.ts";
+import { evaluateTest, type Operators, posixOperators, TestProblem } from "../test-expression.ts";
+import { isOutOfRange, parseInteger } from "./arithmetic.ts";
 import type { Builtin } from "./builtin.ts";
 import type { Interpreter } from "./interpret.ts";
 import { type Run, settled } from "../run.ts";
@@ -21,7 +22,7 @@ import { type Shell, ShellError } from "./shell.ts";
 import { isName } from "./variables.ts";
 
 const echoEscapes = { octalZero: "must", hexadecimal: false, escape: true, end: true } as const;
-const formatEscapes = { octalZero: "no", hexadecimal: false, escape: false, end: true } as const;
+const formatEscapes = { octalZero: "no", hexadecimal: false, escape: true, end: false } as const;
 
 function* echo({ shell }: Interpreter, args: readonly string[]): Run<number> {
   const isBare = args[0] === "-n";
@@ -36,13 +37,15 @@ function* printf({ shell }: Interpreter, args: readonly string[]): Run<number> {
   const operands = args[0] === "--" ? args.slice(1) : args;
   const [format, ...values] = operands;
   if (format === undefined) throw new ShellError("usage: printf format [arg ...]");
+  if (args[0] === format && /^-./.test(format)) throw new ShellError(`Illegal option ${format.slice(0, 2)}`);
   const printing = new Printing(values);
-  const { text, ended } = unescape(format, formatEscapes);
-  const pieces = piecesOf(text);
-  do {
-    printing.round(pieces);
-  } while (!ended && !printing.ended && printing.goesOn);
-  yield* shell.print(1, printing.output);
+  const pieces = piecesOf(unescape(format, formatEscapes).text, "");
+  try {
+    do printing.round(pieces);
+    while (!printing.ended && printing.goesOn);
+  } finally {
+    yield* shell.print(1, printing.output);
+  }
   for (const complaint of printing.complaints) yield* shell.complain(complaint);
   return printing.complaints.length > 0 ? 1 : 0;
 }
@@ -88,7 +91,7 @@ class Printing {
     const flags = isLeft ? `${piece.flags}-` : piece.flags;
     const precision = piece.precision === null ? null : (this.#size(piece.precision) ?? 0);
     const conversion = { flags, width: width === null ? null : Math.abs(width), precision, type: piece.type };
-    this.output += this.#converted(conversion);
+    this.output += this.#converted(conversion, piece.source);
   }
 
   #size(text: string): number | null {
@@ -96,7 +99,7 @@ class Printing {
     return text === "" ? null : Number(text);
   }
 
-  #converted(conversion: Conversion): string {
+  #converted(conversion: Conversion, source: string): string {
     switch (conversion.type) {
       case "d":
       case "i":
@@ -113,7 +116,7 @@ class Printing {
       case "G":
         return formatFloat(conversion, this.#float(this.#next()));
       case "c":
-        return formatString({ ...conversion, precision: null }, (this.#next() ?? "").slice(0, 1));
+        return formatString({ ...conversion, precision: null }, firstByte(this.#next() ?? ""));
       case "s":
         return formatString(conversion, this.#next() ?? "");
       case "b": {
@@ -122,12 +125,13 @@ class Printing {
         return formatString(conversion, text);
       }
       default:
-        throw new ShellError(`%${conversion.type}: invalid directive`);
+        throw new ShellError(conversion.type === "" ? "missing format character" : `${source}: invalid directive`);
     }
   }
 
   #integer(text: string | null): bigint {
-    if (text === null) return 0n;
+    if (text === null || text === "") return 0n;
+    if (isOutOfRange(text)) this.complaints.push(`${text}: Numerical result out of range`);
     const quoted = /^["'](.?)/su.exec(text);
     if (quoted !== null) return BigInt(quoted[1]?.codePointAt(0) ?? 0);
     const value = parseInteger(text);
@@ -140,7 +144,7 @@ class Printing {
   }
 
   #float(text: string | null): number {
-    if (text === null) return 0;
+    if (text === null || text === "") return 0;
     const value = Number(text.trim());
     if (text.trim() !== "" && !Number.isNaN(value)) return value;
     const prefix = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/.exec(text)?.[0];
@@ -285,11 +289,15 @@ function trimmedEnd(line: readonly Read[], isBlank: (read?: Read) => boolean): n
 
 // test
 
-function condition(isBracket: boolean): Builtin {
+/** `close`: what its last argument has to be. */
+export function condition(close: "" | "]" | "]]", operators?: Operators): Builtin {
   return ({ shell }, args) => {
-    if (isBracket && args.at(-1) !== "]") throw new ShellError("missing ]");
+    if (close !== "" && args.at(-1) !== close) throw new ShellError(`missing ${close}`);
     try {
-      return evaluateTest(isBracket ? args.slice(0, -1) : args, shell.sys) ? 0 : 1;
+      const words = close === "" ? args : args.slice(0, -1);
+      return evaluateTest(words, shell.sys, operators ?? (shell.dialect === "dash" ? posixOperators : undefined))
+        ? 0
+        : 1;
     } catch (thrown) {
       if (thrown instanceof TestProblem) throw new ShellError(problemText(thrown, shell.dialect === "ash"));
       throw thrown;
@@ -297,12 +305,12 @@ function condition(isBracket: boolean): Builtin {
   };
 }
 
-function problemText({ kind, word }: TestProblem, isAsh: boolean): string {
+function problemText({ kind, word, next }: TestProblem, isAsh: boolean): string {
   switch (kind) {
     case "number":
       return isAsh ? `${word}: bad number` : `Illegal number: ${word}`;
     case "operator":
-      return `${word}: unexpected operator`;
+      return `${isAsh ? next : word}: unexpected operator`;
     case "argument":
       return `${word}: argument expected`;
     case "parenthesis":
@@ -456,14 +464,14 @@ function setLimit(sys: Sys, name: string, unit: number, value: string, letters: 
 }
 
 export const ioBuiltins: Readonly<Record<string, Builtin>> = {
-  "[": condition(true),
+  "[": condition("]"),
   cd,
   chdir: cd,
   echo,
   printf,
   pwd,
   read,
-  test: condition(false),
+  test: condition(""),
   ulimit,
   umask,
 };

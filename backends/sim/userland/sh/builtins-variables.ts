@@ -1,9 +1,10 @@
 /** Builtins on variables, parameters, options, aliases: export, readonly, local, set, unset, shift, getopts, alias. */
 import { isTerminal } from "../applet.ts";
 import type { Builtin } from "./builtin.ts";
-import { numberOf } from "./builtins-control.ts";
+import { inBuckets, numberOf } from "./builtins-control.ts";
 import type { Interpreter } from "./interpret.ts";
 import type { Run } from "../run.ts";
+import { dropPrivileges } from "../privileges.ts";
 import { optionNames, type Shell, ShellError } from "./shell.ts";
 import { isName, quote, type Variable } from "./variables.ts";
 
@@ -105,17 +106,26 @@ export function setOptions(shell: Shell, cluster: string, next: string | undefin
       if (named === undefined) throw new ShellError(`Illegal option ${cluster.charAt(0)}o ${next}`);
       setOption(shell, named[0], on);
       taken = 1;
-    } else if (!optionNames.some(([known]) => known === letter && known !== "P" && known !== "d" && known !== "l"))
+    } else if (unlettered.has(letter) || !optionNames.some(([known]) => known === letter) || isUnknown(shell, letter))
       throw new ShellError(`Illegal option ${cluster.charAt(0)}${letter}`);
     else setOption(shell, letter, on);
   }
   return taken;
 }
 
+/** Options that have only a name. */
+const unlettered = new Set(["P", "d", "l"]);
+
+/** busybox gives up what a set-user-ID file gave before it is a shell. */
+function isUnknown(shell: Shell, letter: string): boolean {
+  return letter === "p" && shell.dialect === "ash";
+}
+
 function setOption(shell: Shell, letter: string, on: boolean): void {
   if (on) shell.options.add(letter);
   else shell.options.delete(letter);
   if (letter === "a") shell.variables.exportsAll = on;
+  if (letter === "p" && !on) dropPrivileges(shell.sys);
 }
 
 function* listOptions(shell: Shell, asCommands: boolean): Run<void> {
@@ -162,8 +172,7 @@ function advance(shell: Shell, index: number, offset: number): void {
 }
 
 function found(shell: Shell, name: string, letter: string, value: string | null): number {
-  if (value === null) shell.variables.unset("OPTARG");
-  else shell.variables.set("OPTARG", value);
+  shell.variables.set("OPTARG", value ?? "");
   shell.variables.set(name, letter);
   return 0;
 }
@@ -185,9 +194,13 @@ function finish(shell: Shell, name: string, index: number): number {
   return 1;
 }
 
+const aliasBuckets = 39;
+
 function* alias({ shell }: Interpreter, args: readonly string[]): Run<number> {
   let status = 0;
-  if (args.length === 0) for (const [name, value] of shell.aliases) yield* shell.print(1, `${name}=${quote(value)}\n`);
+  if (args.length === 0)
+    for (const [name, value] of inBuckets(shell.aliases, aliasBuckets))
+      yield* shell.print(1, `${name}=${quote(value)}\n`);
   for (const arg of args) {
     const at = arg.indexOf("=", 1);
     const value = shell.aliases.get(arg);

@@ -26,7 +26,7 @@ export function sayIn(dialect: Dialect, speaker: Speaker, message: string): stri
 
 /** ash names the line of a file's commands and of its own builtins; of the text after -c that is 0. */
 function ashPlace({ line, command, input, interactive }: Speaker): string {
-  const isForeign = command === null || /^(?:\[|test|printf|kill)$/.test(command);
+  const isForeign = command === null || /^(?:\[\[?|test|printf|kill)$/.test(command);
   if (isForeign) return command === null && input === "file" ? `line ${line}: ` : "";
   return `${command}: ${interactive ? "" : `line ${input === "command" ? 0 : line}: `}`;
 }

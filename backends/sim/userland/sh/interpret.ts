@@ -9,6 +9,7 @@ import type { Fd, Pid, SpawnOptions, Sys, WaitStatus } from "../../kernel/sys.ts
 import { matchesPattern } from "../pattern.ts";
 import { SIGINT, SIGQUIT } from "../signals.ts";
 import type { Builtin } from "./builtin.ts";
+import { findProgram } from "./builtins-control.ts";
 import { assigning, builtins, extensions, specials } from "./builtins.ts";
 import { redirectionStatus } from "./dialect.ts";
 import { meets } from "./condition.ts";
@@ -58,7 +59,7 @@ export class Interpreter {
 
   /** Runs source text. A syntax error is said as a ShellError once what stands before it has run. */
   *source(text: string, firstLine: number, flags: number): Run<number> {
-    const { statements, problem } = parseScript(text, firstLine);
+    const { statements, problem } = parseScript(text, firstLine, this.shell.dialect);
     return yield* this.statements(statements, problem, flags);
   }
 
@@ -133,7 +134,6 @@ export class Interpreter {
       case "simple":
         return yield* this.#simple(node, flags);
       case "test":
-        if (this.shell.dialect === "dash") return yield* this.#simple(node.plain, flags);
         this.shell.line = node.line;
         return this.#check((yield* meets(this.expander, this.shell, node.expression)) ? 0 : 1, flags);
       case "arithmetic":
@@ -252,7 +252,7 @@ export class Interpreter {
     try {
       yield* redirect(this.shell, this.expander, redirections, saved);
     } catch (thrown) {
-      if (!(thrown instanceof ShellError)) throw thrown;
+      if (!(thrown instanceof ShellError) || thrown.fatal) throw thrown;
       restore(this.shell.sys, saved.splice(0));
       yield* this.shell.complain(thrown.message);
       return (this.shell.status = redirectionStatus(this.shell.dialect));
@@ -314,11 +314,15 @@ export class Interpreter {
   }
 
   *#assign(assignments: readonly Assignment[], traces = false): Run<void> {
-    for (const { name, value } of assignments) {
-      const text = yield* this.expander.text(value);
+    const traced: string[] = [];
+    for (const { name, value, append } of assignments) {
+      const added = yield* this.expander.text(value);
+      const text = append ? (this.shell.variables.get(name) ?? "") + added : added;
       this.shell.variables.set(name, text);
-      if (traces) yield* this.#traceText(`${name}=${text}`);
+      traced.push(`${name}=${text}`);
     }
+    if (!traces) return;
+    for (const text of this.shell.dialect === "bash" ? traced : [traced.join(" ")]) yield* this.#traceText(text);
   }
 
   *#trace(assignments: readonly Assignment[], words: readonly string[]): Run<void> {
@@ -338,7 +342,7 @@ export class Interpreter {
   /** A prompt, with its parameters expanded. */
   *prompt(text: string): Run<string> {
     if (!/[$`\\]/.test(text)) return text;
-    const { statements } = parseScript(`x <<TSBOX_PROMPT\n${text}\nTSBOX_PROMPT\n`);
+    const { statements } = parseScript(`x <<TSBOX_PROMPT\n${text}\nTSBOX_PROMPT\n`, 1, this.shell.dialect);
     for (const node of statements) {
       const here = node.kind === "simple" ? node.redirections[0] : undefined;
       if (here?.kind === "here") return (yield* this.expander.text(here.body)).replace(/\n$/, "");
@@ -352,7 +356,7 @@ export class Interpreter {
     if (aliases.size === 0 || first?.constant == null || first.source !== first.constant) return null;
     const text = expandAlias(aliases, node.source);
     if (text === null) return null;
-    const [only, ...more] = [...parseScript(text, node.line).statements];
+    const [only, ...more] = [...parseScript(text, node.line, this.shell.dialect).statements];
     const inner: Node =
       only !== undefined && more.length === 0
         ? only
@@ -397,7 +401,7 @@ export class Interpreter {
       if (kept !== null) shell.variables.restore(kept);
       return status;
     } catch (thrown) {
-      if (!isSaid(thrown)) throw thrown;
+      if (!isSaid(thrown) || (thrown instanceof ShellError && thrown.fatal)) throw thrown;
       const status = yield* this.report(thrown);
       if (isSpecial) throw new ShellError("", status);
       return status;
@@ -411,7 +415,7 @@ export class Interpreter {
     try {
       yield* redirect(this.shell, this.expander, redirections, saved);
     } catch (thrown) {
-      if (!(thrown instanceof ShellError)) throw thrown;
+      if (!(thrown instanceof ShellError) || thrown.fatal) throw thrown;
       throw new ShellError(thrown.message, redirectionStatus(this.shell.dialect));
     }
   }
@@ -458,9 +462,18 @@ export class Interpreter {
   }
 
   *#runProgram(words: readonly string[], node: Simple): Run<number> {
+    if (!node.assignments.some(({ name }) => name === "PATH")) this.#remember(words[0] ?? "");
     const job = this.shell.jobs.add(node.source, this.shell.monitors);
     this.#fork(job, true, (child) => child.#become(words, { ...node, redirections: [] }));
     return yield* this.#foreground(job);
+  }
+
+  /** Where the command is, so that it need not be looked for again. */
+  #remember(name: string): void {
+    const { hashed, functions } = this.shell;
+    if (name.includes("/") || hashed.has(name) || functions.has(name) || this.builtin(name) !== undefined) return;
+    const path = findProgram(this, name);
+    if (path !== null) hashed.set(name, path);
   }
 
   /** This process becomes the program. */
@@ -480,7 +493,8 @@ export class Interpreter {
     const name = words[0] ?? "";
     const environment = variables.environment();
     let reason: Errno["errno"] = "ENOENT";
-    for (const path of this.candidates(name)) {
+    const known = this.shell.hashed.get(name);
+    for (const path of known === undefined ? this.candidates(name) : [known]) {
       try {
         yield* settled(sys.exec(path, words, environment));
       } catch (thrown) {
@@ -561,6 +575,7 @@ export class Interpreter {
     const { sys } = this.shell;
     let input: Fd | null = null;
     for (const [index, stage] of stages.entries()) {
+      if (stage.kind === "simple") this.#remember(stage.words[0]?.constant ?? "");
       const pipe: { read: Fd; write: Fd } | null = index === stages.length - 1 ? null : sys.pipe();
       const from: Fd | null = input;
       this.#fork(job, isForeground, (child) => child.#stage(stage, from, pipe, isForeground || index > 0));

@@ -8,6 +8,7 @@
 import {
   parse,
   type AndOr,
+  type Case,
   type Assignment as ParsedAssignment,
   type Command,
   type CommandNode,
@@ -26,6 +27,7 @@ import {
   type Word as ParsedWord,
   type WordPart,
 } from "unbash";
+import type { Dialect } from "./dialect.ts";
 import type { Assignment, Condition, Node, ParameterOperation, Redirection, Segment, Simple, Word } from "./tree.ts";
 
 /** "Syntax error: …" as dash words it. */
@@ -52,23 +54,25 @@ export interface Parsed {
  * The same of the beginning of a longer text, which has been cut at the end of a line: a here-document or
  * a line that goes on behind the cut makes it incomplete too.
  */
-export function parsePart(text: string, firstLine: number): Parsed {
-  const parsed = parseScript(text, firstLine);
+export function parsePart(text: string, firstLine: number, dialect: Dialect): Parsed {
+  const parsed = parseScript(text, firstLine, dialect);
   if (parsed.problem !== null) return parsed;
   const cut = new SyntaxProblem("Syntax error: end of file unexpected", firstLine, true);
   if (/(?:^|[^\\])(?:\\\\)*\\\n$/.test(text.slice(-64))) return { statements: [], problem: cut };
   if (!text.includes("<<")) return parsed;
   const { commands } = parse(text);
-  const lowering = new Lowering(text, firstLine);
+  const lowering = new Lowering(text, firstLine, dialect);
   const statements = [...lowering.statements(commands)];
   return lowering.isCut ? { statements: [], problem: cut } : { statements, problem: null };
 }
 
 /** `firstLine` is the number of the text's first line. */
-export function parseScript(text: string, firstLine = 1): Parsed {
+export function parseScript(text: string, firstLine: number, dialect: Dialect): Parsed {
   const script = parse(text);
-  const lowering = new Lowering(text, firstLine);
-  const errors = (script.errors ?? []).toSorted((a, b) => a.pos - b.pos);
+  const lowering = new Lowering(text, firstLine, dialect);
+  const errors = (script.errors ?? [])
+    .filter(({ message }) => dialect === "bash" || message !== "expected compound command as function body")
+    .toSorted((a, b) => a.pos - b.pos);
   const [first] = errors;
   if (first === undefined) return { statements: lowering.statements(script.commands), problem: null };
   const problem = problemOf(errors, first, text, lowering);
@@ -125,11 +129,13 @@ class Lowering {
   readonly #firstLine: number;
   /** A here-document has no end. */
   isCut = false;
+  readonly #dialect: Dialect;
   #lineStarts: number[] | null = null;
 
-  constructor(text: string, firstLine: number) {
+  constructor(text: string, firstLine: number, dialect: Dialect) {
     this.#text = text;
     this.#firstLine = firstLine;
+    this.#dialect = dialect;
   }
 
   *statements(statements: readonly Statement[]): Generator<Node, void, undefined> {
@@ -230,14 +236,7 @@ class Lowering {
           body: this.#list(command.body),
         };
       case "Case":
-        return {
-          kind: "case",
-          word: this.word(command.word),
-          items: command.items.map(({ pattern, body }) => ({
-            patterns: pattern.map((word) => this.word(word)),
-            body: this.#list(body),
-          })),
-        };
+        return this.#case(command);
       case "Function":
         return {
           kind: "function",
@@ -256,23 +255,66 @@ class Lowering {
     }
   }
 
+  #case({ word, items }: Case): Node {
+    const wrong = items.find(({ terminator }) => terminator !== undefined && terminator !== ";;");
+    if (wrong !== undefined) throw this.#refused('"&" unexpected', { pos: wrong.end });
+    return {
+      kind: "case",
+      word: this.word(word),
+      items: items.map(({ pattern, body }) => ({
+        patterns: pattern.map((each) => this.word(each)),
+        body: this.#list(body),
+      })),
+    };
+  }
+
   #body(body: CommandNode | CompoundList): Node {
     return body.type === "CompoundList" ? this.#list(body) : this.#command(body);
   }
 
-  /** To POSIX "[[" is a word like others; what is between is read as plain words. */
-  #plain(command: { pos: number; end: number }): Simple {
-    const words = this.#source(command)
-      .split(/\s+/)
-      .filter((text) => text !== "");
+  /** To all but bash "[[" is a word like others, what is between are plain words, and "<" is a redirection. */
+  #plain(command: TestCommand): Simple {
+    const words: Word[] = [];
+    const redirections: Redirection[] = [];
+    const add = (expression: TestExpression): void => {
+      switch (expression.type) {
+        case "TestUnary": {
+          const isGiven = this.#text.startsWith(expression.operator, expression.pos);
+          return void words.push(...(isGiven ? [textWord(expression.operator)] : []), this.word(expression.operand));
+        }
+        case "TestBinary": {
+          const { operator, left, right } = expression;
+          words.push(this.word(left));
+          if (operator === "<" || operator === ">")
+            redirections.push({ kind: "file", operator, fd: operator === "<" ? 0 : 1, target: this.word(right) });
+          else words.push(textWord(operator), this.word(right));
+          return;
+        }
+        case "TestLogical":
+          for (const [index, operand] of expression.operands.entries()) {
+            if (index > 0) words.push(textWord(expression.operator === "&&" ? "-a" : "-o"));
+            add(operand);
+          }
+          return;
+        case "TestNot":
+          words.push(...expression.negations.map(() => textWord("!")));
+          return add(expression.operand);
+        case "TestGroup":
+          words.push(textWord("("));
+          add(expression.expression);
+          words.push(textWord(")"));
+      }
+    };
+    add(command.expression);
+    const source = this.#source(command);
     const line = this.lineOf(command.pos);
     return {
       kind: "simple",
       line,
       assignments: [],
-      words: words.map(textWord),
-      redirections: [],
-      source: this.#source(command),
+      words: [textWord("[["), ...words, textWord("]]")],
+      redirections,
+      source,
     };
   }
 
@@ -288,12 +330,8 @@ class Lowering {
   }
 
   #test(command: TestCommand): Node {
-    return {
-      kind: "test",
-      line: this.lineOf(command.pos),
-      expression: this.#condition(command.expression),
-      plain: this.#plain(command),
-    };
+    if (this.#dialect !== "bash") return this.#plain(command);
+    return { kind: "test", line: this.lineOf(command.pos), expression: this.#condition(command.expression) };
   }
 
   #condition(expression: TestExpression): Condition {
@@ -317,12 +355,14 @@ class Lowering {
 
   #simple(command: Command): Node {
     const assignments: Assignment[] = [];
-    const words: Word[] = command.name === undefined ? [] : [this.word(command.name)];
+    const words: Word[] = [];
     const redirections: Redirection[] = [];
     for (const each of command.prefix) {
-      if (each.type === "Assignment") assignments.push(this.#assignment(each));
+      if (each.type === "Assignment" && this.#isWord(each)) words.push(this.#assignmentWord(each));
+      else if (each.type === "Assignment") assignments.push(this.#assignment(each));
       else redirections.push(this.#redirection(each));
     }
+    if (command.name !== undefined) words.push(this.word(command.name));
     for (const each of command.suffix) {
       if (each.type === "Word") words.push(this.word(each));
       else if (each.type === "Assignment") words.push(this.#assignmentWord(each));
@@ -332,15 +372,22 @@ class Lowering {
     return { kind: "simple", line: this.lineOf(command.pos), assignments, words, redirections, source };
   }
 
+  /** "x+=1" and "x[1]=2" assign in bash; they are words like others to the rest. */
+  #isWord({ append, index }: ParsedAssignment): boolean {
+    return this.#dialect !== "bash" && (append === true || index !== undefined);
+  }
+
   #assignment(assignment: ParsedAssignment): Assignment {
-    if (assignment.value.type === "ArrayValue") throw this.#refused('"(" unexpected', assignment);
-    return { name: assignment.name, value: withTildes(this.word(assignment.value)) };
+    const { name, value, append = false } = assignment;
+    if (value.type === "ArrayValue") throw this.#refused('"(" unexpected', assignment);
+    return { name, append, value: withTildes(this.word(value)) };
   }
 
   /** `export a=b`: an argument that looks like an assignment. */
   #assignmentWord(assignment: ParsedAssignment): Word {
-    const { name, value } = this.#assignment(assignment);
-    return wordOf([{ kind: "text", text: `${name}=`, quoted: false }, ...value.segments], assignment.text);
+    const { value } = this.#assignment(assignment);
+    const text = assignment.text.slice(0, assignment.value.pos - assignment.pos);
+    return wordOf([{ kind: "text", text, quoted: false }, ...value.segments], assignment.text);
   }
 
   #redirection(redirection: ParsedRedirection): Redirection {
@@ -403,7 +450,7 @@ class Lowering {
       case "Literal":
         return quoted ? [{ kind: "text", text: part.value, quoted }] : unquote(part.text);
       case "SingleQuoted":
-        return [{ kind: "text", text: part.value, quoted: true }];
+        return [{ kind: "text", text: quoted ? part.text : part.value, quoted: true }];
       case "AnsiCQuoted":
         return [
           { kind: "text", text: "$", quoted: false },
@@ -478,8 +525,8 @@ class Lowering {
   /** What is between "$((" and "))": expanded like a double-quoted string, then evaluated. */
   #arithmetic(text: string): Word {
     const inner = text.startsWith("$((") ? text.slice(3, -2) : text.slice(2, -1);
-    if (!/[$`]/.test(inner)) return textWord(inner.replaceAll('"', ""));
-    const [statement] = parse(`x "${inner}"`).commands;
+    if (!/[$`]/.test(inner)) return textWord(inner);
+    const [statement] = parse(`x "${inner.replaceAll('"', '\\"')}"`).commands;
     const command = statement?.command;
     const word = command?.type === "Command" ? command.suffix[0] : undefined;
     if (word?.type !== "Word") return textWord(inner);

@@ -139,7 +139,7 @@ function duplicate(sys: Sys, fd: Fd, target: string, saved: Saved[] | null): voi
     keep(sys, fd, saved);
     return closeQuietly(sys, fd);
   }
-  if (!/^\d$/.test(target)) throw new ShellError("Syntax error: Bad fd number");
+  if (!/^\d$/.test(target)) throw new ShellError("Syntax error: Bad fd number", 2, true);
   if (!isOpen(sys, Number(target))) throw new ShellError(`${target}: Bad file descriptor`);
   if (Number(target) === fd) return;
   keep(sys, fd, saved);

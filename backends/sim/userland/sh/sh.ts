@@ -8,6 +8,7 @@ import type { Program, Sys } from "../../kernel/sys.ts";
 import { baseName, isTerminal, readTextOr } from "../applet.ts";
 import { setOptions } from "./builtins-variables.ts";
 import { canonical } from "../paths.ts";
+import { dropPrivileges } from "../privileges.ts";
 import type { Dialect } from "./dialect.ts";
 import { interact } from "./interactive.ts";
 import { exiting, Interpreter } from "./interpret.ts";
@@ -58,6 +59,7 @@ function dialectOf(sys: Sys, name: string): Dialect {
 function* live(interpreter: Interpreter, argv: readonly string[], environment: readonly string[]): Run<number> {
   const { shell } = interpreter;
   const invocation = invocationOf(shell, argv);
+  if (shell.dialect !== "ash" && !shell.options.has("p")) dropPrivileges(shell.sys);
   shell.begin(environment);
   const reads = invocation.command === null && invocation.file === null;
   if (reads && isTerminal(shell.sys, 0) && isTerminal(shell.sys, 2)) shell.options.add("i");
@@ -146,7 +148,7 @@ function* script(interpreter: Interpreter, text: string): Run<number> {
   let line = 1;
   let status = 0;
   for (let at = 0; at < text.length; ) {
-    const { end, parsed } = pieceFrom(text, at, line);
+    const { end, parsed } = pieceFrom(text, at, line, interpreter.shell.dialect);
     const isLast = end === text.length;
     status = yield* interpreter.statements(parsed.statements, parsed.problem, isLast ? exiting : 0);
     if (interpreter.shell.skip !== null) return status;
@@ -157,11 +159,11 @@ function* script(interpreter: Interpreter, text: string): Run<number> {
 }
 
 /** As many whole lines as make whole commands. */
-function pieceFrom(text: string, from: number, line: number): { end: number; parsed: Parsed } {
+function pieceFrom(text: string, from: number, line: number, dialect: Dialect): { end: number; parsed: Parsed } {
   for (let size = pieceChars; ; size *= 2) {
     const end = from + size >= text.length ? text.length : text.indexOf("\n", from + size) + 1 || text.length;
     const piece = text.slice(from, end);
-    const parsed = end === text.length ? parseScript(piece, line) : parsePart(piece, line);
+    const parsed = end === text.length ? parseScript(piece, line, dialect) : parsePart(piece, line, dialect);
     if (end === text.length || parsed.problem?.incomplete !== true) return { end, parsed };
   }
 }
@@ -185,7 +187,7 @@ function* fromInput(interpreter: Interpreter): Run<number> {
     text += decodeBytes(chunk);
     const whole = isEnd ? text : text.slice(0, text.lastIndexOf("\n") + 1);
     if (whole === "") continue;
-    const parsed = isEnd ? parseScript(whole, line) : parsePart(whole, line);
+    const parsed = isEnd ? parseScript(whole, line, shell.dialect) : parsePart(whole, line, shell.dialect);
     if (parsed.problem?.incomplete === true && !isEnd) continue;
     text = text.slice(whole.length);
     line += whole.split("\n").length - 1;

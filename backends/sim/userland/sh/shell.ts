@@ -16,10 +16,13 @@ import { isName, Variables } from "./variables.ts";
 export class ShellError extends Error {
   override readonly name = "ShellError";
   readonly status: number;
+  /** It ends the shell, whatever command it is of. */
+  readonly fatal: boolean;
 
-  constructor(message: string, status = 2) {
+  constructor(message: string, status = 2, fatal = false) {
     super(message);
     this.status = status;
+    this.fatal = fatal;
   }
 }
 
@@ -64,6 +67,7 @@ export const optionNames: readonly (readonly [string, string])[] = [
   ["a", "allexport"],
   ["b", "notify"],
   ["u", "nounset"],
+  ["p", "privileged"],
   ["l", "nolog"],
   ["d", "debug"],
   ["P", "pipefail"],
@@ -256,7 +260,8 @@ export class Shell {
   optionLetters(): string {
     return optionNames
       .map(([letter]) => letter)
-      .filter((letter) => /[a-zA-Z]/.test(letter) && this.options.has(letter))
+      .filter((letter) => this.options.has(letter))
+      .toReversed()
       .join("");
   }
 }

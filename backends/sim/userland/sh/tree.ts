@@ -44,6 +44,8 @@ export interface Word {
 export interface Assignment {
   readonly name: string;
   readonly value: Word;
+  /** "+=". */
+  readonly append: boolean;
 }
 
 export type Redirection =
@@ -68,7 +70,7 @@ export interface Simple {
   readonly source: string;
 }
 
-/** What stands in "[[ ]]", which ash and bash have. */
+/** What stands in bash's "[[ ]]"; ash has it as a command of plain words. */
 export type Condition =
   | { readonly kind: "unary"; readonly operator: string; readonly operand: Word }
   | { readonly kind: "binary"; readonly operator: string; readonly left: Word; readonly right: Word }
@@ -77,7 +79,7 @@ export type Condition =
 
 export type Node =
   | Simple
-  | { readonly kind: "test"; readonly line: number; readonly expression: Condition; readonly plain: Simple }
+  | { readonly kind: "test"; readonly line: number; readonly expression: Condition }
   | { readonly kind: "arithmetic"; readonly line: number; readonly text: Word }
   | { readonly kind: "pipeline"; readonly stages: readonly Node[]; readonly negated: boolean; readonly source: string }
   | { readonly kind: "and"; readonly left: Node; readonly right: Node }
