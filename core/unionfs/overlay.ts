@@ -75,6 +75,11 @@ export class Overlay implements FileSystem {
     this.#renames = new Renames(parts, prefix, options.redirects === "on");
   }
 
+  /** What is written goes there. */
+  get upper(): Tree {
+    return this.#upper;
+  }
+
   /** The union, its upper tree included, as it is now. Costs nothing. */
   snapshot(): OverlaySnapshot {
     return { upper: this.#upper.snapshot(), inodes: this.#inodes.snapshot() };

@@ -78,6 +78,10 @@ export class Tree implements FileSystem {
     return this.#nodes.get(inode) !== undefined;
   }
 
+  get limits(): Limits {
+    return this.#accounts.limits;
+  }
+
   /** Whether there may be no room for a change. */
   get isLimited(): boolean {
     return this.#accounts.isLimited;

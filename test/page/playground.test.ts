@@ -62,6 +62,40 @@ async function runProgram(name: string, bytes: Uint8Array<ArrayBuffer>, after: s
   return () => terminal().text.slice(before);
 }
 
+/** How long somebody who looks at something again and again had to wait while something else went on, milliseconds. */
+async function waits(goesOn: Promise<unknown>, look: () => Promise<unknown>): Promise<number[]> {
+  let isOver = false;
+  const end = (): void => {
+    isOver = true;
+  };
+  goesOn.then(end, end);
+  const all: number[] = [];
+  while (!isOver) {
+    const began = performance.now();
+    await look();
+    all.push(performance.now() - began);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return all.sort((a, b) => a - b);
+}
+
+/** The page's own thread answers at once, and the machine behind it soon; seldom it takes longer. */
+async function staysResponsive(goesOn: Promise<unknown>): Promise<void> {
+  const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+  const look = async (): Promise<unknown> => terminal().machine?.look();
+  const [page, machine] = await Promise.all([waits(goesOn, turn), waits(goesOn, look)]);
+  const said = (all: readonly number[]): string =>
+    [0.5, 0.9, 1].map((part) => `${ofAll(all, part).toFixed()} ms`).join(", ");
+  const isGood =
+    ofAll(page, 0.9) <= 50 && ofAll(page, 1) <= 500 && ofAll(machine, 0.9) <= 1000 && ofAll(machine, 1) <= 3000;
+  if (!isGood)
+    throw new Error(`median, ninth of ten, longest wait for the page: ${said(page)}; the machine: ${said(machine)}`);
+}
+
+function ofAll(sorted: readonly number[], part: number): number {
+  return sorted[Math.ceil(part * sorted.length) - 1] ?? 0;
+}
+
 suite("the playground", () => {
   /** Whether the busybox image could be made here and is in the machine. */
   let isLoaded = false;
@@ -220,6 +254,34 @@ suite("the playground", () => {
     await prompted();
     includes(await run("echo alive"), "alive");
     if (terminal().text.length > before + 100_000) throw new Error("more came after Ctrl-C than was on its way");
+  });
+
+  test("stays responsive while a hundred thousand files come, are searched, and go", async function () {
+    this.timeout(60_000);
+    const line = "mkdir many; cd many; seq 100000 | xargs touch; ls | wc -l; find . -type f | wc -l; cd; rm -r many";
+    const said = run(line);
+    await staysResponsive(said);
+    includes(await said, "100000\n100000\n");
+  });
+
+  test("stays responsive with a fork bomb in it, which ends with its cgroup", async function () {
+    this.timeout(60_000);
+    const group = "/sys/fs/cgroup/bomb";
+    await run(`mkdir ${group}; echo 200 > ${group}/pids.max`);
+    const bomb = run(`(echo 0 > ${group}/cgroup.procs; b() { b | b & }; b) 2>/dev/null; sleep 2`);
+    await staysResponsive(bomb);
+    includes(await run(`echo 1 > ${group}/cgroup.kill; sleep 0.1; cat ${group}/pids.current`), "\n0\n");
+  });
+
+  test("stays responsive while a script of ten megabytes runs", async function () {
+    this.timeout(60_000);
+    const line = ": a comment that fills a line, and does nothing at all but be read and run\n";
+    const script = new File([line.repeat(140_000), "echo the end\n"], "big.sh");
+    const before = terminal().text.length;
+    await terminal().give(script, "sh big.sh");
+    const ended = prompted(before + 20);
+    await staysResponsive(ended);
+    includes(terminal().text.slice(before), "\nthe end\n");
   });
 
   for (const [name, bytes] of [

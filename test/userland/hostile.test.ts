@@ -83,6 +83,15 @@ test(`a directory of ${manyFiles} files is listed, searched and removed`, async 
   assert.equal(out, `${manyFiles}\n${manyFiles}\nls: many: No such file or directory\n`);
 });
 
+test("a file system that is full says so, and df tells how full it is", async () => {
+  const { out, err } = await said(
+    "mkdir m; mount -t tmpfs -o size=1m,nr_inodes=3 none m; cp /bin/busybox m/one; yes > m/two; df -k m | tail -n 1 | tr -s ' '; rm m/two; : > m/two; : > m/three",
+  );
+  const [, total, used, free] = out.split(" ");
+  assert.deepEqual([total, used, free], ["1024", "1024", "0"]);
+  assert.equal(err, "yes: No space left on device\n/bin/sh: 1: cannot create m/three: No space left on device\n");
+});
+
 test("a listing takes memory: of a directory too large for its cgroup it is killed", async () => {
   const { out } = await said(
     `mkdir many ${group}; cd many; seq 20000 | xargs touch; echo 300000 > ${group}/memory.max; sh -c 'echo 0 > ${group}/cgroup.procs; exec ls' | wc -l; cd ..; ls many | wc -l`,

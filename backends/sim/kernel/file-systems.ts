@@ -2,6 +2,7 @@
 import type { Device } from "../net/device.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import type { FileSystem, Inode } from "../../../core/unionfs/file-system.ts";
+import { Overlay } from "../../../core/unionfs/overlay.ts";
 import { Tree } from "../../../core/unionfs/tree.ts";
 import type { Limits } from "../../../core/unionfs/usage.ts";
 import { Cgroupfs, checkUnifiedOptions, legacyOptions } from "./cgroup/cgroupfs.ts";
@@ -15,6 +16,8 @@ import type { Mount } from "./mounts.ts";
 import { procfs } from "./procfs.ts";
 import type { FileSystemStat } from "./sys.ts";
 import { directory, Synthetic, text, type SyntheticDirectory } from "./synthetic.ts";
+
+const pageBytes = 4096;
 
 /** ENODEV for a type the kernel does not know. Overlays are made by the performer of plans, which has the layers. */
 export function makeFileSystem(
@@ -60,16 +63,13 @@ function legacyCgroupfs(kernel: Kernel, process: Process, options: string): Cgro
   return new Cgroupfs(kernel, namespaceRoot(process, hierarchy));
 }
 
-/** What statfs(2) says: a tmpfs has the size it was mounted with, half the memory by default. */
-export function statFileSystemOf({ type, options }: Mount): FileSystemStat {
-  const size = /(?:^|,)size=(\d+)([kmg%]?)/i.exec(options);
-  if (size !== null) return { type, ...room(sizeOf(Number(size[1]), (size[2] ?? "").toLowerCase())) };
-  const isMemory = type === "tmpfs" || type === "overlay" || type === "rootfs";
-  return { type, ...room(isMemory ? memoryTotalBytes / 2 : 0) };
-}
-
-function room(totalBytes: number): { totalBytes: number; freeBytes: number } {
-  return { totalBytes, freeBytes: totalBytes };
+/** What statfs(2) says: of a union it is what its upper tree has. */
+export function statFileSystemOf({ type, fileSystem }: Mount): FileSystemStat {
+  const tree = fileSystem instanceof Overlay ? fileSystem.upper : fileSystem;
+  if (!(tree instanceof Tree)) return { type, totalBytes: 0, freeBytes: 0 };
+  const { limits, usage } = tree;
+  const totalBytes = limits.bytes ?? 0;
+  return { type, totalBytes, freeBytes: Math.max(0, totalBytes - usage.pages * pageBytes) };
 }
 
 function sizeOf(count: number, unit: string): number {
@@ -77,14 +77,12 @@ function sizeOf(count: number, unit: string): number {
   return count * ({ k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[unit] ?? 1);
 }
 
-/** tmpfs(5): "size=" in bytes or parts of the memory, "nr_inodes=". */
+/** tmpfs(5): half of the memory and an inode for two pages, or "size=" in bytes or parts of the memory, "nr_inodes="; 0 is no limit. */
 function limitsOf(options: string): Limits {
   const size = /(?:^|,)size=(\d+)([kmg%]?)/i.exec(options);
-  const inodes = /(?:^|,)nr_inodes=(\d+)/.exec(options)?.[1];
-  return {
-    ...(size === null ? {} : { bytes: sizeOf(Number(size[1]), (size[2] ?? "").toLowerCase()) }),
-    ...(inodes === undefined ? {} : { inodes: Number(inodes) }),
-  };
+  const bytes = size === null ? memoryTotalBytes / 2 : sizeOf(Number(size[1]), (size[2] ?? "").toLowerCase());
+  const inodes = Number(/(?:^|,)nr_inodes=(\d+)/.exec(options)?.[1] ?? memoryTotalBytes / pageBytes / 2);
+  return { ...(bytes === 0 ? {} : { bytes }), ...(inodes === 0 ? {} : { inodes }) };
 }
 
 function memoryTree(kernel: Kernel, options: string): Tree {

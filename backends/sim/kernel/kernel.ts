@@ -86,6 +86,8 @@ const signalsThatStop = new Set([19, 20, 21, 22]);
 const signalsIgnored = new Set([SIGCHLD, SIGCONT, 23, 28]);
 const SIGKILL = 9;
 const SIGSTOP = 19;
+/** The host's disk: as much as a tab's heap can hold, so that what fills it is told ENOSPC, and the tab lives. */
+const diskLimits = { bytes: 4 * 1024 ** 3, inodes: 2_000_000 };
 const networkCleanupNanos = 10_000_000n;
 /** An oom_score_adj that exempts a process. */
 const oomNever = -1000;
@@ -114,7 +116,7 @@ export class Kernel {
   constructor(options: KernelOptions) {
     this.options = options;
     this.turns = new Turns(options.now, options.pace, (process) => this.#deliver(process));
-    this.tree = new Tree(() => this.turns.now);
+    this.tree = new Tree(() => this.turns.now, diskLimits);
     this.network = new Network({ clock: this.#networkClock(), random: options.random });
     this.init = this.#boot();
     const { stack } = this.init.namespaces.network;

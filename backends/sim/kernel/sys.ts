@@ -208,6 +208,8 @@ export interface Sys {
   sleep(nanoseconds: bigint): Promise<void>;
   /** Pays for computation; a long loop calls it so that others get their turns. */
   work(fuel: number): Promise<void>;
+  /** Where a program that makes many calls which cannot wait may lose its turn: undefined as long as it may go on. */
+  rest(): Promise<void> | undefined;
   /**
    * Takes memory, or gives it back when negative. A program says what it holds beyond a few kilobytes;
    * who goes over a cgroup's limit is killed, and this does not return.

@@ -91,10 +91,15 @@ export class Turns implements Waker {
     this.endTurn(process);
   }
 
+  /** Whether the turn of the running process ends at its next call. */
+  isDue(process: Process): boolean {
+    return this.#sliceLeft <= 0n || process.pendingSignals.size > 0 || process.state === "stopped";
+  }
+
   /** A call of the running process. It ends the turn when it has to wait or the slice is used up. */
   call<T>(process: Process, attempt: () => T | WouldBlock, options: CallOptions = {}): Promise<T> {
     assert(this.current === process, `process ${process.pid} (${process.name}) calls in its own turn`);
-    if (this.#sliceLeft > 0n && process.pendingSignals.size === 0 && process.state !== "stopped") {
+    if (!this.isDue(process)) {
       try {
         const value = watching(process, this, attempt);
         if (value !== wouldBlock) return Promise.resolve(value);

@@ -51,8 +51,9 @@ export class Output {
     this.#text += text;
   }
 
-  /** Writes what is in the buffer when it is full, or has a line for a terminal. */
+  /** Writes what is in the buffer when it is full, or has a line for a terminal. Others may have their turns. */
   async settle(): Promise<void> {
+    await this.#sys.rest();
     if (this.#text.length + this.#size >= bufferBytes || (this.#byLine && this.#hasLine())) await this.flush();
   }
 
@@ -121,6 +122,7 @@ export class Context {
   /** Does something to one of several files: a failure is said, with what `describe` makes of it, and the next has its turn. */
   async attempt(act: () => void | Promise<void>, describe: (reason: string, path: string) => string): Promise<boolean> {
     try {
+      await this.sys.rest();
       await act();
       return true;
     } catch (thrown) {

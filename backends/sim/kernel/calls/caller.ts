@@ -1,7 +1,8 @@
 /**
  * A process as the one that makes system calls: what all of them share. Costs, in nanoseconds of
  * processor time, are fixed and documented, so that limits mean the same in every run: a call costs
- * 1 µs, a byte read or written 1/4 ns, a new process 50 µs.
+ * 1 µs, as does each path that it walks, a byte read or written 1/4 ns, a new process 50 µs. What calls
+ * cost that cannot wait is paid at the next one that can.
  */
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Capability } from "../../../../core/runtime/capabilities.ts";
@@ -21,11 +22,14 @@ import type { CallOptions } from "../turns.ts";
 import { fileSystemAt, type View } from "../walk.ts";
 
 const callNanos = 1000n;
+const pathNanos = 1000;
 const bytesPerNano = 4;
 
 export class Caller {
   protected readonly kernel: Kernel;
   protected readonly process: Process;
+  /** Nanoseconds of processor time that have not been paid. */
+  #owed = 0;
 
   readonly #files: Posix<Location>;
 
@@ -49,9 +53,16 @@ export class Caller {
     this.spend(BigInt(Math.ceil(count / bytesPerNano)));
   }
 
+  protected pay(): void {
+    if (this.#owed === 0) return;
+    this.spend(BigInt(this.#owed));
+    this.#owed = 0;
+  }
+
   /** A call that may have to wait: it is tried until it does not block. */
   protected call<T>(attempt: () => T | WouldBlock, options: CallOptions = {}): Promise<T> {
     this.self();
+    this.pay();
     this.spend(callNanos);
     return this.kernel.turns.call(this.process, attempt, options);
   }
@@ -97,6 +108,7 @@ export class Caller {
   }
 
   protected view(): View {
+    this.#owed += pathNanos;
     const { namespaces, root, directory } = this.self();
     const { actor } = this.#files.view;
     return {

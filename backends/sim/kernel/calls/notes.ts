@@ -36,7 +36,7 @@ export interface Noted {
 }
 
 /** No system calls there, or noted where they happen (traced.ts). */
-type Untold = "pid" | "now" | "monotonic" | "work" | "allocate" | "exec" | "exit" | "spawn" | "readTrace";
+type Untold = "pid" | "now" | "monotonic" | "work" | "rest" | "allocate" | "exec" | "exit" | "spawn" | "readTrace";
 export type TracedCall = Exclude<keyof Sys, Untold>;
 
 /** `result` is undefined when the call failed. */

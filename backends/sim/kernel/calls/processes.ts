@@ -225,6 +225,7 @@ export class ProcessCalls extends Caller {
   }
 
   exit(code: number): never {
+    this.pay();
     this.kernel.end(this.process, { code: code & 255, signal: 0 });
     throw new Ended();
   }
@@ -368,6 +369,13 @@ export class ProcessCalls extends Caller {
     this.self();
     this.spend(BigInt(Math.ceil(fuel)));
     return this.kernel.turns.call(this.process, () => undefined);
+  }
+
+  rest(): Promise<void> | undefined {
+    this.self();
+    this.pay();
+    const { turns } = this.kernel;
+    return turns.isDue(this.process) ? turns.call(this.process, () => undefined) : undefined;
   }
 
   allocate(bytes: number): void {

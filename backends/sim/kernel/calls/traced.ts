@@ -4,7 +4,7 @@
  * the class: the object was made by another one.
  *
  * A call that another call makes on its way is not noted. What the C library would do without a system call (the
- * time), and what only this kernel has (`work`, `allocate`), is not noted either.
+ * time), and what only this kernel has (`work`, `rest`, `allocate`), is not noted either.
  */
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Tracing } from "../kernel.ts";

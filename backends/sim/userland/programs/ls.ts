@@ -76,6 +76,7 @@ class Listing {
 
   async #statOf(path: string, follow: boolean): Promise<Stat | null> {
     const { sys } = this.#context;
+    await sys.rest();
     try {
       return follow ? sys.stat(path) : sys.lstat(path);
     } catch (thrown) {
