@@ -550,7 +550,7 @@ const fileSystems: Readonly<Record<OpOf<"mount">["type"], string>> = {
   sysfs: "the kernel's devices and settings",
   tmpfs: "files in memory",
   devpts: "terminals of its own",
-  mqueue: "the message queues of its own IPC namespace",
+  mqueue: "the message queues of its IPC namespace",
   cgroup: "its own control group, seen as the root",
   cgroup2: "its own control group, seen as the root",
 };

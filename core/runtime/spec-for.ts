@@ -184,9 +184,14 @@ function rlimit({ name, soft, hard }: Ulimit): Process["rlimits"][number] {
 function mountsFor(input: SpecInput): SpecMount[] {
   return defaultMounts.map((mount) => {
     if (mount.destination === "/dev/shm") return shmMount(mount, input);
-    if (mount.destination === "/dev/mqueue" && input.namespaces.ipc === "host") return hostBind("/dev/mqueue");
+    if (mount.destination === "/dev/mqueue" && cannotMountQueues(input)) return hostBind("/dev/mqueue");
     return input.privileged && mount.destination.startsWith("/sys") ? writable(mount) : mount;
   });
+}
+
+/** The file system of the host's message queues may be mounted only by who is privileged over the host (ipc/mqueue.c). */
+function cannotMountQueues({ namespaces, userMaps }: SpecInput): boolean {
+  return namespaces.ipc === "host" && userMaps !== null;
 }
 
 /** The size 0 would be no limit to tmpfs(5), and is docker's default. */

@@ -525,6 +525,13 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
       assert.deepEqual([exit.code, exit.signal], [137, SIGKILL]);
     });
 
+    run(
+      "in the host's IPC namespace a container has a mounting of its message queues, whatever the host has mounted",
+      shell("grep -c ' /dev/mqueue .* - mqueue ' /proc/self/mountinfo"),
+      { stdout: "1\n", stderr: "", code: 0 },
+      { namespaces: { pid: "private", ipc: "host", uts: "private", network: "private", cgroup: "private" } },
+    );
+
     // Exec sessions
 
     container(
