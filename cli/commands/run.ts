@@ -57,6 +57,8 @@ async function runAttached(call: RunCall): Promise<number> {
     client.hijack(`/containers/${id}/attach`, query),
     whenOver(client, id, options.rm ? "removed" : "next-exit"),
   ]);
+  // Sent first: while the daemon starts it, the rest is made ready.
+  const started = client.post(`/containers/${id}/start`);
   const stopSignals =
     options["sig-proxy"] && !options.tty
       ? proxySignals(ports.terminal, (signal) => client.post(`/containers/${id}/kill`, { signal }))
@@ -64,7 +66,7 @@ async function runAttached(call: RunCall): Promise<number> {
   try {
     const session = { terminal: ports.terminal, duplex, tty: options.tty, stdin, detachKeys: options["detach-keys"] };
     const ending = attach(session);
-    await client.post(`/containers/${id}/start`).catch(async (thrown: unknown) => {
+    await started.catch(async (thrown: unknown) => {
       duplex.close();
       await ending.catch(() => undefined);
       throw thrown;

@@ -76,9 +76,12 @@ static int signal_all(const struct op *op) {
   return count;
 }
 
+bool cgroup_killed(const struct op *op) {
+  return write_text(in_cgroup(op, "cgroup.kill"), "1") == 0 || signal_all(op) == 0;
+}
+
 int cgroup_kill(const struct op *op) {
-  if (write_text(in_cgroup(op, "cgroup.kill"), "1") == 0) return 0;
-  for (int tries = 0; tries < 400 && signal_all(op) > 0; tries++) {
+  for (int tries = 0; tries < 400 && !cgroup_killed(op); tries++) {
     // A frozen process cannot die.
     if (write_text(in_cgroup(op, "freezer.state"), "THAWED") < 0 && errno != ENOENT && errno != EACCES) return -1;
     pause_ms(5);
@@ -101,11 +104,12 @@ static void remove_children(int directory) {
   if (list) closedir(list);
 }
 
+bool cgroup_removed(const struct op *op) { return rmdir(in_cgroup(op, "")) == 0 || errno == ENOENT; }
+
 // A cgroup is busy until the last of its killed processes is gone.
 int cgroup_remove(const struct op *op) {
-  in_cgroup(op, "");
   for (int tries = 0;; tries++) {
-    if (rmdir(path) == 0 || errno == ENOENT) return 0;
+    if (cgroup_removed(op)) return 0;
     if (errno != EBUSY || tries == 400) return -1;
     int directory = tries == 10 ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (directory >= 0) remove_children(directory);

@@ -29,6 +29,8 @@ int cgroup_make(const struct op *op);
 int cgroup_set(const struct op *op);
 int cgroup_kill(const struct op *op);
 int cgroup_remove(const struct op *op);
+bool cgroup_killed(const struct op *op);    // one try: signals what lives, false when there was something
+bool cgroup_removed(const struct op *op);   // one try
 int cgroup_open(const struct op *op);       // of v1: tasks, for writing
 int cgroup_directory(const struct op *op);  // to be born in
 bool is_unified(const struct op *op);       // a join of a cgroup of v2
