@@ -5,7 +5,7 @@
  *
  * A failed step is told as on Linux: its index, the op, the errno, the path.
  */
-import { unreachable } from "../../core/base/assert.ts";
+import { assert, unreachable } from "../../core/base/assert.ts";
 import type { ContainerPath, HostPath } from "../../core/base/brand.ts";
 import { encodeText } from "../../core/base/bytes.ts";
 import { Errno } from "../../core/base/errno.ts";
@@ -42,17 +42,19 @@ export async function performHost(
   steps: readonly HostOp[],
   spawn: (op: Spawn, index: number) => Promise<void>,
 ): Promise<void> {
+  const process = stage.kernel.turns.current;
+  assert(process !== null, "plans are performed by processes");
   for (const [index, op] of steps.entries()) {
     try {
       if (op.op === "spawn") await spawn(op, index);
-      else await hostStep(sys, op);
+      else hostStep(sys, process, op);
     } catch (thrown) {
       throw failureOf(thrown, String(index), op);
     }
   }
 }
 
-function hostStep(sys: Sys, op: Exclude<HostOp, Spawn>): Promise<void> | void {
+function hostStep(sys: Sys, process: Process, op: Exclude<HostOp, Spawn>): void {
   switch (op.op) {
     case "directory.make":
       return already("EEXIST", () => sys.makeDirectory(op.path, op.mode));
@@ -61,9 +63,9 @@ function hostStep(sys: Sys, op: Exclude<HostOp, Spawn>): Promise<void> | void {
     case "cgroup.make":
       return makeParents(sys, pathOfCgroup(op.cgroup));
     case "cgroup.set":
-      return writeFile(sys, `${pathOfCgroup(op.cgroup)}/${op.file}`, op.value);
+      return writeFile(process, `${pathOfCgroup(op.cgroup)}/${op.file}`, op.value);
     case "cgroup.kill":
-      return writeFile(sys, `${pathOfCgroup(op.cgroup)}/cgroup.kill`, "1").catch(absent);
+      return already("ENOENT", () => writeFile(process, `${pathOfCgroup(op.cgroup)}/cgroup.kill`, "1"));
     case "cgroup.remove":
       return already("ENOENT", () => removeGroup(sys, pathOfCgroup(op.cgroup)));
     default:
@@ -80,33 +82,28 @@ function already(errno: "EEXIST" | "ENOENT", act: () => void): void {
   try {
     act();
   } catch (thrown) {
-    unless(errno, thrown);
+    if (!isErrno(thrown, errno)) throw thrown;
   }
 }
 
-function unless(errno: "EEXIST" | "ENOENT", thrown: unknown): void {
-  if (!(thrown instanceof Errno && thrown.errno === errno)) throw thrown;
-}
-
-function absent(thrown: unknown): void {
-  unless("ENOENT", thrown);
+function isErrno(thrown: unknown, errno: "EEXIST" | "ENOENT"): boolean {
+  return thrown instanceof Errno && thrown.errno === errno;
 }
 
 /** mkdir -p: most often the directory is there, or its parent is. */
 function makeParents(sys: Sys, path: string): void {
   const make = (): void => already("EEXIST", () => sys.makeDirectory(path, 0o755));
-  retried(make, () => makeParents(sys, path.slice(0, path.lastIndexOf("/"))));
+  try {
+    make();
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+    makeParents(sys, parentOf(path));
+    make();
+  }
 }
 
-/** Once more after `mend` when something on the way was not there. */
-function retried<T>(act: () => T, mend: () => void): T {
-  try {
-    return act();
-  } catch (thrown) {
-    if (!(thrown instanceof Errno && thrown.errno === "ENOENT")) throw thrown;
-    mend();
-    return act();
-  }
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }
 
 function removeGroup(sys: Sys, path: string): void {
@@ -114,13 +111,11 @@ function removeGroup(sys: Sys, path: string): void {
   sys.removeDirectory(path);
 }
 
-async function writeFile(sys: Sys, path: string, value: string): Promise<void> {
-  const fd = await sys.open(path, { access: "write" });
-  try {
-    await sys.write(fd, encodeText(value));
-  } finally {
-    sys.close(fd);
-  }
+/** One of the kernel's own files, in one go: what it does, it does for the process whose turn it is. */
+function writeFile(process: Process, path: string, value: string): void {
+  const view = viewOf(process);
+  const place = resolve(view, path);
+  fileSystemAt(view.table, place).write(place.inode, 0, encodeText(value));
 }
 
 /** The state of a child while it performs its ops. */
@@ -151,7 +146,7 @@ function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void> | voi
   const { sys, process } = child;
   switch (op.op) {
     case "cgroup.join":
-      return writeFile(sys, `${pathOfCgroup(op.cgroup)}/cgroup.procs`, "0");
+      return writeFile(process, `${pathOfCgroup(op.cgroup)}/cgroup.procs`, "0");
     case "unshare":
       return sys.unshare(op.namespaces);
     case "enter":
@@ -188,7 +183,7 @@ function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void> | voi
     case "domainname":
       return sys.setDomainname(op.name);
     case "sysctl":
-      return writeFile(sys, `/proc/sys/${op.name.replaceAll(".", "/")}`, op.value).catch(absent);
+      return already("ENOENT", () => writeFile(process, `/proc/sys/${op.name.replaceAll(".", "/")}`, op.value));
     case "link.up":
       return linkUp(process, op.device);
     case "session":
@@ -298,11 +293,14 @@ function bindAt(
 /** Opened to read: what is there already must not be copied up. */
 async function touch(child: Child, path: string, mode: number): Promise<void> {
   const { sys } = child;
-  const open = (): Promise<Fd> => sys.open(path, { access: "read", create: true, mode });
-  const parent = path.slice(0, path.lastIndexOf("/"));
-  if (parent !== "") inRoot(child, () => makeParents(sys, parent));
   // The path is walked before open() comes back.
-  sys.close(await inRoot(child, open));
+  const open = (): Promise<Fd> => inRoot(child, () => sys.open(path, { access: "read", create: true, mode }));
+  const fd = await open().catch((thrown: unknown) => {
+    if (!isErrno(thrown, "ENOENT")) throw thrown;
+    inRoot(child, () => makeParents(sys, parentOf(path)));
+    return open();
+  });
+  sys.close(fd);
 }
 
 function mask(kernel: Kernel, { sys, process }: Child, path: string): void {
@@ -329,8 +327,8 @@ function found(process: Process, path: string): Location | null {
   try {
     return locate(viewOf(process), path).found;
   } catch (thrown) {
-    absent(thrown);
-    return null;
+    if (isErrno(thrown, "ENOENT")) return null;
+    throw thrown;
   }
 }
 

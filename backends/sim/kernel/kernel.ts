@@ -78,6 +78,9 @@ export class Ended extends Error {
   override readonly name = "Ended";
 }
 
+/** Always the same one: nobody asks where it was thrown, and a stack trace is dear. */
+export const ended = new Ended();
+
 const everyCapability = Object.keys(capabilityNumbers) as Capability[];
 const SIGCHLD = 17;
 const SIGHUP = 1;

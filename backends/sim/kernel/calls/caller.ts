@@ -11,7 +11,7 @@ import type { FileSystem, Stat } from "../../../../core/unionfs/file-system.ts";
 import { Posix } from "../../../../core/unionfs/posix.ts";
 import type { Guarded } from "../../../../core/unionfs/walk.ts";
 import { shownIn } from "../ids.ts";
-import { Ended, type Kernel } from "../kernel.ts";
+import { ended, type Kernel } from "../kernel.ts";
 import { mountAt, type Location, type Mount } from "../mounts.ts";
 import type { OpenFile, WouldBlock } from "../open-file.ts";
 import { isCapable } from "../permission.ts";
@@ -41,7 +41,7 @@ export class Caller {
 
   /** The process, if it may go on: one that has ended does not get further. */
   protected self(): Process {
-    if (!isAlive(this.process)) throw new Ended();
+    if (!isAlive(this.process)) throw ended;
     return this.process;
   }
 

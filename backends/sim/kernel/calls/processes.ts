@@ -3,7 +3,7 @@ import { assert } from "../../../../core/base/assert.ts";
 import { Errno } from "../../../../core/base/errno.ts";
 import { loadProgram } from "../exec.ts";
 import { meantBy, seenIn, shownIn } from "../ids.ts";
-import { Ended } from "../kernel.ts";
+import { ended } from "../kernel.ts";
 import type { Location } from "../mounts.ts";
 import { type WouldBlock, wouldBlock } from "../open-file.ts";
 import { isCapable } from "../permission.ts";
@@ -124,7 +124,7 @@ export class ProcessCalls extends Caller {
   ): Promise<Pid> {
     const { program, executable, standIn } = await loadProgram(this.kernel, this.view(), path, argv);
     return this.fork((sys) => {
-      if (!(sys instanceof ProcessCalls)) throw new Ended();
+      if (!(sys instanceof ProcessCalls)) throw ended;
       sys.become(path, executable, program.argv, environment);
       sys.#playedBy(standIn);
       return program.body(sys, program.argv, environment);
@@ -227,7 +227,7 @@ export class ProcessCalls extends Caller {
   exit(code: number): never {
     this.pay();
     this.kernel.end(this.process, { code: code & 255, signal: 0 });
-    throw new Ended();
+    throw ended;
   }
 
   wait(pid: Pid, options: WaitOptions = {}): Promise<WaitStatus | null> {
@@ -380,7 +380,7 @@ export class ProcessCalls extends Caller {
 
   allocate(bytes: number): void {
     this.kernel.takeMemory(this.self(), bytes);
-    if (!isAlive(this.process)) throw new Ended();
+    if (!isAlive(this.process)) throw ended;
   }
 
   random(count: number): Uint8Array {
