@@ -3,7 +3,7 @@ import { dockerfileOf } from "../as-dockerfile.ts";
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { formatList } from "../format/list.ts";
-import { ellipsis, goTime, humanAge, humanSize, shortId } from "../format/units.ts";
+import { ellipsis, humanAge, humanSize, isoTime, shortId } from "../format/units.ts";
 import type { WallTime } from "../ports.ts";
 import type { ImageHistoryStep, ImageInspect } from "../wire.ts";
 
@@ -38,7 +38,7 @@ export default command({
     const rows = steps.map((step) => rowOf(step, options.human, options["no-trunc"], ports.time));
     const shown = options.quiet && options.format === "" ? "{{.ID}}" : options.format;
     const columns = ["ID", options.human ? "CreatedSince" : "CreatedAt", "CreatedBy", "Size", "Comment"];
-    await ports.terminal.stdout(formatList({ headings, columns, rows, type: "*formatter.historyContext" }, shown));
+    await ports.terminal.stdout(formatList({ headings, columns, rows, type: "*image.historyContext" }, shown));
     return 0;
   },
 });
@@ -52,14 +52,10 @@ function rowOf(
   const command = CreatedBy.replaceAll("\t", " ");
   return {
     ID: whole ? Id : shortId(Id),
-    CreatedSince: Created <= 0 ? "N/A" : human ? humanAge(Created, time) : iso(Created),
-    CreatedAt: human ? goTime(Created, time) : iso(Created),
+    CreatedSince: Created <= 0 ? "N/A" : human ? humanAge(Created, time) : isoTime(Created, time),
+    CreatedAt: isoTime(Created, time),
     CreatedBy: whole ? command : ellipsis(command, 45),
     Size: human ? humanSize(Size, 3) : String(Size),
     Comment,
   };
-}
-
-function iso(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace(".000", "");
 }

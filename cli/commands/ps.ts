@@ -60,6 +60,7 @@ export default command({
       columns: size ? [...columns, "Size"] : columns,
       rows,
       type: "*formatter.ContainerContext",
+      tried: true,
     };
     await ports.terminal.stdout(formatList(list, shown));
     return 0;

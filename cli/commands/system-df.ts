@@ -38,7 +38,7 @@ export default command({
 function summary(usage: DiskUsage, format: string): string {
   const columns = Object.keys(headings);
   const rows = [imagesRow(usage), containersRow(usage), volumesRow(usage), emptyRow("Build Cache")];
-  return formatList({ headings, columns, rows, type: "*formatter.diskUsageContext" }, format);
+  return formatList({ headings, columns, rows, type: "*formatter.diskUsageImagesContext" }, format);
 }
 
 /** Reclaimable is what would be free without the images that no container uses. */

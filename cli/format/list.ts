@@ -18,6 +18,8 @@ export interface List {
   readonly rows: readonly Row[];
   /** Docker's word for a row in messages: "*formatter.ContainerContext". */
   readonly type: string;
+  /** Docker tries some templates before it asks for rows, and tells what is wrong in other words (docker/cli: ps). */
+  readonly tried?: boolean;
 }
 
 /** Throws CliError for a template that is none. */
@@ -27,35 +29,42 @@ export function formatList(list: List, format: string): string {
     const cells = (row: Row): string[] => columns.map((column) => row[column] ?? "");
     return tabular([cells(headings), ...rows.map(cells)]);
   }
-  if (format === "json") return rows.map((row) => `${JSON.stringify(sorted(row))}\n`).join("");
+  if (format === "json") return rows.map((row) => `${rowJson(row)}\n`).join("");
   const asTable = /^table\s+/.test(format);
   const template = compiled(format.replace(/^table\s+/, ""), list);
-  const header = rendered(template, headings);
-  const lines = rows.map((row) => rendered(template, row));
+  const header = asTable || list.tried === true ? rendered(template, headings, list) : "";
+  const lines = rows.map((row) => rendered(template, row, list));
   if (!asTable) return lines.map((line) => `${line}\n`).join("");
   return tabular([header, ...lines].map((line) => line.split("\t")));
 }
 
+/** As Go writes it: the keys sorted, and characters of HTML by their numbers. */
+function rowJson(row: object): string {
+  const sorted = Object.entries(row).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(Object.fromEntries(sorted)).replace(
+    /[<>&]/g,
+    (char) => `\\u00${char.charCodeAt(0).toString(16)}`,
+  );
+}
+
 /** What a user writes as \t and \n in a shell's quotes is meant. */
-function compiled(format: string, { type }: List): Template {
+function compiled(format: string, { type, tried = false }: List): Template {
   const source = format.replaceAll("\\t", "\t").replaceAll("\\n", "\n");
-  try {
-    return compileTemplate(source, (field) => `can't evaluate field ${field} in type ${type}`);
-  } catch (thrown) {
-    if (thrown instanceof TemplateError) throw new CliError(`failed to parse template: ${thrown.message}`);
-    throw thrown;
-  }
+  const missing = (field: string): string => `can't evaluate field ${field} in type ${type}`;
+  return attempt(tried ? "failed to parse template" : "template parsing error", () =>
+    compileTemplate(source, { missing, json: rowJson }),
+  );
 }
 
-function rendered(template: Template, row: Row): string {
-  try {
-    return template.render(row);
-  } catch (thrown) {
-    if (thrown instanceof TemplateError) throw new CliError(`failed to execute template: ${thrown.message}`);
-    throw thrown;
-  }
+function rendered(template: Template, row: Row, { tried = false }: List): string {
+  return attempt(tried ? "failed to execute template" : "template parsing error", () => template.render(row));
 }
 
-function sorted(row: Row): Row {
-  return Object.fromEntries(Object.entries(row).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+function attempt<T>(problem: string, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    if (thrown instanceof TemplateError) throw new CliError(`${problem}: ${thrown.message}`);
+    throw thrown;
+  }
 }

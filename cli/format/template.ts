@@ -16,23 +16,33 @@ export type MissingField = (field: string) => string;
 
 export const missingKey: MissingField = (field) => `map has no entry for key ${JSON.stringify(field)}`;
 
+/** How some data differs from any other. */
+export interface Manners {
+  readonly missing?: MissingField;
+  /** The text of an object of it. */
+  readonly json?: (value: object) => string;
+}
+
 /** Throws TemplateError when the text is no template. */
-export function compileTemplate(source: string, missing: MissingField = missingKey): Template {
+export function compileTemplate(
+  source: string,
+  { missing = missingKey, json = JSON.stringify }: Manners = {},
+): Template {
   const nodes = parseTemplate(source);
   checkFunctions(nodes);
   return {
-    render: (data) => new Performer(missing, { $: data }).list(nodes, data),
+    render: (data) => new Performer({ missing, json }, { $: data }).list(nodes, data),
   };
 }
 
 type Variables = Record<string, unknown>;
 
 class Performer {
-  readonly #missing: MissingField;
+  readonly #manners: Required<Manners>;
   #variables: Variables;
 
-  constructor(missing: MissingField, variables: Variables) {
-    this.#missing = missing;
+  constructor(manners: Required<Manners>, variables: Variables) {
+    this.#manners = manners;
     this.#variables = variables;
   }
 
@@ -95,6 +105,8 @@ class Performer {
   }
 
   #call({ name, at, text }: Extract<Operand, { kind: "function" }>, given: readonly unknown[]): unknown {
+    const [value] = given;
+    if (name === "json" && typeof value === "object" && value !== null) return this.#manners.json(value);
     try {
       return functions[name]?.(...given);
     } catch (thrown) {
@@ -131,7 +143,7 @@ class Performer {
       throw failed(at, text, `nil data; no entry for key ${JSON.stringify(field)}`);
     if (typeof value !== "object" || Array.isArray(value))
       throw failed(at, text, `can't evaluate field ${field} in type ${typeName(value)}`);
-    if (!Object.hasOwn(value, field)) throw failed(at, text, this.#missing(field));
+    if (!Object.hasOwn(value, field)) throw failed(at, text, this.#manners.missing(field));
     return (value as Record<string, unknown>)[field];
   }
 }

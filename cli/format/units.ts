@@ -49,11 +49,23 @@ export function humanAge(created: number, time: WallTime): string {
 
 /** Go's time.Time.String() in local time: "2026-11-23 23:42:05 +0000 UTC". */
 export function goTime(seconds: number, time: WallTime): string {
+  const { date, clock, offset, zone } = localTime(seconds, time);
+  const digits = zone.replace(":", "");
+  return `${date} ${clock} ${digits} ${offset === 0 ? "UTC" : digits.replace(/00$/, "")}`;
+}
+
+/** RFC 3339. */
+export function isoTime(seconds: number, time: WallTime): string {
+  const { date, clock, offset, zone } = localTime(seconds, time);
+  return `${date}T${clock}${offset === 0 ? "Z" : zone}`;
+}
+
+/** `offset` in minutes, `zone` as +hh:mm. */
+function localTime(seconds: number, time: WallTime): { date: string; clock: string; offset: number; zone: string } {
   const offset = time.minutesEast(seconds * 1000);
-  const shifted = new Date(seconds * 1000 + offset * 60_000).toISOString();
-  const sign = offset < 0 ? "-" : "+";
-  const zone = `${sign}${two(Math.floor(Math.abs(offset) / 60))}${two(Math.abs(offset) % 60)}`;
-  return `${shifted.slice(0, 10)} ${shifted.slice(11, 19)} ${zone} ${offset === 0 ? "UTC" : zone.replace(/00$/, "")}`;
+  const [date = "", clock = ""] = new Date(seconds * 1000 + offset * 60_000).toISOString().split(/[T.]/);
+  const zone = `${offset < 0 ? "-" : "+"}${two(Math.floor(Math.abs(offset) / 60))}:${two(Math.abs(offset) % 60)}`;
+  return { date, clock, offset, zone };
 }
 
 function two(number: number): string {
