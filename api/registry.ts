@@ -1,5 +1,6 @@
-/** What needs a registry: pull (of /images/create), push, login, search, distribution. */
+/** What needs a registry: pull (of /images/create), push, login, search, distribution, and what lies there. */
 import { TsboxError } from "../core/base/error.ts";
+import type { Remote } from "../core/engine/remote.ts";
 import { parsePlatform } from "../core/image/platform.ts";
 import type { Asker, SearchResult } from "../core/image/registry/client.ts";
 import { readBody } from "./body.ts";
@@ -9,7 +10,14 @@ import type { Answer } from "./http.ts";
 import { jsonReply, streamReply } from "./reply.ts";
 import type { Call, Context, Route } from "./route.ts";
 import { started, untilAborted } from "./stream.ts";
-import { authSchema, credentialsHeader, credentialsOf, distributionInspect, searchResults } from "./wire/registry.ts";
+import {
+  authSchema,
+  credentialsHeader,
+  credentialsOf,
+  distributionInspect,
+  manifestToWire,
+  searchResults,
+} from "./wire/registry.ts";
 import { transferLines } from "./wire/transfer.ts";
 
 const resultsMax = 100;
@@ -35,6 +43,39 @@ export function registryRoutes(context: Context): Route[] {
       path: "/distribution/:name{.+}/json",
       handler: async (call) =>
         jsonReply(200, distributionInspect(await registry.describe(call.parameter("name"), askerOf(call)))),
+    },
+    ...remoteRoutes(context),
+  ];
+}
+
+/** Docker's clients ask registries for these themselves; here the daemon does, in both worlds. */
+function remoteRoutes({ engine }: Context): Route[] {
+  const answering =
+    (parameter: string, ask: (remote: Remote, named: string, asker: Asker) => Promise<unknown>) =>
+    async (call: Call): Promise<Answer> =>
+      jsonReply(200, await ask(engine.registry.remote, call.query.text(parameter), askerOf(call)));
+  const at = (rest: string): string => `/tsbox/v1/registry/${rest}`;
+  return [
+    {
+      method: "GET",
+      path: at("repositories"),
+      handler: answering("host", (remote, host, asker) => remote.repositories(host, asker)),
+    },
+    { method: "GET", path: at("tags"), handler: answering("name", (remote, name, asker) => remote.tags(name, asker)) },
+    {
+      method: "GET",
+      path: at("referrers"),
+      handler: answering("name", (remote, name, asker) => remote.referrers(name, asker)),
+    },
+    {
+      method: "GET",
+      path: at("manifest"),
+      handler: answering("name", async (remote, name, asker) => manifestToWire(await remote.manifest(name, asker))),
+    },
+    {
+      method: "DELETE",
+      path: at("manifest"),
+      handler: answering("name", async (remote, name, asker) => ({ digest: await remote.remove(name, asker) })),
     },
   ];
 }

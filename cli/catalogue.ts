@@ -55,9 +55,26 @@ export const commands: Readonly<Record<string, Entry>> = {
   ps: { summary: "List containers", load: () => import("./commands/ps.ts") },
   pull: { summary: "Download an image from a registry", load: () => import("./commands/pull.ts") },
   push: { summary: "Upload an image to a registry", load: () => import("./commands/push.ts") },
+  "registry ls": { summary: "List the repositories of a registry", load: () => import("./commands/registry-ls.ts") },
+  "registry manifest": {
+    summary: "Show the manifest or index that an image's name points at in its registry",
+    load: () => import("./commands/registry-manifest.ts"),
+  },
+  "registry referrers": {
+    summary: "List what refers to an image at its registry: signatures, attestations",
+    load: () => import("./commands/registry-referrers.ts"),
+  },
+  "registry rm": {
+    summary: "Remove images from their registries, with all tags that point at them there",
+    load: () => import("./commands/registry-rm.ts"),
+  },
   "registry serve": {
     summary: "Start a registry and serve it until interrupted",
     load: () => import("./commands/registry-serve.ts"),
+  },
+  "registry tags": {
+    summary: "List the tags of a repository at its registry",
+    load: () => import("./commands/registry-tags.ts"),
   },
   rename: { summary: "Rename a container", load: () => import("./commands/rename.ts") },
   restart: { summary: "Restart one or more containers", load: () => import("./commands/restart.ts") },
@@ -142,7 +159,7 @@ const containerCommands = new Set(
 export const groups: Readonly<Record<string, string>> = {
   container: "Manage containers",
   image: "Manage images",
-  registry: "Serve a registry",
+  registry: "Look at what lies in registries, and serve one",
   sim: "Direct a simulated machine",
   system: "Manage tsbox",
   volume: "Manage volumes",

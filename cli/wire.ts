@@ -130,3 +130,18 @@ export interface EventMessage {
   readonly time: number;
   readonly timeNano: number;
 }
+
+/** Of GET /tsbox/v1/registry/manifest. */
+export interface ManifestAtRegistry {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+  /** Its text, byte by byte as the digest has it. */
+  readonly manifest: string;
+}
+
+/** Of GET /tsbox/v1/registry/referrers. */
+export interface Referrer {
+  readonly digest: string;
+  readonly artifactType: string;
+}

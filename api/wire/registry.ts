@@ -5,6 +5,7 @@ import { decodeBytes } from "../../core/base/bytes.ts";
 import type { RemoteImage } from "../../core/engine/registry.ts";
 import type { SearchResult } from "../../core/image/registry/client.ts";
 import { anonymous, type Credentials } from "../../core/image/registry/credentials.ts";
+import type { RemoteManifest } from "../../core/image/registry/repository.ts";
 import { part, text } from "./schema.ts";
 
 export const authSchema = part({
@@ -58,4 +59,9 @@ export function distributionInspect({ descriptor, platforms }: RemoteImage): obj
       ...(variant === "" ? {} : { variant }),
     })),
   };
+}
+
+/** `manifest` is its text, byte by byte as the digest has it. */
+export function manifestToWire({ mediaType, digest, bytes }: RemoteManifest) {
+  return { mediaType, digest, size: bytes.length, manifest: decodeBytes(bytes) };
 }

@@ -26,6 +26,7 @@ import type { ImageStore } from "./image-store.ts";
 import type { Disk } from "./machine.ts";
 import { Pull } from "./pull.ts";
 import { Push } from "./push.ts";
+import { type Remote, remoteOf } from "./remote.ts";
 import type { Transfer } from "./transfer.ts";
 
 export interface Registry {
@@ -41,6 +42,7 @@ export interface Registry {
   search(term: string, limit: number, asker: Asker): Promise<SearchResult[]>;
   /** What a registry has under a name, without its layers. */
   describe(name: string, asker: Asker): Promise<RemoteImage>;
+  readonly remote: Remote;
   readonly config: RegistryConfig;
 }
 
@@ -76,10 +78,12 @@ class Registries implements Registry {
   readonly #parts: Parts;
   readonly #client: RegistryClient;
   readonly #arriving = new Map<Digest, Promise<void>>();
+  readonly remote: Remote;
 
   constructor(parts: Parts, client: RegistryClient) {
     this.#parts = parts;
     this.#client = client;
+    this.remote = remoteOf(client);
   }
 
   get config(): RegistryConfig {

@@ -44,6 +44,27 @@ test("an image is pushed to registry.sim, removed and pulled again, and lies in 
   assert.match(await session.run("tsbox pull registry.sim/me/other"), /manifest unknown|not found/);
 });
 
+test("what lies in a registry is listed, shown and removed there, without a pull", async () => {
+  const session = await sessionWith();
+  for (const name of ["registry.sim/me/app:1", "registry.sim/me/app:2", "registry.sim/other"])
+    await session.run(`tsbox tag app:1 ${name} && tsbox push -q ${name} && tsbox rmi ${name}`);
+  assert.equal(await session.run("tsbox registry ls registry.sim"), "me/app\nother");
+  assert.equal(await session.run("tsbox registry tags registry.sim/me/app"), "1\n2");
+  const digest = await session.run("tsbox registry manifest -f '{{.Digest}}' registry.sim/me/app:2");
+  assert.equal(await session.run("echo $(cat /var/lib/registry/repositories/me/app/_tags/2)"), digest);
+  assert.equal(
+    await session.run("tsbox registry manifest --raw registry.sim/me/app:1 | sha256sum"),
+    `${digest.slice(7)}  -`,
+  );
+  assert.match(await session.run("tsbox registry manifest registry.sim/me/app:1"), /^\{\n {4}"schemaVersion": 2,\n/);
+  assert.match(await session.run("tsbox registry manifest registry.sim/me/app:3"), /manifest unknown/);
+  assert.match(await session.run("tsbox registry referrers registry.sim/me/app:1"), /^DIGEST +ARTIFACT TYPE$/);
+  assert.equal(await session.run("tsbox registry rm registry.sim/me/app:2"), digest);
+  assert.match(await session.run("tsbox registry manifest registry.sim/me/app:1"), /manifest unknown/);
+  assert.match(await session.run("tsbox pull registry.sim/me/app:2"), /manifest for \S+ not found/);
+  assert.match(await session.run("tsbox pull registry.sim/other"), /Downloaded newer image/);
+});
+
 test("a session with registry.sim is the same when it is lived again", async () => {
   const session = await sessionWith();
   for (const line of ["tag app:1 registry.sim/a", "push registry.sim/a", "rmi registry.sim/a", "pull registry.sim/a"])

@@ -272,7 +272,7 @@ test("what refers to a manifest is found, also where a registry keeps it under a
     );
   const type = "application/vnd.oci.image.manifest.v1+json";
   const signature = await repository.putManifest("signed", manifest("example/signature"), type);
-  assert.deepEqual(await repository.referrers(subject), [signature]);
+  assert.deepEqual(await repository.referrers(subject), [{ digest: signature, artifactType: "example/signature" }]);
   assert.deepEqual(await repository.referrers(signature), []);
   const older: Fetch = (request) => (request.url.includes("/referrers/") ? Promise.resolve(answer(404)) : own(request));
   const index = JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType: type, digest: signature, size: 1 }] });
@@ -283,7 +283,7 @@ test("what refers to a manifest is found, also where a registry keeps it under a
     bytes: encodeText(index),
   });
   await store.setTag("team/app", subject.replace(":", "-"), digest);
-  assert.deepEqual(await customerOf(older).repository.referrers(subject), [signature]);
+  assert.deepEqual(await customerOf(older).repository.referrers(subject), [{ digest: signature, artifactType: "" }]);
   assert.deepEqual(await customerOf(older).repository.referrers(signature), []);
 });
 

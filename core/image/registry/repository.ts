@@ -20,6 +20,13 @@ export interface RemoteManifest {
   readonly bytes: Uint8Array;
 }
 
+/** A manifest that names another one as its subject. */
+export interface Referrer {
+  readonly digest: Digest;
+  /** "" when it is not told. */
+  readonly artifactType: string;
+}
+
 /** What HEAD tells of a manifest; a registry may leave out each of it. */
 export interface ManifestHead {
   readonly mediaType: string;
@@ -171,7 +178,7 @@ export class Repository {
   }
 
   /** The manifests that name `digest` as their subject; by the tag scheme where a registry has no such list. */
-  async referrers(digest: Digest): Promise<Digest[]> {
+  async referrers(digest: Digest): Promise<Referrer[]> {
     const what = `the referrers of ${digest}`;
     const { response, bytes } = await this.#read({
       method: "GET",
@@ -179,16 +186,17 @@ export class Repository {
       expect: [200, 404],
       what,
     });
-    if (response.status === 200) return digestsIn(bytes, what);
+    if (response.status === 200) return referrersIn(bytes, what);
     const tag = digest.replace(":", "-");
-    return (await this.head(tag)) === null ? [] : digestsIn((await this.manifest(tag)).bytes, what);
+    return (await this.head(tag)) === null ? [] : referrersIn((await this.manifest(tag)).bytes, what);
   }
 }
 
-function digestsIn(index: Uint8Array, what: string): Digest[] {
+function referrersIn(index: Uint8Array, what: string): Referrer[] {
   return asArray(parseJson(index, what)["manifests"] ?? [], what).flatMap((each) => {
-    const digest = asText(asObject(each, what)["digest"], what);
-    return isDigest(digest) ? [digest] : [];
+    const { digest, artifactType } = asObject(each, what);
+    const name = asText(digest, what);
+    return isDigest(name) ? [{ digest: name, artifactType: typeof artifactType === "string" ? artifactType : "" }] : [];
   });
 }
 
