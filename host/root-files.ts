@@ -28,11 +28,11 @@ export const downloadName = "download";
 
 export function addRootFiles(files: HostFiles): void {
   for (const directory of ["/bin", "/usr/bin", "/var/log"]) files.makeDirectory(directory);
-  files.replace("/bin/busybox", busybox, 0o755);
+  files.install("/bin/busybox", busybox);
   const { fileSystem, inode } = files.at("/bin");
   for (const name of programNames.filter((each) => each !== "busybox"))
     fileSystem.create(inode, name, { kind: "symlink", mode: 0o777, uid: 0, gid: 0, target: "busybox" });
-  for (const name of [...clientNames, downloadName]) files.replace(`/usr/bin/${name}`, ours, 0o755);
+  for (const name of [...clientNames, downloadName]) files.install(`/usr/bin/${name}`, ours);
   files.replace("/etc/os-release", encodeText(osRelease), 0o644);
   files.replace("/etc/motd", encodeText(motd), 0o644);
   files.replace("/etc/profile", encodeText(profile), 0o644);

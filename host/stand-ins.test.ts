@@ -32,6 +32,24 @@ test("the kernel's messages have a line for each process that is played, and for
     assert.equal(said.filter((each) => line.test(each)).length, 1, String(line));
 });
 
+test("a file of a known program's place and name is played only as long as it is as it came", async () => {
+  const session = await begin();
+  session.give("own", encodeText("\u007fELF of somebody's"));
+  assert.equal(
+    await session.run(
+      "cp /usr/bin/tsbox copy; cp own /usr/bin/sort; chmod +x copy /usr/bin/sort; /usr/bin/sort; ./copy",
+    ),
+    "-sh: /usr/bin/sort: Exec format error\n-sh: ./copy: Exec format error",
+  );
+  await session.run("chmod 700 /usr/bin/tsbox");
+  assert.match(await session.run("tsbox --version"), /^tsbox version/);
+  assert.match(await session.run("echo >> /usr/bin/tsbox; tsbox --version"), /Exec format error$/);
+  assert.match(
+    await session.run("dmesg | grep exec: | grep no | tail -n 1"),
+    /tsbox is an ELF file, and no .*: it is none that came with an image, or it was changed$/,
+  );
+});
+
 test("the kernel's messages are root's to read", async () => {
   const session = await begin();
   assert.equal(

@@ -80,6 +80,17 @@ export class HostFiles {
     if (replaced !== null && !this.#kernel.openInodes.isHeld(fileSystem, replaced)) fileSystem.forget(replaced);
   }
 
+  /** A program that comes with the machine: TypeScript stands in for it (kernel/exec.ts). */
+  install(path: string, bytes: Uint8Array): void {
+    this.markOfImage(bytes);
+    this.replace(path, bytes, 0o755);
+  }
+
+  /** These bytes are a file's of an image. */
+  markOfImage({ buffer }: Uint8Array): void {
+    this.#kernel.imageBytes.add(buffer);
+  }
+
   /** Adds bytes to a file, made when it is not there. */
   append(path: string, bytes: Uint8Array): void {
     const { fileSystem, inode } = this.find(path) ?? this.#newFile(path);

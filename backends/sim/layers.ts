@@ -6,6 +6,7 @@
  *   containers/<id>/rw/      upper, work, and merged, the mount point
  */
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
+import { type ByteStream, concat } from "../../core/base/bytes.ts";
 import { Errno, errnoText } from "../../core/base/errno.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import type { LayerName, Layers, TreeProblem } from "../../core/engine/machine.ts";
@@ -22,6 +23,8 @@ import { Tree } from "../../core/unionfs/tree.ts";
 import type { HostFiles } from "./host-files.ts";
 import { newTable, rootOf } from "./kernel/mounts.ts";
 import { fileSystemAt, locate } from "./kernel/walk.ts";
+
+const elfMagic = [0x7f, 0x45, 0x4c, 0x46];
 
 export class TreeLayers implements Layers {
   readonly name = "overlay2";
@@ -63,7 +66,7 @@ export class TreeLayers implements Layers {
     const place = `${this.#layers}/.${++this.#works}`;
     try {
       this.#files.makeDirectory(`${place}/diff`);
-      await applyChanges(this.#files.branch(`${place}/diff`), changes);
+      await applyChanges(this.#files.branch(`${place}/diff`), this.#noted(changes));
       const target = this.#layer(typeof name === "string" ? name : await name());
       if (this.#files.find(target) === null) this.#files.rename(place, target);
       else this.#files.remove(place);
@@ -71,6 +74,26 @@ export class TreeLayers implements Layers {
       this.#files.remove(place);
       throw applyError(name, thrown);
     }
+  }
+
+  /** By the bytes of its ELF files the kernel knows that they are an image's. */
+  async *#noted(changes: AsyncIterable<Change>): AsyncGenerator<Change, void, undefined> {
+    for await (const change of changes)
+      yield change.kind === "file" ? { ...change, content: this.#notedContent(change.content) } : change;
+  }
+
+  async *#notedContent(content: ByteStream): ByteStream {
+    const chunks: Uint8Array[] = [];
+    let isElf: boolean | null = null;
+    for await (const chunk of content) {
+      isElf ??= elfMagic.every((byte, at) => (chunk[at] ?? byte) === byte);
+      if (isElf) chunks.push(chunk);
+      else yield chunk;
+    }
+    if (chunks.length === 0) return;
+    const bytes = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concat(chunks);
+    this.#files.markOfImage(bytes);
+    yield bytes;
   }
 
   async remove(layer: DiffId): Promise<void> {

@@ -2,6 +2,7 @@
  * A simulated machine with the userland in it, for one command line at a time: the same files as the
  * oracle's sandbox (fixture.ts), a fresh kernel for every run.
  */
+import { HostFiles } from "../../backends/sim/host-files.ts";
 import { bootHost } from "../../backends/sim/host.ts";
 import type { Kernel } from "../../backends/sim/kernel/kernel.ts";
 import { OpenFile } from "../../backends/sim/kernel/open-file.ts";
@@ -10,6 +11,7 @@ import type { Sys } from "../../backends/sim/kernel/sys.ts";
 import { TerminalChannel } from "../../backends/sim/kernel/terminal.ts";
 import { seededRandom } from "../../backends/sim/random.ts";
 import { programNames, standIn } from "../../backends/sim/userland/programs.ts";
+import { encodeText } from "../../core/base/bytes.ts";
 import { Errno } from "../../core/base/errno.ts";
 import { environment, files, type FixtureFile, hierarchies, home, ownGroup } from "./fixture.ts";
 
@@ -41,12 +43,16 @@ export async function runInSimulator(
 }
 
 function boot(): Kernel {
-  return bootHost({
+  const kernel = bootHost({
     now: bootTime,
     random: seededRandom(1),
     pace: jumping(() => Promise.resolve()),
     loader: { standIn, webAssembly: () => Promise.reject(new Errno("ENOEXEC")) },
   });
+  const host = new HostFiles(kernel);
+  for (const [path, shell] of Object.entries({ "/bin/sh": "dash", "/bin/bash": "bash" }))
+    host.install(path, encodeText(`\x7fELF stand-in for ${shell}\n`));
+  return kernel;
 }
 
 async function runThere(sys: Sys, argv: readonly string[]): Promise<Outcome> {
@@ -98,8 +104,6 @@ async function all(sys: Sys, fd: number): Promise<Uint8Array> {
 
 async function furnish(sys: Sys): Promise<void> {
   await put(sys, { path: "/bin/busybox", text: elf, mode: 0o755 });
-  await put(sys, { path: "/bin/sh", text: "\x7fELF stand-in for dash\n", mode: 0o755 });
-  await put(sys, { path: "/bin/bash", text: "\x7fELF stand-in for bash\n", mode: 0o755 });
   for (const name of programNames)
     if (!["busybox", "sh", "bash"].includes(name)) sys.symlink("busybox", `/bin/${name}`);
   for (const file of files) await put(sys, file);

@@ -2,16 +2,17 @@
  * What execve(2) makes of a file: its x bit, then its first bytes. `\0asm` is a WebAssembly program;
  * `#!` names an interpreter; an ELF file cannot run here, but two kinds have a stand-in that behaves
  * as they do: busybox (recognised by its own banner), which dispatches on argv[0], and programs that
- * come unmodified from an image and stand in the table below.
+ * lie where distributions have theirs and come unmodified from an image or with the machine: the kernel knows their
+ * bytes by the very memory they are in (Kernel.imageBytes), which a copy or a changed file has not.
  */
 import { Errno } from "../../../core/base/errno.ts";
 import { decodeBytes } from "../../../core/base/bytes.ts";
-import type { FileSystem, Stat } from "../../../core/unionfs/file-system.ts";
+import { AboutBytes } from "./about-bytes.ts";
 import type { Kernel } from "./kernel.ts";
 import type { StandIn } from "./process.ts";
 import type { Program } from "./sys.ts";
 import { type Location, mountAt } from "./mounts.ts";
-import { fileSystemAt, resolve, statAt, type View } from "./walk.ts";
+import { fileSystemAt, pathOf, resolve, statAt, type View } from "./walk.ts";
 
 export interface Loaded {
   /** The file that runs: of a script, its interpreter. */
@@ -23,7 +24,15 @@ export interface Loaded {
 const interpretersMax = 4;
 const firstLineBytes = 256;
 /** Programs of Debian's essential packages whose stand-ins are busybox's: same use, same basic output. */
-const standIns = /^\/(?:usr\/)?s?bin\/([a-z0-9[]+)$/;
+const standIns = /^\/(?:usr\/)?s?bin\/([a-z0-9[.-]+)$/;
+/** What distributions call the files behind a link of another name. */
+const aliases: Readonly<Record<string, string>> = {
+  mawk: "awk",
+  "nc.openbsd": "nc",
+  "nc.traditional": "nc",
+  "vim.basic": "vi",
+  "vim.tiny": "vi",
+};
 const banner = new TextEncoder().encode("BusyBox v");
 
 /** ENOENT, EACCES, ENOEXEC, ELOOP as execve(2) gives them. */
@@ -49,27 +58,25 @@ export async function loadProgram(
     return { executable, program: { body: await kernel.options.loader.webAssembly(bytes), argv }, standIn: null };
   }
   if (!startsWith(head, [0x7f, 0x45, 0x4c, 0x46])) throw new Errno("ENOEXEC", path);
-  const isOfBusybox = isBusybox(fileSystem, stat);
-  const name = isOfBusybox ? appletOf(argv) : standIns.exec(path)?.[1];
+  const bytes = fileSystem.read(executable.inode, 0, stat.size);
+  const isOfBusybox = bannered.of(bytes, (all) => contains(all, banner));
+  const isFromImage = kernel.imageBytes.has(bytes.buffer);
+  const name = isOfBusybox ? appletOf(argv) : isFromImage ? programAt(pathOf(view, executable)) : undefined;
   const body = name === undefined ? null : await kernel.options.loader.standIn(name, isOfBusybox);
   if (name === undefined || body === null) {
-    kernel.log.add(`exec: ${path} is an ELF file, and no TypeScript program stands in for it here`);
+    const why = isFromImage ? "" : ": it is none that came with an image, or it was changed";
+    kernel.log.add(`exec: ${path} is an ELF file, and no TypeScript program stands in for it here${why}`);
     throw new Errno("ENOEXEC", path);
   }
   return { executable, program: { body, argv }, standIn: { program: name, file: path } };
 }
 
-/** Which bytes hold busybox's banner. A layer's bytes are shared by all its containers: they are searched once. */
-const searched = new WeakMap<object, Map<string, boolean>>();
+/** Which bytes hold busybox's banner. */
+const bannered = new AboutBytes<boolean>();
 
-function isBusybox(fileSystem: FileSystem, { inode, size }: Stat): boolean {
-  const bytes = fileSystem.read(inode, 0, size);
-  const known = searched.get(bytes.buffer) ?? new Map<string, boolean>();
-  searched.set(bytes.buffer, known);
-  const part = `${bytes.byteOffset} ${bytes.length}`;
-  const found = known.get(part) ?? contains(bytes, banner);
-  known.set(part, found);
-  return found;
+function programAt(path: string): string | undefined {
+  const name = standIns.exec(path)?.[1];
+  return name === undefined ? undefined : (aliases[name] ?? name);
 }
 
 async function interpreted(

@@ -102,6 +102,8 @@ export class Kernel {
   readonly processes = new Map<Pid, Process>();
   readonly cgroups: Cgroups = new Cgroups(() => this.processes.values());
   readonly openInodes = new OpenInodes();
+  /** The memory of files that came with images or with the machine (exec.ts). */
+  readonly imageBytes = new WeakSet<ArrayBufferLike>();
   readonly log = new KernelLog(() => this.turns.now - this.options.now);
   readonly network: Network;
   readonly init: Process;

@@ -15,6 +15,7 @@ import { encodeText, hex } from "../../../core/base/bytes.ts";
 import { Errno } from "../../../core/base/errno.ts";
 import { messageOf } from "../../../core/base/error.ts";
 import type { Hasher } from "../../../core/base/ports.ts";
+import { AboutBytes } from "../kernel/about-bytes.ts";
 import type { Program, Sys } from "../kernel/sys.ts";
 import { Descriptors } from "./descriptors.ts";
 import { added, addFuel, type Refuelled } from "./fuel.ts";
@@ -63,10 +64,14 @@ export type WebAssemblyLoader = (bytes: Uint8Array) => Promise<Program>;
 export function webAssemblyLoader(options: WebAssemblyOptions): WebAssemblyLoader {
   const kept = new Map<string, Promise<Compiled>>();
   const wasmer = loadedOnce(options);
-  const compiledOnce = (bytes: Uint8Array): Promise<Compiled> => {
+  const digests = new AboutBytes<string>();
+  const digestOf = (bytes: Uint8Array): string => {
     const hash = options.hasher.sha256();
     hash.update(bytes);
-    const digest = hex(hash.digest());
+    return hex(hash.digest());
+  };
+  const compiledOnce = (bytes: Uint8Array): Promise<Compiled> => {
+    const digest = digests.of(bytes, digestOf);
     const compiled = kept.get(digest) ?? compile(bytes);
     kept.delete(digest);
     kept.set(digest, compiled);
