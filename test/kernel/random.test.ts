@@ -2,7 +2,7 @@
  * Random scripts on the kernel and on the simulated one, their answers equal line by line. Needs root, a C compiler and
  * control groups; elsewhere recorded ones are replayed (recorded.test.ts).
  *
- * 4 scripts, 400 with --long; TSBOX_TEST_SEED is the first one's.
+ * 4 scripts, 200 with --long (each takes about a second); TSBOX_TEST_SEED is the first one's.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -16,7 +16,7 @@ import { compileActors } from "./real.ts";
 import { playInRealScene, playInScene } from "./scene.ts";
 
 const isLong = fc.readConfigureGlobal().numRuns !== undefined;
-const scripts = isLong ? 400 : 4;
+const scripts = isLong ? 200 : 4;
 const first = Number(process.env["TSBOX_TEST_SEED"] ?? 1000);
 const hasCompiler = spawnSync("cc", ["--version"]).status === 0;
 const skip = whyNoOwnGroups() ?? (hasCompiler ? false : "there is no C compiler");
