@@ -68,36 +68,60 @@ static size_t utf8_length(const uint8_t *p, size_t room) {
   return length;
 }
 
+static const char hex_digits[] = "0123456789abcdef";
+
+// The ASCII that Go's encoding/json escapes, for HTML's sake too, and all that is no ASCII.
+static bool is_special(uint8_t c) {
+  return c < 0x20 || c >= 0x80 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&';
+}
+
 static void put_ascii(uint8_t c) {
-  char escape[8];
   if (c == '\n') put("\\n", 2);
   else if (c == '\r') put("\\r", 2);
   else if (c == '"' || c == '\\') put((char[]){'\\', (char)c}, 2);
-  else if (c < 0x20 || c == '<' || c == '>' || c == '&') put(escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", c));
-  else out[out_length++] = (char)c;
+  else put((char[]){'\\', 'u', '0', '0', hex_digits[c >> 4], hex_digits[c & 15]}, 6);
+}
+
+// Takes one character, or one byte that begins none, and tells its length.
+static size_t put_special(const uint8_t *p, size_t room) {
+  size_t sequence = p[0] < 0x80 ? 1 : utf8_length(p, room);
+  if (p[0] < 0x80) put_ascii(p[0]);
+  else if (sequence == 0) put("\\ufffd", 6);
+  else if (sequence == 3 && !memcmp(p, "\xe2\x80", 2) && (p[2] & 0xfe) == 0xa8) put(p[2] == 0xa8 ? "\\u2028" : "\\u2029", 6);
+  else put((const char *)p, sequence);
+  return sequence ? sequence : 1;
 }
 
 static void put_json(const uint8_t *bytes, size_t length) {
   for (size_t at = 0; at < length;) {
-    size_t sequence = bytes[at] < 0x80 ? 1 : utf8_length(bytes + at, length - at);
-    if (bytes[at] < 0x80) put_ascii(bytes[at]);
-    else if (sequence == 0) put("\\ufffd", 6);
-    else if (sequence == 3 && !memcmp(bytes + at, "\xe2\x80", 2) && (bytes[at + 2] & 0xfe) == 0xa8)
-      put(bytes[at + 2] == 0xa8 ? "\\u2028" : "\\u2029", 6);
-    else put((const char *)bytes + at, sequence);
-    at += sequence ? sequence : 1;
+    size_t plain = 0;
+    while (at + plain < length && !is_special(bytes[at + plain])) plain++;
+    put((const char *)bytes + at, plain);
+    at += plain;
+    if (at < length) at += put_special(bytes + at, length - at);
   }
+}
+
+// Many entries are of one second: what they have in common is made once.
+static void put_second(time_t second) {
+  static time_t made = -1;
+  static char text[32];
+  static size_t length;
+  struct tm utc;
+  if (second != made) length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&second, &utc));
+  made = second;
+  put(text, length);
 }
 
 // As Go's time.RFC3339Nano: no zeros at the end of the fraction.
 static void put_time(struct timespec at) {
-  char text[64];
-  struct tm utc;
-  gmtime_r(&at.tv_sec, &utc);
-  size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  if (at.tv_nsec) length += (size_t)snprintf(text + length, sizeof text - length, ".%09ld", at.tv_nsec);
-  while (at.tv_nsec && text[length - 1] == '0') length--;
-  put(text, length);
+  char fraction[] = ".000000000";
+  size_t length = sizeof fraction - 1;
+  put_second(at.tv_sec);
+  if (at.tv_nsec == 0) return;
+  for (size_t digit = length - 1; digit > 0; digit--, at.tv_nsec /= 10) fraction[digit] = (char)('0' + at.tv_nsec % 10);
+  while (fraction[length - 1] == '0') length--;
+  put(fraction, length);
 }
 
 // All parts of one line carry the time of the first.
