@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import type { CliPorts, Files, LocalTrees } from "../cli/ports.ts";
 import type { ByteStream } from "../core/base/bytes.ts";
 import { defaultHost } from "./default-host.ts";
+import { fileError } from "./file-error.ts";
 import { nodeTerminal } from "./node-terminal.ts";
 import { nodeTransport } from "./node-transport.ts";
 
@@ -11,21 +12,32 @@ const readBytes = 256 * 1024;
 
 /** One buffer for all: a chunk is valid until the next is asked for. */
 async function* fileContent(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-  const file = openSync(path, "r");
+  const file = told("open", path, () => openSync(path, "r"));
   try {
     const buffer = Buffer.allocUnsafeSlow(readBytes);
-    for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer)) yield buffer.subarray(0, count);
+    const read = (): number => told("read", path, () => readSync(file, buffer));
+    for (let count = read(); count > 0; count = read()) yield buffer.subarray(0, count);
   } finally {
     closeSync(file);
   }
 }
 
 async function writeContent(path: string, bytes: ByteStream): Promise<void> {
-  const file = openSync(path, "w");
+  const file = told("open", path, () => openSync(path, "w"));
+  const write = (chunk: Uint8Array, at: number): number => told("write", path, () => writeSync(file, chunk, at));
   try {
-    for await (const chunk of bytes) for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at);
+    for await (const chunk of bytes) for (let at = 0; at < chunk.length; ) at += write(chunk, at);
   } finally {
     closeSync(file);
+  }
+}
+
+/** What goes wrong is said with the file's name. */
+function told<T>(operation: string, path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (thrown) {
+    throw fileError(operation, path, thrown);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { isatty } from "node:tty";
 import type { Terminal } from "../cli/ports.ts";
+import { fileError } from "./file-error.ts";
 
 /** What `docker run` passes on too and Node can catch. */
 const proxied = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const;
@@ -18,8 +19,8 @@ export const nodeTerminal: Terminal = {
   get stdin() {
     return process.stdin;
   },
-  stdout: (bytes) => write(process.stdout, bytes),
-  stderr: (bytes) => write(process.stderr, bytes),
+  stdout: (bytes) => write(process.stdout, "/dev/stdout", bytes),
+  stderr: (bytes) => write(process.stderr, "/dev/stderr", bytes),
   size: () => {
     if (!isatty(1)) return null;
     const { rows, columns } = process.stdout;
@@ -52,12 +53,14 @@ function stopOutputProcessing(): void {
 }
 
 /** Resolves when the bytes were handed to the kernel. Nobody reads any more: we end as by SIGPIPE. */
-function write(stream: NodeJS.WriteStream, bytes: Uint8Array | string): Promise<void> {
+function write(stream: NodeJS.WriteStream, name: string, bytes: Uint8Array | string): Promise<void> {
   return new Promise((done, fail) => {
+    // Node tells of a failure by an event as well, which ends a program that does not listen.
+    if (stream.listenerCount("error") === 0) stream.on("error", () => {});
     stream.write(bytes, (problem) => {
       if (problem == null) done();
       else if ("code" in problem && problem.code === "EPIPE") process.exit(128 + 13);
-      else fail(problem);
+      else fail(fileError("write", name, problem));
     });
   });
 }

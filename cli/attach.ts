@@ -4,6 +4,7 @@
  * whatever happens.
  */
 import type { ByteStream } from "../core/base/bytes.ts";
+import type { Client } from "./client.ts";
 import { DetachWatch } from "./detach-keys.ts";
 import type { Duplex, Terminal } from "./ports.ts";
 import { copyOutput } from "./stream.ts";
@@ -36,6 +37,24 @@ export async function attach(session: Session): Promise<Ending> {
   if (!watch.detached) return "ended";
   await terminal.stderr("read escape sequence\n");
   return "detached";
+}
+
+/** Joined to a container while its program is being started. A start that fails is what is thrown. */
+export async function attachStarting(
+  session: Session,
+  { client, id, started }: { client: Client; id: string; started: Promise<unknown> },
+): Promise<Ending> {
+  const { terminal, duplex, tty } = session;
+  const ending = attach(session);
+  // It may fail before anybody waits for it.
+  ending.catch(() => {});
+  await started.catch(async (thrown: unknown) => {
+    duplex.close();
+    await ending.catch(() => {});
+    throw thrown;
+  });
+  const stopSize = tty ? followSize(terminal, (h, w) => client.post(`/containers/${id}/resize`, { h, w })) : null;
+  return ending.finally(stopSize ?? undefined);
 }
 
 /** Goes on beside the output; that the program no longer reads is no failure of ours. */

@@ -1,7 +1,6 @@
 /** `run`: create, attach and wait, start, copy until the end, exit with the program's code. */
 import type { PlanStep } from "../../core/runtime/explain.ts";
-import { attach, followSize, proxySignals } from "../attach.ts";
-import { segment } from "../client.ts";
+import { attachStarting, proxySignals } from "../attach.ts";
 import { type Call, command } from "../command.ts";
 import { createContainer } from "../create-container.ts";
 import { CliError, startFailure } from "../errors.ts";
@@ -65,22 +64,10 @@ async function runAttached(call: RunCall): Promise<number> {
       : null;
   try {
     const session = { terminal: ports.terminal, duplex, tty: options.tty, stdin, detachKeys: options["detach-keys"] };
-    const ending = attach(session);
-    await started.catch(async (thrown: unknown) => {
-      duplex.close();
-      await ending.catch(() => undefined);
-      throw thrown;
-    });
-    const stopSize = options.tty ? followSize(ports.terminal, (h, w) => client.post(resizePath(id), { h, w })) : null;
-    if ((await ending.finally(stopSize ?? undefined)) === "detached") return 0;
-    return await over();
+    return (await attachStarting(session, { client, id, started })) === "detached" ? 0 : await over();
   } finally {
     stopSignals?.();
   }
-}
-
-function resizePath(id: string): string {
-  return `/containers/${segment(id)}/resize`;
 }
 
 /** `--explain`: what will be done, on stderr, before it is done. */

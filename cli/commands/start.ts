@@ -1,5 +1,5 @@
 /** `start`: starts containers; with -a or -i one of them is attached to, as `run` does. */
-import { attach, followSize, proxySignals } from "../attach.ts";
+import { attachStarting, proxySignals } from "../attach.ts";
 import { segment } from "../client.ts";
 import { type Call, command, forEachArgument } from "../command.ts";
 import { CliError } from "../errors.ts";
@@ -45,18 +45,13 @@ async function startAttached({ options, args, client, ports }: Call<typeof flags
   const query = { stream: 1, stdin, stdout: 1, stderr: 1, detachKeys: detachKeys || undefined };
   const duplex = await client.hijack(`/containers/${Id}/attach`, query);
   const over = await whenOver(client, Id, HostConfig.AutoRemove ? "removed" : "next-exit");
+  const started = client.post(`/containers/${Id}/start`);
   const stopSignals = tty
     ? null
     : proxySignals(terminal, (signal) => client.post(`/containers/${Id}/kill`, { signal }));
-  const ending = attach({ terminal, duplex, tty, stdin, detachKeys });
   try {
-    await client.post(`/containers/${Id}/start`).catch(async (thrown: unknown) => {
-      duplex.close();
-      await ending.catch(() => undefined);
-      throw thrown;
-    });
-    const stopSize = tty ? followSize(terminal, (h, w) => client.post(`/containers/${Id}/resize`, { h, w })) : null;
-    return (await ending.finally(stopSize ?? undefined)) === "detached" ? 0 : await over();
+    const session = { terminal, duplex, tty, stdin, detachKeys };
+    return (await attachStarting(session, { client, id: Id, started })) === "detached" ? 0 : await over();
   } finally {
     stopSignals?.();
   }
