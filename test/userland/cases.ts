@@ -61,10 +61,9 @@ export function standardPrograms(tool: string): Readonly<Record<string, string>>
 const gnu: Readonly<Record<string, string>> = {
   awk: "mawk",
   ...Object.fromEntries(
-    ["comm", "find", "grep", "join", "nl", "printenv", "sed", "sort", "split", "uniq", "xargs"].map((name) => [
-      name,
-      name,
-    ]),
+    "comm find grep install join nice nl nohup pgrep pkill printenv sed sort split uniq xargs"
+      .split(" ")
+      .map((name) => [name, name]),
   ),
 };
 

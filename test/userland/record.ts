@@ -44,6 +44,7 @@ const timeoutMs = 10_000;
 const enter = [
   'set -e; mount --bind "$0" "$0"',
   'mount -t tmpfs none "$0/dev"',
+  'ln -s /proc/self/fd "$0/dev/fd"; for n in 0:stdin 1:stdout 2:stderr; do ln -s fd/${n%:*} "$0/dev/${n#*:}"; done',
   'for d in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "$0/dev/${d%:*}" c 1 ${d#*:}; done',
   'mount -t tmpfs -o mode=1777 none "$0/tmp"; mount -t proc proc "$0/proc"; hostname tsbox; mkdir "$0/.old"; cd "$0"',
   "pivot_root . .old; exec 3>&2 2>/dev/null",

@@ -19,7 +19,7 @@ import { directory, Synthetic, text, type SyntheticDirectory } from "./synthetic
 
 const pageBytes = 4096;
 
-/** ENODEV for a type the kernel does not know. Overlays are made by the performer of plans, which has the layers. */
+/** ENODEV for a type the kernel does not know. Overlays are made of what is there already: overlay-mount.ts. */
 export function makeFileSystem(
   kernel: Kernel,
   process: Process,

@@ -377,8 +377,11 @@ function viewOf(process: Process): { table: Namespaces["mount"]["table"]; root: 
   return { table: process.namespaces.mount.table, root: process.root };
 }
 
+/** As the kernel lists them (show_mnt_opts, fs/proc_namespace.c). */
+const flagOrder = ["nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime"] as const;
+
 function flagsOf(mount: Mount): string {
-  return [mount.flags.has("ro") ? "ro" : "rw", ...[...mount.flags].filter((flag) => flag !== "ro").sort()].join(",");
+  return [mount.flags.has("ro") ? "ro" : "rw", ...flagOrder.filter((flag) => mount.flags.has(flag))].join(",");
 }
 
 /** [row of proc(5), resource, unit, soft and hard by default], in the kernel's order (fs/proc/base.c). */

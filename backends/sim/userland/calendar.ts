@@ -41,7 +41,30 @@ function hour12(date: Date): number {
   return date.getUTCHours() % 12 || 12;
 }
 
-type Field = (date: Date, nanos: bigint) => string;
+type Field = (date: Date, nanos: bigint, zone: Zone) => string;
+
+/** How local time is called, and how far it is east of Greenwich. */
+export interface Zone {
+  readonly name: string;
+  readonly minutes: number;
+}
+
+const utc: Zone = { name: "UTC", minutes: 0 };
+
+/** TZ as POSIX writes it, "CET-1": hours count westward. Rules of summer time are left out. */
+export function zoneOf(text: string | undefined, isUniversal = false): Zone {
+  const [, name, hours, minutes = "0"] = /^(?:<([^>]+)>|(?=[A-Za-z]{3}))/.test(text ?? "")
+    ? (/^<?([A-Za-z+-][A-Za-z0-9+-]*?)>?([+-]?\d{1,2})(?::(\d{2}))?/.exec(text ?? "") ?? [])
+    : [];
+  if (isUniversal || name === undefined || hours === undefined) return utc;
+  const west = Math.abs(Number(hours)) * 60 + Number(minutes);
+  return { name, minutes: hours.startsWith("-") ? west : -west };
+}
+
+function offsetText({ minutes }: Zone, separator: string): string {
+  const size = Math.abs(minutes);
+  return `${minutes < 0 ? "-" : "+"}${two(Math.floor(size / 60))}${separator}${two(size % 60)}`;
+}
 
 const fields: Readonly<Record<string, Field>> = {
   a: (date) => (days[date.getUTCDay()] ?? "").slice(0, 3),
@@ -49,12 +72,12 @@ const fields: Readonly<Record<string, Field>> = {
   b: (date) => (months[date.getUTCMonth()] ?? "").slice(0, 3),
   B: (date) => months[date.getUTCMonth()] ?? "",
   h: (date) => (months[date.getUTCMonth()] ?? "").slice(0, 3),
-  c: (date, nanos) => strftime("%a %b %e %H:%M:%S %Y", nanos),
+  c: (_date, nanos, zone) => strftime("%a %b %e %H:%M:%S %Y", nanos, zone),
   C: (date) => two(Math.floor(date.getUTCFullYear() / 100)),
   d: (date) => two(date.getUTCDate()),
-  D: (date, nanos) => strftime("%m/%d/%y", nanos),
+  D: (_date, nanos, zone) => strftime("%m/%d/%y", nanos, zone),
   e: (date) => spaced(date.getUTCDate()),
-  F: (date, nanos) => strftime("%Y-%m-%d", nanos),
+  F: (_date, nanos, zone) => strftime("%Y-%m-%d", nanos, zone),
   g: (date) => two(isoWeek(date).year % 100),
   G: (date) => String(isoWeek(date).year),
   H: (date) => two(date.getUTCHours()),
@@ -68,39 +91,45 @@ const fields: Readonly<Record<string, Field>> = {
   N: (_date, nanos) => String(((nanos % nanosPerSecond) + nanosPerSecond) % nanosPerSecond).padStart(9, "0"),
   p: (date) => (date.getUTCHours() < 12 ? "AM" : "PM"),
   P: (date) => (date.getUTCHours() < 12 ? "am" : "pm"),
-  r: (date, nanos) => strftime("%I:%M:%S %p", nanos),
-  R: (date, nanos) => strftime("%H:%M", nanos),
+  r: (_date, nanos, zone) => strftime("%I:%M:%S %p", nanos, zone),
+  R: (_date, nanos, zone) => strftime("%H:%M", nanos, zone),
   s: (_date, nanos) => String(nanos / nanosPerSecond),
   S: (date) => two(date.getUTCSeconds()),
   t: () => "\t",
-  T: (date, nanos) => strftime("%H:%M:%S", nanos),
+  T: (_date, nanos, zone) => strftime("%H:%M:%S", nanos, zone),
   u: (date) => String(date.getUTCDay() || 7),
   U: (date) => two(Math.floor((dayOfYear(date) + 6 - date.getUTCDay()) / 7)),
   V: (date) => two(isoWeek(date).week),
   w: (date) => String(date.getUTCDay()),
   W: (date) => two(Math.floor((dayOfYear(date) + 6 - ((date.getUTCDay() + 6) % 7)) / 7)),
-  x: (date, nanos) => strftime("%m/%d/%y", nanos),
-  X: (date, nanos) => strftime("%H:%M:%S", nanos),
+  x: (_date, nanos, zone) => strftime("%m/%d/%y", nanos, zone),
+  X: (_date, nanos, zone) => strftime("%H:%M:%S", nanos, zone),
   y: (date) => two(date.getUTCFullYear() % 100),
   Y: (date) => String(date.getUTCFullYear()),
-  z: () => "+0000",
-  Z: () => "UTC",
+  z: (_date, _nanos, zone) => offsetText(zone, ""),
+  Z: (_date, _nanos, { name }) => name,
   "%": () => "%",
 };
 
-export function strftime(format: string, nanos: bigint): string {
-  const date = dateOf(nanos);
-  return format.replace(/%-?([a-zA-Z%])/g, (whole, letter: string) => {
-    const text = fields[letter]?.(date, nanos) ?? whole;
+export function strftime(format: string, nanos: bigint, zone = utc): string {
+  const date = dateOf(nanos + BigInt(zone.minutes * 60) * nanosPerSecond);
+  return format.replace(/%[-:]?([a-zA-Z%])/g, (whole, letter: string) => {
+    if (whole === "%:z") return offsetText(zone, ":");
+    const text = fields[letter]?.(date, nanos, zone) ?? whole;
     return whole.startsWith("%-") ? text.replace(/^[0 ]+(?=.)/, "") : text;
   });
 }
 
 /** What `date -d` and `touch -d` accept, in nanoseconds since the epoch; null for what is no date. */
-export function parseDate(text: string, now: bigint): bigint | null {
-  const trimmed = text.trim();
-  const seconds = /^@(-?\d+)$/.exec(trimmed)?.[1];
+export function parseDate(text: string, now: bigint, zone = utc): bigint | null {
+  const seconds = /^@(-?\d+)$/.exec(text.trim())?.[1];
   if (seconds !== undefined) return BigInt(seconds) * nanosPerSecond;
+  const east = BigInt(zone.minutes * 60) * nanosPerSecond;
+  const local = parseLocal(text.trim(), now + east);
+  return local === null ? null : local - east;
+}
+
+function parseLocal(trimmed: string, now: bigint): bigint | null {
   const today = dateOf(now);
   const full = /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?)?(?: ?Z| UTC)?$/.exec(trimmed);
   if (full !== null) return fromParts(full.slice(1).map((part) => (part === undefined ? 0 : Number(part))));

@@ -44,7 +44,7 @@ function changeByClause(clause: string, mode: number, options: { umask: number; 
     const bits = bitsOf(what, result, options.directory) & mask;
     if (operator === "+") result |= bits;
     else if (operator === "-") result &= ~bits;
-    else result = (result & ~(mask & (options.directory ? 0o1777 : 0o7777))) | bits;
+    else result = (result & ~((who === "" ? 0o7777 : mask) & (options.directory ? 0o1777 : 0o7777))) | bits;
   }
   return result;
 }

@@ -2,6 +2,9 @@
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Capability } from "../../../../core/runtime/capabilities.ts";
 import type { MountFlag, Namespace } from "../../../../core/runtime/plan.ts";
+import type { FileSystem, Inode } from "../../../../core/unionfs/file-system.ts";
+import type { Branch } from "../../../../core/unionfs/marks.ts";
+import { Tree } from "../../../../core/unionfs/tree.ts";
 import { makeFileSystem } from "../file-systems.ts";
 import {
   boundTree,
@@ -14,9 +17,11 @@ import {
   pivotTable,
   topmost,
 } from "../mounts.ts";
+import { overlayOf } from "../overlay-mount.ts";
 import { attach, attachOne, detach, setSharing, type SharingMode } from "../propagation.ts";
 import { checkEntering, enterNamespaces, unshareNamespaces } from "../namespaces.ts";
 import type { Limit, Pid } from "../sys.ts";
+import { fileSystemAt } from "../walk.ts";
 import { FileCalls } from "./files.ts";
 
 export class IsolationCalls extends FileCalls {
@@ -35,9 +40,23 @@ export class IsolationCalls extends FileCalls {
 
   mount(type: string, source: string, target: string, flags: readonly MountFlag[], options: string): void {
     const location = this.#mountable(target);
-    const made = makeFileSystem(this.kernel, this.process, type, options);
+    const made = type === "overlay" ? this.#overlay(options) : makeFileSystem(this.kernel, this.process, type, options);
     const mount = { ...made, type, source, flags: new Set(flags), options, idMaps: null };
     attachOne(this.process.namespaces.mount, this.kernel.mountNamespaces(), location, mount);
+  }
+
+  #overlay(options: string): { fileSystem: FileSystem; root: Inode } {
+    const fileSystem = overlayOf(options, (path) => this.#branchAt(path));
+    return { fileSystem, root: fileSystem.root };
+  }
+
+  /** A union's own directories are no branches of another one: Linux refuses them too, at least as upper ones. */
+  #branchAt(path: string): Branch {
+    const location = this.locationOf(path);
+    const tree = fileSystemAt(this.process.namespaces.mount.table, location);
+    if (!(tree instanceof Tree)) throw new Errno("EINVAL", path);
+    if (this.statAt(location).kind !== "directory") throw new Errno("ENOTDIR", path);
+    return { tree, root: location.inode };
   }
 
   /** Changes the flags of a mount (MS_REMOUNT). EINVAL when nothing is mounted there. */

@@ -406,6 +406,7 @@ async function make(
 ): Promise<void> {
   if (path.includes("/")) makeParents(sys, path.slice(0, path.lastIndexOf("/")));
   const old = lookAt(sys, path);
+  if (old !== null && entry.kind !== "directory" && options.has("k")) throw new Errno("EEXIST", path);
   if (old !== null && entry.kind !== "directory") sys.unlink(path);
   await makeOne(sys, entry, path, old?.kind === "directory");
   if (entry.kind === "hardlink") return;

@@ -295,12 +295,13 @@ function encode(bytes: Uint8Array): string {
 }
 
 function decode(text: string): Uint8Array {
-  const digits = text.replace(/\s/g, "");
+  // What is no digit is passed over, as busybox does.
+  const digits = text.replace(/[^A-Za-z0-9+/=]/g, "");
   const bytes: number[] = [];
   for (let at = 0; at < digits.length; at += 4) {
     const four = digits.slice(at, at + 4);
     const values = Array.from(four.replace(/=+$/, ""), (char) => alphabet.indexOf(char));
-    if (values.includes(-1) || four.length < 4) throw new Failure("truncated input");
+    if (four.length < 4) throw new Failure("truncated input");
     const bits = values.reduce((sum, value, index) => sum | (value << (18 - 6 * index)), 0);
     bytes.push(...[16, 8, 0].slice(0, values.length - 1).map((shift) => (bits >> shift) & 255));
   }

@@ -1,7 +1,7 @@
 /** dd(1): copies blocks. What is read is put together to output blocks when their sizes differ. */
 import { concat, encodeText } from "../../../../core/base/bytes.ts";
 import type { Fd, Sys } from "../../kernel/sys.ts";
-import { applet, type Context, Failure, isErrno, UsageFailure } from "../applet.ts";
+import { applet, type Context, Failure, isErrno, reasonOf, UsageFailure } from "../applet.ts";
 
 /** A block is memory: larger ones are refused as the kernel would refuse them. */
 const blockBytesMax = 1 << 30;
@@ -105,7 +105,12 @@ const dd = applet(async (context) => {
   const to = task.to === undefined ? 1 : await target(sys, task, task.to);
   if (task.skip > 0) await skip(sys, from, task);
   const copy = new Copy(context, task, from, to);
-  await copy.run();
+  try {
+    await copy.run();
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown;
+    await context.complain(thrown.message);
+  }
   if (!task.has("none")) await sys.write(2, encodeText(copy.report()));
   return context.code;
 });
@@ -220,7 +225,11 @@ class Copy {
   }
 
   async #put(block: Uint8Array): Promise<void> {
-    await this.#context.sys.write(this.#to, block);
+    try {
+      await this.#context.sys.write(this.#to, block);
+    } catch (thrown) {
+      throw new Failure(`error writing '${this.#task.to ?? "standard output"}': ${reasonOf(thrown)}`);
+    }
     if (block.length === this.#task.outputBytes) this.#out.whole++;
     else this.#out.parts++;
   }

@@ -71,11 +71,20 @@ function cutFields(ranges: readonly Range[], delimiter: string, options: Options
   return (line) => {
     if (line === "") return "";
     if (delimiter === "" || !line.includes(delimiter)) return options.has("s") ? null : line;
-    return line
-      .split(delimiter)
-      .filter((_, index) => inRanges(ranges, index + 1))
-      .join(joiner);
+    return chosenFields(line.split(delimiter), ranges).join(joiner);
   };
+}
+
+/** A range that begins behind the last field is one field, an empty one. */
+function chosenFields(fields: readonly string[], ranges: readonly Range[]): string[] {
+  const chosen: string[] = [];
+  let next = 1;
+  for (const { from, to } of ranges) {
+    if (from > fields.length) chosen.push("");
+    for (let at = Math.max(from, next); at <= Math.min(to, fields.length); at++) chosen.push(fields[at - 1] ?? "");
+    next = Math.max(next, to + 1);
+  }
+  return chosen;
 }
 
 function cutCharacters(ranges: readonly Range[]): (line: string) => string {

@@ -46,8 +46,9 @@ const mkdir = applet(async (context) => {
   for (const path of options.operands) {
     await context.attempt(
       () => {
-        if (options.has("p")) makeParents(sys, path);
-        else sys.makeDirectory(path, 0o777);
+        const made = options.has("p") ? makeParents(sys, path) : [];
+        if (!options.has("p")) made.push(sys.makeDirectory(path, 0o777) ?? path);
+        if (options.has("v")) for (const each of made) context.out.put(`created directory: '${each}'\n`);
         if (options.has("m")) sys.setAttributes(path, { mode: modeOption(options, sys, 0o777, true) });
       },
       (reason, at) => `can't create directory '${at.endsWith("/") ? at : path}': ${reason}`,
@@ -56,26 +57,29 @@ const mkdir = applet(async (context) => {
   return context.code;
 });
 
-/** The directory and those above it, as far as they are missing. */
-export function makeParents(sys: Sys, path: string): void {
+/** The directory and those above it, as far as they are missing; gives those that were, "/" behind all but the last. */
+export function makeParents(sys: Sys, path: string): string[] {
+  const all: string[] = [];
   let made = path.startsWith("/") ? "/" : "";
   const parts = path.split("/").filter((each) => each !== "");
   for (const [index, part] of parts.entries()) {
     made = made === "" || made === "/" ? made + part : `${made}/${part}`;
     try {
       sys.makeDirectory(made, 0o777);
+      all.push(index === parts.length - 1 ? made : `${made}/`);
     } catch (thrown) {
       if (!isErrno(thrown, "EEXIST", "EROFS", "EISDIR")) throw thrown;
       if (lookAt(sys, made, true)?.kind === "directory") continue;
       throw index === parts.length - 1 ? thrown : new Errno("ENOTDIR", `${made}/`);
     }
   }
+  return all;
 }
 
 const rmdir = applet(async (context) => {
   const options = parseOptions(context.args, {
-    flags: "p",
-    long: { parents: "p", "ignore-fail-on-non-empty": "i" },
+    flags: "pv",
+    long: { parents: "p", verbose: "v", "ignore-fail-on-non-empty": "i" },
     operandsMin: 1,
   });
   for (const operand of options.operands) {
@@ -84,6 +88,7 @@ const rmdir = applet(async (context) => {
       path !== "" && path !== ".";
       path = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : ""
     ) {
+      if (options.has("v")) context.out.put(`rmdir: removing directory, '${path}'\n`);
       const isRemoved = await context.attempt(
         () => context.sys.removeDirectory(path),
         (reason) => `'${path}': ${reason}`,
@@ -97,7 +102,7 @@ const rmdir = applet(async (context) => {
 // Removing
 
 const rm = applet(async (context) => {
-  const options = parseOptions(context.args, { flags: "fiRr", long: { force: "f", recursive: "r" } });
+  const options = parseOptions(context.args, { flags: "fiRrv", long: { force: "f", recursive: "r" } });
   if (options.operands.length === 0 && !options.has("f")) throw new UsageFailure("");
   for (const path of options.operands) {
     if (/^\.\.?$/.test(baseName(path))) await context.complain("can't remove '.' or '..'");
@@ -131,10 +136,13 @@ async function remove(context: Context, path: string, options: Options): Promise
     if (!isRead || !isEmpty) return false;
   }
   if (options.has("i") && !options.has("f") && !(await agreed(context, `remove '${path}'? `))) return true;
-  return context.attempt(
+  const isRemoved = await context.attempt(
     () => (stat.kind === "directory" ? sys.removeDirectory(path) : sys.unlink(path)),
     (reason) => `can't remove '${path}': ${reason}`,
   );
+  if (isRemoved && options.has("v"))
+    context.out.put(`removed ${stat.kind === "directory" ? "directory: " : ""}'${path}'\n`);
+  return isRemoved;
 }
 
 /** Asks on standard error; an answer that begins with y agrees. */
@@ -312,7 +320,8 @@ async function eachFile(
 ): Promise<void> {
   const stat = lookAt(context.sys, path, !options.has("h"));
   if (stat === null) {
-    if (!options.has("f")) await context.complain(`${path}: No such file or directory`);
+    if (options.has("f") && context.name !== "chmod") context.code = 1;
+    else await context.complain(`${path}: No such file or directory`);
     return;
   }
   await context.attempt(
@@ -377,7 +386,11 @@ function owning(isGroup: boolean) {
     const [text = "", ...paths] = options.operands;
     const owner = isGroup ? { gid: await gidOf(sys, text) } : await ownerOf(sys, text);
     for (const path of paths)
-      await eachFile(context, path, options, (each) => sys.setAttributes(each, owner, { noFollow: options.has("h") }));
+      await eachFile(context, path, options, (each, { uid, gid }) => {
+        sys.setAttributes(each, owner, { noFollow: options.has("h") });
+        if (options.has("v") || options.has("c"))
+          context.out.put(`changed ownership of '${each}' to ${owner.uid ?? uid}:${owner.gid ?? gid}\n`);
+      });
     return context.code;
   });
 }

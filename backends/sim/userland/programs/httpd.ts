@@ -25,8 +25,15 @@ const reasons = { 200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Fou
 const httpd = applet(async (context) => {
   const { sys } = context;
   const options = parseOptions(context.args, { flags: "fiv", valued: "phcur" });
-  const [, port = "80"] = /^(?:.*:)?(\d+)$/.exec(options.value("p") ?? "80") ?? [];
-  sys.changeDirectory(options.value("h") ?? ".");
+  const place = options.value("p") ?? "80";
+  const port = /^(?:.*:)?(\d+)$/.exec(place)?.[1];
+  if (port === undefined) throw new Failure(`bad address '${place}'`);
+  const directory = options.value("h") ?? ".";
+  try {
+    sys.changeDirectory(directory);
+  } catch (thrown) {
+    throw new Failure(`can't change directory to '${directory}': ${reasonOf(thrown)}`);
+  }
   const listener = sys.socket("stream");
   sys.setSocketOptions(listener, { reuseAddress: true });
   try {

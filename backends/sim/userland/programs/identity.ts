@@ -2,7 +2,7 @@
 import { Errno, errnoText } from "../../../../core/base/errno.ts";
 import { findUser, type Group, readGroups, readUsers, type User } from "../accounts.ts";
 import { applet, type Context, Failure, readText, readTextOr, UsageFailure } from "../applet.ts";
-import { parseDate, strftime } from "../calendar.ts";
+import { parseDate, strftime, zoneOf } from "../calendar.ts";
 import { parseOptions } from "../options.ts";
 
 interface Identity {
@@ -93,6 +93,7 @@ const hostname = applet(async (context) => {
   }
   const own = context.sys.hostname();
   if (options.has("i")) return printAddress(context, own);
+  if (options.has("f") || options.has("d")) await addressOf(context, own);
   const dot = own.indexOf(".");
   const text =
     options.has("s") && dot !== -1
@@ -107,11 +108,15 @@ const hostname = applet(async (context) => {
 });
 
 async function printAddress(context: Context, name: string): Promise<number> {
+  await context.out.print(`${await addressOf(context, name)}\n`);
+  return 0;
+}
+
+async function addressOf(context: Context, name: string): Promise<string> {
   const lines = (await readTextOr(context.sys, "/etc/hosts", "")).split("\n").map((line) => line.trim().split(/\s+/));
   const found = lines.find(([, ...names]) => names.includes(name));
-  if (found?.[0] === undefined) throw new Failure(`${name}: Name or service not known`);
-  await context.out.print(`${found[0]}\n`);
-  return 0;
+  if (found?.[0] === undefined) throw new Failure(`${name}: Host name lookup failure`);
+  return found[0];
 }
 
 const uname = applet(async (context) => {
@@ -149,16 +154,17 @@ const date = applet(async (context) => {
   const { sys } = context;
   const text = options.value("d");
   const reference = options.value("r");
+  const zone = zoneOf(context.variable("TZ"), options.has("u"));
   let moment = reference === undefined ? sys.now() : sys.stat(reference).mtime;
   if (text !== undefined) {
-    const parsed = parseDate(text, sys.now());
+    const parsed = parseDate(text, sys.now(), zone);
     if (parsed === null) throw new Failure(`invalid date '${text}'`);
     moment = parsed;
   }
   const [format] = options.operands;
   if (format !== undefined && !format.startsWith("+")) throw new Failure(`invalid date '${format}'`);
   const standard = options.has("R") ? "%a, %d %b %Y %H:%M:%S %z" : isoFormat(options.value("I"));
-  await context.out.print(`${strftime(format?.slice(1) ?? standard, moment)}\n`);
+  await context.out.print(`${strftime(format?.slice(1) ?? standard, moment, zone)}\n`);
   return 0;
 });
 
@@ -167,9 +173,9 @@ function isoFormat(precision: string | undefined): string {
   if (precision === undefined) return "%a %b %e %H:%M:%S %Z %Y";
   const formats = {
     date: "%Y-%m-%d",
-    hours: "%Y-%m-%dT%H%z",
-    minutes: "%Y-%m-%dT%H:%M%z",
-    seconds: "%Y-%m-%dT%H:%M:%S%z",
+    hours: "%Y-%m-%dT%H%:z",
+    minutes: "%Y-%m-%dT%H:%M%:z",
+    seconds: "%Y-%m-%dT%H:%M:%S%:z",
   };
   const found = Object.entries(formats).find(([name]) => name.startsWith(precision));
   if (found === undefined) throw new UsageFailure("");
@@ -198,28 +204,6 @@ const getent = applet(async (context) => {
   return code;
 });
 
-const cal = applet(async (context) => {
-  const [a, b] = context.args.map(Number);
-  const today = strftime("%Y %m", context.sys.now()).split(" ").map(Number);
-  const [month, year] = a !== undefined && b !== undefined ? [a, b] : [today[1] ?? 1, a ?? today[0] ?? 1970];
-  if (month < 1 || month > 12) throw new Failure(`number ${month} is not in 1..12 range`);
-  const first = new Date(Date.UTC(year, month - 1, 1));
-  const length = new Date(Date.UTC(year, month, 0)).getUTCDate();
-  const title = strftime("%B %Y", BigInt(first.getTime()) * 1_000_000n);
-  const days = [
-    ...Array.from({ length: first.getUTCDay() }, () => "  "),
-    ...Array.from({ length }, (_, day) => String(day + 1).padStart(2)),
-  ];
-  const weeks = Array.from({ length: Math.ceil(days.length / 7) }, (_, week) =>
-    days.slice(week * 7, week * 7 + 7).join(" "),
-  );
-  const rows = [...weeks, ...Array.from({ length: 6 - weeks.length }, () => "")];
-  await context.out.print(
-    `${" ".repeat(Math.floor((20 - title.length) / 2))}${title}\nSu Mo Tu We Th Fr Sa\n${rows.map((row) => `${row === "" ? " ".repeat(21) : row.padEnd(20).trimEnd()}\n`).join("")}`,
-  );
-  return 0;
-});
-
 const arch = applet(async (context) => {
   await context.out.print("x86_64\n");
   return 0;
@@ -233,4 +217,4 @@ const nologin = applet(async (context) => {
   return 1;
 });
 
-export const programs = { arch, cal, date, getent, groups, hostname, id, logname, nologin, nproc, uname, whoami };
+export const programs = { arch, date, getent, groups, hostname, id, logname, nologin, nproc, uname, whoami };

@@ -27,7 +27,9 @@ interface Names {
 }
 
 const ls = applet(async (context) => {
-  const options = parseOptions(context.args, {
+  // "--color" takes a word only where one is attached.
+  const args = context.args.map((arg) => (arg === "--color" ? "--color=always" : arg));
+  const options = parseOptions(args, {
     flags: "1AaCxdLHRFplinshrSXvctukoqgQb",
     valued: "wTI",
     long: { color: "I", "full-time": "l", "group-directories-first": "q" },
@@ -169,7 +171,15 @@ class Listing {
     const { has } = this.#options;
     const inode = has("i") ? `${String(entry.stat.inode).padStart(7)} ` : "";
     const blocks = has("s") ? `${String(blocksOf(entry.stat)).padStart(6)} ` : "";
-    return `${inode}${blocks}${printable(entry.name)}${this.#mark(entry.stat)}`;
+    return `${inode}${blocks}${this.#name(entry)}${this.#mark(entry.stat)}`;
+  }
+
+  #name({ name, stat }: Entry): string {
+    const { has, value } = this.#options;
+    const shown = has("Q") ? `"${printable(name).replace(/["\\]/g, "\\$&")}"` : printable(name);
+    const wish = has("I") ? value("I") : "never";
+    const isColored = wish === "always" || wish === "" || (wish === "auto" && isTerminal(this.#context.sys, 1));
+    return isColored ? `\x1b[${colorOf(stat)}m${shown}\x1b[m` : shown;
   }
 
   #mark({ kind, mode }: Stat): string {
@@ -211,7 +221,7 @@ class Listing {
     const group = has("o") ? "" : `${this.#group(stat).padEnd(8)} `;
     const time = `${this.#time(stat.mtime)} `;
     const head = `${modeText(stat.kind, stat.mode)} ${String(stat.links).padStart(4)} `;
-    return `${inode}${blocks}${head}${owner}${group}${this.#size(stat)} ${time}${printable(entry.name)}${this.#link(entry)}\n`;
+    return `${inode}${blocks}${head}${owner}${group}${this.#size(stat)} ${time}${this.#name(entry)}${this.#link(entry)}\n`;
   }
 
   #owner({ uid }: Stat): string {
@@ -241,6 +251,20 @@ class Listing {
     const target = this.#context.sys.readlink(path);
     return ` -> ${target}`;
   }
+}
+
+const kindColors: Readonly<Record<Stat["kind"], string>> = {
+  file: "0;0",
+  directory: "1;34",
+  symlink: "1;36",
+  character: "1;33",
+  block: "1;33",
+  fifo: "0;35",
+  socket: "1;35",
+};
+
+function colorOf({ kind, mode }: Stat): string {
+  return kind === "file" && (mode & 0o111) !== 0 ? "1;32" : kindColors[kind];
 }
 
 /** A control character in a name is shown as a question mark. */
@@ -286,7 +310,9 @@ const typeBits: Readonly<Record<Stat["kind"], number>> = {
 };
 
 const standard =
-  "  File: %N\n  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\nDevice: %Dh/%dd\tInode: %-10i  Links: %-5h%@\nAccess: (%04a/%A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\nAccess: %x\nModify: %y\nChange: %z\n";
+  "  File: %N\n  Size: %-10s\tBlocks: %-10b IO Block: %-6o %F\nDevice: %Dh/%dd\tInode: %-10i  Links: %h%@\nAccess: (%04a/%A)  Uid: (%5u/%8U)   Gid: (%5g/%8G)\nAccess: %x\nModify: %y\nChange: %z\n";
+
+const terse = "%n %s %b %f %u %g %D %i %h %t %T %X %Y %Z %o";
 
 const stat = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "ftLZ", valued: "c", operandsMin: 1 });
@@ -296,7 +322,7 @@ const stat = applet(async (context) => {
       () => {
         if (options.has("f")) return context.out.print(fileSystemText(context, path, options.value("c")));
         const found = options.has("L") ? context.sys.stat(path) : context.sys.lstat(path);
-        const format = options.value("c");
+        const format = options.value("c") ?? (options.has("t") ? terse : undefined);
         return context.out.print(
           format === undefined
             ? expanded(standard, found, path, names, context)
@@ -312,11 +338,24 @@ const stat = applet(async (context) => {
   return context.code;
 });
 
+/** What statfs(2) gives as a file system's type. */
+const magics: Readonly<Record<string, number>> = {
+  tmpfs: 0x1021994,
+  overlay: 0x794c7630,
+  proc: 0x9fa0,
+  sysfs: 0x62656572,
+  cgroup2: 0x63677270,
+  cgroup: 0x27e0eb,
+  devpts: 0x1cd1,
+  mqueue: 0x19800202,
+};
+
 function fileSystemText(context: Context, path: string, format: string | undefined): string {
   const { type, totalBytes, freeBytes } = context.sys.statFileSystem(path);
   const values: Readonly<Record<string, string>> = {
     n: path,
     T: type,
+    t: (magics[type] ?? 0).toString(16),
     s: String(blockBytes),
     S: String(blockBytes),
     b: String(Math.floor(totalBytes / blockBytes)),
@@ -363,7 +402,7 @@ function valueOf(letter: string, found: Stat, path: string, { users, groups }: N
     s: () => String(found.size),
     t: () => found.major.toString(16),
     T: () => found.minor.toString(16),
-    "@": () => (isDevice ? `     Device type: ${found.major.toString(16)},${found.minor.toString(16)}` : ""),
+    "@": () => (isDevice ? `    Device type: ${found.major.toString(16)},${found.minor.toString(16)}` : ""),
     u: () => String(found.uid),
     U: () => user,
     x: () => moment(found.mtime),

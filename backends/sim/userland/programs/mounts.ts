@@ -184,25 +184,46 @@ const mountpoint = applet(async (context) => {
 
 // df and du
 
+/** Bytes, or with -i the inodes that would fit: a page of memory for each, as tmpfs counts them. */
+function sizesOf({ sys }: Context, target: string, options: Options): { totalBytes: number; freeBytes: number } {
+  const { totalBytes, freeBytes } = sys.statFileSystem(target);
+  if (!options.has("i")) return { totalBytes, freeBytes };
+  const inodes = (bytes: number): number => Math.floor(bytes / inodeBytes);
+  return { totalBytes: inodes(totalBytes), freeBytes: inodes(freeBytes) };
+}
+
+const inodeBytes = 4096;
+
 const df = applet(async (context) => {
-  const options = parseOptions(context.args, { flags: "Pkmhia", valued: "Bt", long: { "human-readable": "h" } });
+  const options = parseOptions(context.args, { flags: "PkmhiaT", valued: "Bt", long: { "human-readable": "h" } });
   const isHuman = options.has("h");
-  const unit = options.has("m") ? 1024 * 1024 : 1024;
-  const title = isHuman ? "     Size" : options.has("m") ? "1M-blocks" : "1K-blocks";
+  const unit = options.has("i") ? 1 : options.has("m") ? 1024 * 1024 : 1024;
+  const title = options.has("i")
+    ? "   Inodes"
+    : isHuman
+      ? "     Size"
+      : options.has("m")
+        ? "1M-blocks"
+        : options.has("P")
+          ? "1024-blocks"
+          : "1K-blocks";
+  const used = options.has("P") ? "   Used" : "     Used";
   context.out.put(
-    `Filesystem           ${title.padStart(9)} ${"Used".padStart(9)} Available ${options.has("P") ? "Capacity" : "Use%"} Mounted on\n`,
+    `Filesystem           ${options.has("T") ? "Type       " : ""}${title} ${used} Available ${options.has("P") ? "Capacity" : "Use%"} Mounted on\n`,
   );
   const mounts = await readMounts(context);
   const wanted = options.operands.length === 0 ? mounts : await named(context, mounts, options.operands);
   for (const { source, target, type } of wanted) {
     if (options.has("t") && options.value("t") !== type) continue;
-    const { totalBytes, freeBytes } = context.sys.statFileSystem(target);
+    const { totalBytes, freeBytes } = sizesOf(context, target, options);
     if (totalBytes === 0 && !options.has("a") && options.operands.length === 0) continue;
-    const show = (bytes: number): string => (isHuman ? humanSize(bytes) : String(Math.floor(bytes / unit))).padStart(9);
+    const show = (bytes: number): string =>
+      (isHuman && !options.has("i") ? humanSize(bytes) : String(Math.floor(bytes / unit))).padStart(9);
     const used = totalBytes - freeBytes;
     const share = totalBytes === 0 ? 0 : Math.ceil((100 * used) / totalBytes);
+    const kind = options.has("T") ? `${type.padEnd(10)} ` : "";
     context.out.put(
-      `${source.padEnd(20)} ${show(totalBytes)} ${show(used)} ${show(freeBytes)} ${String(share).padStart(3)}% ${target}\n`,
+      `${source.padEnd(20)} ${kind}${show(totalBytes)} ${show(used)} ${show(freeBytes)} ${String(share).padStart(3)}% ${target}\n`,
     );
   }
   return context.code;

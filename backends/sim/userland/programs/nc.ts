@@ -5,23 +5,37 @@ import type { Fd, Program, SocketAddress, Sys } from "../../kernel/sys.ts";
 import { applet, type Context, Failure, reasonOf, UsageFailure } from "../applet.ts";
 import { parseOptions } from "../options.ts";
 import { resolveHost } from "../resolve.ts";
+import { execute } from "./run.ts";
 
 const chunkBytes = 65_536;
 const portMax = 65_535;
 
 const nc = applet(async (context) => {
-  const options = parseOptions(context.args, { flags: "lunvz", valued: "pwse", operandsMax: 2 });
+  // What stands after -e is the command, whatever it looks like.
+  const own = context.args.indexOf("-e");
+  const args = own === -1 ? context.args : context.args.slice(0, own);
+  const options = parseOptions(args, { flags: "lunvz", valued: "pws", operandsMax: 2 });
   const [host, port = options.value("p")] = options.operands;
   const isListening = options.has("l");
   if (!isListening && (host === undefined || port === undefined)) throw new UsageFailure("");
   const wait = options.value("w");
   const patience = wait === undefined ? null : BigInt(Math.round(Number(wait) * 1e9));
   const localPort = portOf(options.value("p") ?? "0");
-  if (isListening) return join(context, await accepted(context, localPort), patience);
+  if (isListening) {
+    const fd = await accepted(context, localPort);
+    return own !== -1 ? serve(context, fd, context.args.slice(own + 1)) : join(context, fd, patience);
+  }
   const fd = await connected(context, host ?? "", portOf(port ?? ""), { localPort, isDatagram: options.has("u") });
   if (options.has("z")) return 0;
   return join(context, fd, patience);
 });
+
+/** -e: the command has the connection for its input and output. */
+async function serve(context: Context, fd: Fd, command: readonly string[]): Promise<number> {
+  for (const standard of [0, 1, 2]) context.sys.duplicate(fd, standard);
+  context.sys.close(fd);
+  return execute(context, command);
+}
 
 function portOf(text: string): number {
   const port = Number(text);

@@ -1,7 +1,8 @@
 /** What the net-tools show, as busybox has them: netstat, route, arp and ifconfig read /proc/net and the devices. */
-import { formatIpv4, type Ipv4, isLoopback, maskOf } from "../../net/address.ts";
+import { formatIpv4, type Ipv4, isLoopback, maskOf, parsePrefix } from "../../net/address.ts";
 import type { LinkInfo, RouteInfo } from "../../net/netlink.ts";
-import type { Program } from "../../kernel/sys.ts";
+import { Errno, errnoText } from "../../../../core/base/errno.ts";
+import type { Program, Sys } from "../../kernel/sys.ts";
 import { applet, type Context, Failure, readText } from "../applet.ts";
 import { parseOptions } from "../options.ts";
 
@@ -80,8 +81,9 @@ const arp = applet(async ({ sys, out, args }) => {
 });
 
 const ifconfig = applet(async (context) => {
-  const { operands } = parseOptions(context.args, { flags: "a" });
-  const [wanted] = operands;
+  const { operands } = parseOptions(context.args, { flags: "a", inOrder: true });
+  const [wanted, ...changes] = operands;
+  if (wanted !== undefined && changes.length > 0) return configure(context, wanted, changes);
   const links = context.sys.network().links.filter(({ name, up }) => (wanted === undefined ? up : name === wanted));
   if (wanted !== undefined && links.length === 0)
     throw new Failure(`${wanted}: error fetching interface information: Device not found`);
@@ -89,6 +91,38 @@ const ifconfig = applet(async (context) => {
     await context.out.print(`${describe(link)}\n`);
   return 0;
 });
+
+/** "up", "down", an address with its netmask: in the order they are given. */
+function configure({ sys }: Context, name: string, words: readonly string[]): number {
+  const mask = words[words.indexOf("netmask") + 1];
+  try {
+    for (const [index, word] of words.entries()) {
+      if (word === "up" || word === "down")
+        sys.changeNetwork({ do: "link.set", name, to: word === "up" ? { up: true } : { up: false } });
+      else if (/^\d/.test(word) && words[index - 1] !== "netmask") setAddress(sys, name, word, mask);
+    }
+    return 0;
+  } catch (thrown) {
+    if (!(thrown instanceof Errno)) throw thrown;
+    throw new Failure(`SIOCGIFFLAGS: ${errnoText(thrown.errno)}`);
+  }
+}
+
+/** It takes the place of the one before. Without a mask it has its class's. */
+function setAddress(sys: Sys, device: string, text: string, mask: string | undefined): void {
+  const first = Number(text.split(".")[0]);
+  const ofClass = first < 128 ? 8 : first < 192 ? 16 : 24;
+  const length =
+    mask === undefined || !mask.includes(".")
+      ? ofClass
+      : mask.split(".").reduce((sum, part) => sum + Number(part).toString(2).replaceAll("0", "").length, 0);
+  const prefix = parsePrefix(text.includes("/") ? text : `${text}/${length}`);
+  if (prefix === null) throw new Failure(`bad address '${text}'`);
+  const old = sys.network().links.find(({ name }) => name === device)?.addresses[0];
+  if (old !== undefined) sys.changeNetwork({ do: "address.remove", device, prefix: old });
+  sys.changeNetwork({ do: "address.add", device, prefix });
+  sys.changeNetwork({ do: "link.set", name: device, to: { up: true } });
+}
 
 function describe(link: LinkInfo): string {
   const { name, kind, mac, counters } = link;

@@ -63,12 +63,8 @@ const ps = applet(async (context) => {
     });
     return `${padded.join(" ").trimEnd()}\n`;
   };
-  context.out.put(
-    line(
-      chosen.map(({ title }) => title),
-      true,
-    ),
-  );
+  const titles = chosen.map(({ title }) => title);
+  if (titles.some((title) => title !== "")) context.out.put(line(titles, true));
   for (const entry of entries)
     context.out.put(
       line(
@@ -88,6 +84,14 @@ function columnOf(text: string): Column {
 }
 
 // top and its numbers
+
+/** What the processor did since the start: what processes used is told, and the rest was idle. */
+function processorLine(entries: readonly ProcessEntry[], seconds: number): string {
+  const used = entries.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
+  const user = Math.min(100, Math.round((100 * used) / seconds));
+  const share = (percent: number): string => `${percent}%`.padStart(4);
+  return `CPU:${share(user)} usr${share(0)} sys${share(0)} nic${share(100 - user)} idle${share(0)} io${share(0)} irq${share(0)} sirq\n`;
+}
 
 const top = applet(async (context) => {
   const options = parseOptions(context.args, { flags: "bHm", valued: "nd" });
@@ -120,7 +124,7 @@ async function screen(context: Context): Promise<string> {
       `${Math.min(100, Math.round((100 * part) / Math.max(1e-9, whole)))}%`.padStart(4);
     return `${cells.join(" ")} ${kilobytes(entry.virtualKb).padStart(5)} ${share(entry.virtualKb, total)} ${share(entry.cpuSeconds, now)} ${entry.command}\n`;
   });
-  return `Mem: ${total - free}K used, ${free}K free, 0K shrd, ${amounts.get("Buffers") ?? 0}K buff, ${amounts.get("Cached") ?? 0}K cached\nLoad average: ${load}\n  PID  PPID USER     STAT   VSZ %VSZ %CPU COMMAND\n${rows.join("")}`;
+  return `Mem: ${total - free}K used, ${free}K free, 0K shrd, ${amounts.get("Buffers") ?? 0}K buff, ${amounts.get("Cached") ?? 0}K cached\n${processorLine(entries, now)}Load average: ${load}\n  PID  PPID USER     STAT   VSZ %VSZ %CPU COMMAND\n${rows.join("")}`;
 }
 
 const free = applet(async (context) => {
@@ -207,13 +211,17 @@ const isNamed = (entry: ProcessEntry, name: string): boolean =>
   entry.name === name || entry.command.split(" ")[0]?.split("/").pop() === name;
 
 const killall = applet(async (context) => {
+  if (context.args[0] === "-l") {
+    for (const number of signalNumbers) context.out.put(`${String(number).padStart(2)}) ${signalName(number)}\n`);
+    return 0;
+  }
   const isQuiet = context.args.includes("-q");
   const { signal, rest } = signalOption(context.args.filter((arg) => arg !== "-q"));
   if (rest.length === 0) throw new Failure("you need to specify whom to kill");
   const entries = await readProcesses(context.sys);
   for (const name of rest) {
     const found = entries.filter((entry) => isNamed(entry, name) && entry.pid !== context.sys.pid);
-    if (found.length === 0 && !isQuiet) await context.complain(`${name}: no process killed`);
+    if (found.length === 0) await context.complain(isQuiet ? "" : `${name}: no process killed`);
     for (const { pid } of found) {
       await context.attempt(
         () => context.sys.kill(pid, signal),
@@ -255,7 +263,8 @@ function matching(isKill: boolean) {
         (parent === undefined || entry.parent === Number(parent))
       );
     });
-    for (const { pid, name, command } of found) {
+    const chosen = options.has("n") ? found.slice(-1) : options.has("o") ? found.slice(0, 1) : found;
+    for (const { pid, name, command } of chosen) {
       if (isKill) context.sys.kill(pid, option.signal);
       else context.out.put(options.has("l") ? `${pid} ${options.has("f") ? command : name}\n` : `${pid}\n`);
     }

@@ -1,6 +1,7 @@
 /** Programs that run another one: env, nohup, nice, setsid, time, timeout, watch, xargs, chroot, su, unshare, nsenter, which. */
 import { Errno, errnoText } from "../../../../core/base/errno.ts";
-import type { Namespace } from "../../../../core/runtime/plan.ts";
+import { encodeText } from "../../../../core/base/bytes.ts";
+import type { Namespace, Propagation } from "../../../../core/runtime/plan.ts";
 import type { Pid, Sys, WaitStatus } from "../../kernel/sys.ts";
 import { findUser, readGroups, readUsers } from "../accounts.ts";
 import {
@@ -137,9 +138,7 @@ const setsid = applet(async (context) => {
     if (!isErrno(thrown, "EPERM")) throw thrown;
     const pid = sys.fork(async (child) => {
       child.setSession();
-      return firstOf(options.operands[0] ?? "", context.environment, (path) =>
-        child.exec(path, options.operands, context.environment),
-      );
+      return become(context, child, options.operands);
     });
     return options.has("w") ? codeOf(await waitFor(sys, pid)) : 0;
   }
@@ -362,7 +361,9 @@ const namespaceFlags: Readonly<Record<string, Namespace>> = {
 const longNamespaces = { mount: "m", uts: "u", ipc: "i", net: "n", pid: "p", user: "U", cgroup: "C", time: "T" };
 
 const unshare = applet(async (context) => {
-  const options = parseOptions(context.args, {
+  // "--mount-proc" takes a directory only where one is attached.
+  const args = context.args.map((arg) => (arg === "--mount-proc" ? "--mount-proc=/proc" : arg));
+  const options = parseOptions(args, {
     flags: "muinpUCTrfc",
     valued: "PR",
     inOrder: true,
@@ -370,10 +371,11 @@ const unshare = applet(async (context) => {
   });
   const { sys } = context;
   const kinds = Object.entries(namespaceFlags)
-    .filter(([letter]) => options.has(letter))
+    .filter(([letter]) => options.has(letter) || (letter === "m" && options.has("P")))
     .map(([, kind]) => kind);
   const all: Namespace[] = options.has("r") && !kinds.includes("user") ? [...kinds, "user"] : kinds;
   const { uid, gid } = sys.credentials();
+  const propagation = propagationOf(options.value("R") ?? "private");
   try {
     sys.unshare(all);
   } catch (thrown) {
@@ -381,7 +383,7 @@ const unshare = applet(async (context) => {
     throw new Failure(`unshare(0x${flagBits(all).toString(16)}): ${errnoText(thrown.errno)}`);
   }
   if (options.has("r")) await mapRoot(sys, uid, gid);
-  if (all.includes("mount")) sys.setPropagation("/", "rprivate");
+  if (all.includes("mount") && propagation !== null) sys.setPropagation("/", propagation);
   const words = options.operands.length > 0 ? options.operands : shellOf(context);
   if (!options.has("f")) return begin(context, sys, words, options);
   const pid = sys.fork((child) => begin(context, child, words, options));
@@ -415,9 +417,42 @@ async function mapRoot(sys: Sys, uid: number, gid: number): Promise<void> {
   }
 }
 
+/** What becomes of "/" in a new mount namespace; null: it stays as it is. */
+function propagationOf(text: string): Propagation | null {
+  if (text === "unchanged") return null;
+  if (!/^(?:private|shared|slave)$/.test(text)) throw new UsageFailure(`unrecognized: --propagation=${text}`);
+  return `r${text}` as Propagation;
+}
+
 async function begin(context: Context, sys: Sys, words: readonly string[], options: Options): Promise<number> {
-  if (options.has("P")) sys.mount("proc", "proc", "/proc", [], "");
-  return firstOf(words[0] ?? "", context.environment, (path) => sys.exec(path, words, context.environment));
+  const proc = options.value("P");
+  if (proc !== undefined && !(await mountProc(context, sys, proc))) return context.code;
+  return become(context, sys, words);
+}
+
+/** The calling process, which may be a child of the program's, becomes the named one; failing is said. */
+async function become(context: Context, sys: Sys, words: readonly string[]): Promise<number> {
+  const name = words[0] ?? "";
+  try {
+    return await firstOf(name, context.environment, (path) => sys.exec(path, words, context.environment));
+  } catch (thrown) {
+    const code = thrown instanceof Errno && thrown.errno === "ENOENT" ? 127 : 126;
+    await sys.write(2, encodeText(`${context.name}: can't execute '${name}': ${reasonOf(thrown)}\n`));
+    return code;
+  }
+}
+
+async function mountProc(context: Context, sys: Sys, path: string): Promise<boolean> {
+  try {
+    sys.setPropagation(path, "rprivate");
+    sys.mount("proc", "proc", path, [], "");
+    return true;
+  } catch (thrown) {
+    const reason = reasonOf(thrown);
+    await sys.write(2, encodeText(`${context.name}: can't mount none on ${path} (flags:0x44000): ${reason}\n`));
+    context.code = 1;
+    return false;
+  }
 }
 
 const nsenter = applet(async (context) => {
@@ -428,8 +463,9 @@ const nsenter = applet(async (context) => {
     long: { ...longNamespaces, target: "t", all: "a", "no-fork": "F" },
   });
   const { sys } = context;
-  const target = Number(options.value("t") ?? 0);
-  if (!(target > 0)) throw new Failure("no target PID specified");
+  const target = countWithin(options.value("t") ?? "0", 0, intMax);
+  const asked = Object.keys(namespaceFlags).some((letter) => options.has(letter)) || options.has("a");
+  if (asked && target === 0) throw new UsageFailure("");
   const wanted = Object.entries(namespaceFlags).filter(
     ([letter]) => options.has(letter) || (options.has("a") && letter !== "U"),
   );
@@ -437,9 +473,7 @@ const nsenter = applet(async (context) => {
   if (kinds.length > 0) sys.enter(target, kinds);
   const words = options.operands.length > 0 ? options.operands : shellOf(context);
   if (options.has("F") || !kinds.includes("pid")) return execute(context, words);
-  const pid = sys.fork((child) =>
-    firstOf(words[0] ?? "", context.environment, (path) => child.exec(path, words, context.environment)),
-  );
+  const pid = sys.fork((child) => become(context, child, words));
   return codeOf(await waitFor(sys, pid));
 });
 

@@ -44,6 +44,10 @@ async function download(context: Context, target: Target, options: Options, redi
   try {
     await sys.write(fd, encodeText(request(target, options)));
     const response = await readResponse(sys, fd);
+    if (options.has("S")) {
+      await say(context, `  HTTP/1.1 ${response.status}`);
+      for (const [name, value] of response.headers) await say(context, `  ${name}: ${value}`);
+    }
     const location = response.headers.get("location");
     if (/^30[12378]$/.test(response.status.slice(0, 3)) && location !== undefined) {
       if (redirects === 0) throw new Failure("too many redirections");

@@ -1,6 +1,6 @@
 /** Builtins that print, read and look at files: echo, printf, read, test, cd, pwd, umask, ulimit. */
 import { concat, decodeBytes } from "../../../../core/base/bytes.ts";
-import { Errno } from "../../../../core/base/errno.ts";
+import { Errno, errnoText } from "../../../../core/base/errno.ts";
 import type { Fd, Sys } from "../../kernel/sys.ts";
 import {
   type Conversion,
@@ -458,8 +458,8 @@ function setLimit(sys: Sys, name: string, unit: number, value: string, letters: 
       both || letters.includes("H") ? wanted : old.hard,
     );
   } catch (thrown) {
-    if (thrown instanceof Errno) throw new ShellError("error setting limit (Operation not permitted)");
-    throw thrown;
+    if (!(thrown instanceof Errno)) throw thrown;
+    throw new ShellError(`error setting limit (${errnoText(thrown.errno)})`);
   }
 }
 

@@ -18,6 +18,8 @@ function* jobs(interpreter: Interpreter, args: readonly string[]): Run<number> {
   const { shell } = interpreter;
   yield* interpreter.collect();
   const names = args.filter((arg) => !arg.startsWith("-"));
+  const wrong = args.join(" ").match(/(?:^| )-[lp]*([^lp -])/)?.[1];
+  if (wrong !== undefined) throw new ShellError(`Illegal option -${wrong}`);
   const wanted = names.length === 0 ? shell.jobs.all() : names.map((name) => jobOf(shell, name));
   for (const job of wanted) {
     if (args.includes("-p")) yield* shell.print(1, `${job.group ?? job.members[0]?.pid ?? ""}\n`);

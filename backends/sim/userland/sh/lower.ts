@@ -199,7 +199,8 @@ class Lowering {
     const [first, ...rest] = stages;
     const time = textWord("time");
     if (first !== undefined && first.kind !== "simple") throw this.#refused("word unexpected", pipeline);
-    const words = first === undefined ? [time] : [time, ...first.words];
+    const posix = pipeline.prefixes.some((prefix) => prefix.type === "Time" && prefix.posix !== undefined);
+    const words = [time, ...(posix ? [textWord("-p")] : []), ...(first?.words ?? [])];
     const line = this.lineOf(pipeline.pos);
     const simple = { assignments: [], redirections: [], ...first, kind: "simple" as const, line, words };
     const stage: Node = { ...simple, source: this.#source(pipeline) };
