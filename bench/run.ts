@@ -4,6 +4,8 @@
  * With --json each row is one line of JSON on standard output (bench/row.ts says of what); notes go to standard error.
  * The exit code is 1 when a goal is not met.
  */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { sweep } from "../backends/linux/testing/scratch.ts";
 import { formatRow, type Row } from "./row.ts";
@@ -31,6 +33,7 @@ async function main(): Promise<number> {
   });
   const names = positionals.length > 0 ? positionals : Object.keys(benches);
   for (const name of sweep()) process.stderr.write(`removed ${name}, which a run left that was killed\n`);
+  build();
   let missed = 0;
   for (const name of names) {
     const load = benches[name];
@@ -41,6 +44,13 @@ async function main(): Promise<number> {
     }
   }
   return missed === 0 ? 0 : 1;
+}
+
+/** What is measured is dist/ as the sources are now. */
+function build(): void {
+  const program = fileURLToPath(new URL("../build.ts", import.meta.url));
+  const { status } = spawnSync(process.execPath, [program], { stdio: ["ignore", process.stderr, process.stderr] });
+  if (status !== 0) throw new Error("npm run build failed: its own words stand above");
 }
 
 function unknown(name: string): number {

@@ -7,7 +7,7 @@
  * The holder tells its pid to whoever connects, so that the second engine can name it.
  */
 import { statSync } from "node:fs";
-import { connect, createServer, type Server } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
 import type { HostPath } from "../../core/base/brand.ts";
 import { TsboxError } from "../../core/base/error.ts";
@@ -21,7 +21,9 @@ export interface Lock {
 export async function lockDataRoot(dataRoot: HostPath): Promise<Lock> {
   const { dev, ino } = statSync(dataRoot);
   const name = `\0tsbox-data-root-${dev}-${ino}`;
-  const server = createServer((socket) => socket.on("error", () => {}).end(String(process.pid)));
+  // Whoever connects and stays must not keep us from letting go of it.
+  const tell = (socket: Socket): void => void socket.end(String(process.pid), () => socket.destroy());
+  const server = createServer((socket) => tell(socket.on("error", () => {})));
   try {
     server.listen(name);
     await once(server, "listening");
