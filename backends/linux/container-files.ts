@@ -1,5 +1,5 @@
 /**
- * A container's files, seen through a process of the helper's that performs a view's ops (wire.ts, part 3). Each call
+ * A container's files, seen through a process of the helper's that performs a view's ops (wire/tree.ts). Each call
  * has a process of its own, which ends with its socket: whatever goes wrong, no mount and no namespace stays.
  */
 import { connect } from "node:net";
@@ -11,7 +11,8 @@ import type { ContainerFiles, TreeStat } from "../../core/engine/machine.ts";
 import type { Entry } from "../../core/unionfs/change.ts";
 import { TreeSocket } from "./tree-socket.ts";
 import { readUnion } from "./union-socket.ts";
-import { decodeTreeReply, encodeRead, encodeStat, FrameReader } from "./wire.ts";
+import { FrameReader } from "./wire/frame.ts";
+import { decodeTreeReply, encodeRead, encodeStat } from "./wire/tree.ts";
 
 export class SeenFiles implements ContainerFiles {
   readonly #open: () => Promise<HostPath>;

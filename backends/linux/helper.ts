@@ -7,7 +7,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { TsboxError } from "../../core/base/error.ts";
-import { decodeReply, encodeRequest, FrameReader, type Reply, type Request } from "./wire.ts";
+import { FrameReader } from "./wire/frame.ts";
+import { decodeReply, encodeRequest, type Reply, type Request } from "./wire/request.ts";
 
 type Result = Reply["result"];
 

@@ -30,7 +30,7 @@ import { TreeSocket } from "./tree-socket.ts";
 import { readUnion } from "./union-socket.ts";
 import { readUnionFile, type UnionPart } from "./union-file.ts";
 import { writtenDifferences } from "./written.ts";
-import type { Request } from "./wire.ts";
+import type { Request } from "./wire/request.ts";
 
 const noneHidden: ReadonlySet<string> = new Set();
 const defaultRootMode = 0o755;

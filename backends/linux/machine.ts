@@ -32,7 +32,7 @@ import { compileFilter } from "./seccomp/filter.ts";
 import { LinuxTask, type ProcessIdentity, readExit, type TaskPlace } from "./task.ts";
 import { probeTraits } from "./traits.ts";
 import { warmUp } from "./warm-up.ts";
-import type { PerformRequest, Request } from "./wire.ts";
+import type { PerformRequest, Request } from "./wire/request.ts";
 
 export interface LinuxMachineOptions {
   /** Images, layers, containers. */

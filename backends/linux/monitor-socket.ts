@@ -1,14 +1,8 @@
-/** Connections to a monitor's socket (wire.ts, part 2): one carries control, and one more each attachment. */
+/** Connections to a monitor's socket (wire/monitor.ts): one carries control, and one more each attachment. */
 import { connect, type Socket } from "node:net";
 import type { Attachment, AttachOptions, OutputChunk } from "../../core/engine/machine.ts";
-import {
-  decodeMonitorFrame,
-  encodeHello,
-  encodeInput,
-  encodeInputEnd,
-  FrameReader,
-  type MonitorFrame,
-} from "./wire.ts";
+import { FrameReader } from "./wire/frame.ts";
+import { decodeMonitorFrame, encodeHello, encodeInput, encodeInputEnd, type MonitorFrame } from "./wire/monitor.ts";
 
 export interface MonitorEvents {
   readonly frame: (frame: MonitorFrame) => void;

@@ -11,7 +11,7 @@ import type { Attachment, AttachOptions, Task, TaskExit, TaskKey } from "../../c
 import { PlanError } from "../../core/runtime/plan-error.ts";
 import { failedWith } from "./errors.ts";
 import { connectMonitor, MonitorAttachment } from "./monitor-socket.ts";
-import { encodeRelease, encodeResize, encodeSignal, type MonitorFrame } from "./wire.ts";
+import { encodeRelease, encodeResize, encodeSignal, type MonitorFrame } from "./wire/monitor.ts";
 
 export interface TaskPlace {
   readonly key: TaskKey;

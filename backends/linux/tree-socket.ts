@@ -1,5 +1,5 @@
 /**
- * Feeds a layer's changes to the helper that builds its tree (wire.ts, part 3). Ops are not answered
+ * Feeds a layer's changes to the helper that builds its tree (wire/tree.ts). Ops are not answered
  * one by one: they are collected to packets, and only the flush, or the first failure, has a reply.
  */
 import { connect, type Socket } from "node:net";
@@ -7,7 +7,8 @@ import type { HostPath } from "../../core/base/brand.ts";
 import { Errno } from "../../core/base/errno.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import type { Change } from "../../core/unionfs/change.ts";
-import { contentMax, decodeTreeReply, FrameReader, TreeFrames, type TreeReply } from "./wire.ts";
+import { contentMax, FrameReader } from "./wire/frame.ts";
+import { decodeTreeReply, TreeFrames, type TreeReply } from "./wire/tree.ts";
 
 /** Sending many small ops one by one would be a system call each; waiting for the helper after few bytes, a turn each. */
 const packetSize = 256 * 1024;

@@ -1,5 +1,5 @@
 /**
- * Reads a union of layers from the helper that has it mounted (wire.ts, part 4). The helper goes as
+ * Reads a union of layers from the helper that has it mounted (wire/tree.ts). The helper goes as
  * far ahead as the socket takes; whoever leaves the iteration early makes it end.
  */
 import { connect } from "node:net";
@@ -9,7 +9,8 @@ import type { ByteStream } from "../../core/base/bytes.ts";
 import { Errno } from "../../core/base/errno.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import type { Change } from "../../core/unionfs/change.ts";
-import { decodeTreeFrame, FrameReader, type TreeFrame } from "./wire.ts";
+import { FrameReader } from "./wire/frame.ts";
+import { decodeTreeFrame, type TreeFrame } from "./wire/tree.ts";
 
 /**
  * A file's content is to be read before the next change is asked for. Throws Errno with the path in the union. `ask`:

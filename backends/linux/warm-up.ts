@@ -12,7 +12,7 @@ import { specFor } from "../../core/runtime/spec-for.ts";
 import type { HostTraits } from "../../core/runtime/traits.ts";
 import { undo } from "../../core/runtime/undo.ts";
 import { compileFilter } from "./seccomp/filter.ts";
-import { encodeRequest } from "./wire.ts";
+import { encodeRequest } from "./wire/request.ts";
 
 /** After so many V8 has found what is hot. */
 const rounds = 25;

@@ -2,7 +2,8 @@
  * A plan in words: one step for each op, host steps and child steps in the order they are
  * performed, with what happens and why, the system calls, and the manual page.
  */
-import { type Explanation, explainOp, type SystemCall } from "./ops.ts";
+import { explainOp } from "./ops.ts";
+import type { Explanation, SystemCall } from "./ops/row.ts";
 import type { OpKind, Plan } from "./plan.ts";
 
 export interface PlanStep extends Explanation {

@@ -9,7 +9,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSyn
 import { basename, dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { Helper, finish, makeWorkshop, missing, removeWorkshop } from "../../backends/linux/native/harness.ts";
-import type { PerformRequest } from "../../backends/linux/wire.ts";
+import type { PerformRequest } from "../../backends/linux/wire/request.ts";
 import { compileFilter } from "../../backends/linux/seccomp/filter.ts";
 import { probeTraits } from "../../backends/linux/traits.ts";
 import type { ContainerId, ContainerPath, HostPath } from "../../core/base/brand.ts";

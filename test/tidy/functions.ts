@@ -16,7 +16,7 @@ const limit = 60;
 
 /** `file name` of each function over the limit, and the lines it has: an exhaustive switch with a line a case, mostly. */
 const listed: Readonly<Record<string, number>> = {
-  "backends/linux/wire.ts writeChildOp": 107,
+  "backends/linux/wire/ops.ts writeChildOp": 107,
   "backends/sim/perform.ts childStep": 85,
 };
 

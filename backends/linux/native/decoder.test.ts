@@ -1,4 +1,4 @@
-/** The helper's decoder against the encoder of wire.ts, and against noise, under the address sanitizer. */
+/** The helper's decoder against the encoder of wire/, and against noise, under the address sanitizer. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { scratch } from "../testing/scratch.ts";
-import { encodeRequest, opcodes } from "../wire.ts";
+import { encodeRequest } from "../wire/request.ts";
+import { opcodes } from "../wire/ops.ts";
 import { everyOp, everyRequest } from "./samples.ts";
 
 const compiler = ["gcc", "clang"].find((name) => spawnSync(name, ["--version"]).status === 0);

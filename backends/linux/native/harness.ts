@@ -12,18 +12,9 @@ import { assert } from "../../../core/base/assert.ts";
 import type { ContainerPath, HostPath } from "../../../core/base/brand.ts";
 import type { Stdio } from "../../../core/engine/machine.ts";
 import type { ChildOp, HostOp, Join, Namespace, Plan } from "../../../core/runtime/plan.ts";
-import {
-  decodeMonitorFrame,
-  decodeReply,
-  encodeHello,
-  encodeRelease,
-  encodeRequest,
-  FrameReader,
-  type MonitorFrame,
-  type PerformRequest,
-  type Reply,
-  type Request,
-} from "../wire.ts";
+import { FrameReader } from "../wire/frame.ts";
+import { decodeReply, encodeRequest, type PerformRequest, type Reply, type Request } from "../wire/request.ts";
+import { decodeMonitorFrame, encodeHello, encodeRelease, type MonitorFrame } from "../wire/monitor.ts";
 
 const compilers: readonly (readonly [string, ...string[]])[] = [
   ["musl-gcc", "-idirafter", "/usr/include", "-idirafter", `/usr/include/${machine()}-linux-gnu`],

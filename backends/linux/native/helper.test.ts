@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { after, before, describe, test } from "node:test";
 import type { ContainerId, ContainerPath, HostPath } from "../../../core/base/brand.ts";
 import type { Cgroup, ChildOp, Plan } from "../../../core/runtime/plan.ts";
-import { encodeInput, encodeInputEnd, encodeRelease, encodeResize, encodeSignal } from "../wire.ts";
+import { encodeInput, encodeInputEnd, encodeRelease, encodeResize, encodeSignal } from "../wire/monitor.ts";
 import {
   allNamespaces,
   attach,

@@ -533,7 +533,10 @@ static void finish(void) {
   unstick();
   write_exit();
   finished = true;
-  unlink(request->socket);  // first: who hears of the end may count on it
+  // First: who hears of the end may count on it. Nothing of ours keeps the data root's file system busy then.
+  unlink(request->socket);
+  close_keep(log_file.fd);
+  log_file.fd = -1;
   for (size_t i = 0; i < client_count; i++) {
     if (clients[i]->hello) send_end(clients[i]);
   }

@@ -1,7 +1,7 @@
 /** One op of every kind, and one request of every kind: what the tests of the wire are fed with. */
 import type { ContainerId, ContainerPath, HostPath } from "../../../core/base/brand.ts";
 import type { Cgroup, ChildOp, HostOp, IdMaps, Join, Op, Overlay } from "../../../core/runtime/plan.ts";
-import type { Request } from "../wire.ts";
+import type { Request } from "../wire/request.ts";
 
 const host = (path: string): HostPath => path as HostPath;
 const inside = (path: string): ContainerPath => path as ContainerPath;

@@ -1,4 +1,4 @@
-// A layer's file tree, built from the ops of one client (../wire.ts §3), and the removal of trees.
+// A layer's file tree, built from the ops of one client (../wire/tree.ts), and the removal of trees.
 #pragma once
 #include "wire.h"
 

@@ -16,7 +16,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { HostPath } from "../../../core/base/brand.ts";
 import type { Meta, TreePath } from "../../../core/unionfs/change.ts";
-import { decodeTreeReply, FrameReader, TreeFrames, type TreeOp, type TreeReply } from "../wire.ts";
+import { FrameReader } from "../wire/frame.ts";
+import { decodeTreeReply, TreeFrames, type TreeOp, type TreeReply } from "../wire/tree.ts";
 import { Helper, makeWorkshop, missing, removeWorkshop } from "./harness.ts";
 
 const reason = missing();

@@ -1,4 +1,4 @@
-// The files of a container as its overlay shows them, sent to one client (../wire.ts §4): names in the order of their
+// The files of a container as its overlay shows them, sent to one client (../wire/tree.ts): names in the order of their
 // bytes, a directory before what is in it, a file's further names as hard links. The overlay is mounted read-only and
 // detached, in a mount namespace of our own: nobody else sees it, and it goes with this process.
 //

@@ -1,4 +1,4 @@
-// A union of layers, read entry by entry by one client (../wire.ts §4).
+// A union of layers, read entry by entry by one client (../wire/tree.ts).
 #pragma once
 #include "wire.h"
 

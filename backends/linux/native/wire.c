@@ -1,6 +1,6 @@
 #include "wire.h"
 
-// s str, u u32, q u64, b blob, S list of str, U list of u32; in opcode order, as writeOp in ../wire.ts writes them.
+// s str, u u32, q u64, b blob, S list of str, U list of u32; in opcode order, as writeOp in ../wire/ops.ts writes them.
 static const char *const op_fields[OP_COUNT] = {
     [OP_DIRECTORY_MAKE] = "su", [OP_DIRECTORY_REMOVE] = "s",  [OP_CGROUP_MAKE] = "sss",
     [OP_CGROUP_SET] = "sssss",  [OP_CGROUP_KILL] = "sss",     [OP_CGROUP_REMOVE] = "sss",

@@ -1,4 +1,4 @@
-// The decoder of requests and ops (the format is defined in ../wire.ts), and the encoder of replies.
+// The decoder of requests and ops (the format is defined in ../wire/request.ts), and the encoder of replies.
 // Nothing is copied: decoded strings point into the request, which lives as long as the process.
 #pragma once
 #include "kernel.h"

@@ -2,22 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { HostPath } from "../../core/base/brand.ts";
-import { concat } from "../../core/base/bytes.ts";
-import type { TreePath } from "../../core/unionfs/change.ts";
-import { everyRequest } from "./native/samples.ts";
-import {
-  decodeMonitorFrame,
-  decodeReply,
-  decodeTreeFrame,
-  decodeTreeReply,
-  encodeInput,
-  encodeRequest,
-  FrameReader,
-  maximumFrame,
-  TreeFrames,
-  type TreeOp,
-} from "./wire.ts";
+import type { HostPath } from "../../../core/base/brand.ts";
+import { concat } from "../../../core/base/bytes.ts";
+import type { TreePath } from "../../../core/unionfs/change.ts";
+import { everyRequest } from "../native/samples.ts";
+import { FrameReader, maximumFrame } from "./frame.ts";
+import { decodeReply, encodeRequest } from "./request.ts";
+import { decodeMonitorFrame, encodeInput } from "./monitor.ts";
+import { decodeTreeFrame, decodeTreeReply, TreeFrames, type TreeOp } from "./tree.ts";
 
 const frame = (...body: number[]): Uint8Array => Uint8Array.of(body.length, 0, 0, 0, ...body);
 
