@@ -335,7 +335,16 @@ function namespacePids(pids: PidNamespace, process: Process): string {
     .join("\t");
 }
 
+/** Most processes have the very same sets. */
+const masks = new WeakMap<readonly Capability[], string>();
+
 function mask(capabilities: readonly Capability[]): string {
+  const known = masks.get(capabilities) ?? maskOf(capabilities);
+  masks.set(capabilities, known);
+  return known;
+}
+
+function maskOf(capabilities: readonly Capability[]): string {
   const bits = capabilities.reduce((sum, capability) => sum | (1n << BigInt(capabilityNumbers[capability])), 0n);
   return bits.toString(16).padStart(16, "0");
 }

@@ -74,6 +74,8 @@ export class Synthetic implements FileSystem {
   readonly #paths = new Map<Inode, readonly string[]>([[rootInode, []]]);
   readonly #inodes = new Map<Inode, Map<string, Inode>>();
   readonly #top: SyntheticDirectory;
+  /** The text that was read last, until it was read to its end. */
+  #told: { readonly file: Inode; readonly bytes: Uint8Array } | null = null;
   readonly #style: Style;
   #next = 2;
 
@@ -176,8 +178,11 @@ export class Synthetic implements FileSystem {
       if (old.every((part, at) => path[at] === part)) this.#paths.set(each, [...now, ...path.slice(old.length)]);
   }
 
+  /** Who reads on hears the end of what he heard the beginning of (fs/seq_file.c). */
   read(file: Inode, offset: number, length: number): Uint8Array {
-    return encodeText(this.#file(file).read()).subarray(offset, offset + length);
+    const told = offset > 0 && this.#told?.file === file ? this.#told.bytes : encodeText(this.#file(file).read());
+    this.#told = offset < told.length ? { file, bytes: told } : null;
+    return told.subarray(offset, offset + length);
   }
 
   /** sysfs refuses at once to open what cannot be written, whoever asks. */
