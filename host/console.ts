@@ -31,7 +31,7 @@ export class Console {
   constructor(kernel: Kernel, size: ConsoleSize, screen: Screen) {
     this.#kernel = kernel;
     this.#screen = screen;
-    this.#terminal = new Terminal(size, (group, signal) => kernel.signalGroup(group, signal));
+    this.#terminal = new Terminal(size, (group, signal) => kernel.signals.sendGroup(group, signal));
   }
 
   /** Keys, to be called between two turns, as resize. */

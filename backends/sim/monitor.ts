@@ -96,7 +96,7 @@ export class Monitor {
   /** ESRCH when the task has ended. */
   signal(number: number): void {
     if (this.hasEnded || !isAlive(this.child)) throw new Errno("ESRCH");
-    this.#kernel.signal(this.child, number);
+    this.#kernel.signals.send(this.child, number);
     this.#kernel.turns.wake();
   }
 

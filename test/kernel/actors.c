@@ -37,6 +37,8 @@ static int attachedCount;
 static mqd_t queues[64];
 static int queueCount;
 
+static siginfo_t noted;
+
 static const char *nameOfErrno(int number) { return strerrorname_np(number); }
 
 static void answer(char *out, long result) {
@@ -266,6 +268,20 @@ static void tellBirth(void) {
   lifeline = pipes[1];
 }
 
+static void note(int signal, siginfo_t *info, void *context) {
+  (void)signal, (void)context;
+  noted = *info;
+}
+
+static void tellNoted(char *out) {
+  static const char *const childs[] = {"", "CLD_EXITED", "CLD_KILLED", "CLD_DUMPED", "CLD_TRAPPED", "CLD_STOPPED", "CLD_CONTINUED"};
+  if (noted.si_signo == 0) return (void)strcpy(out, "none");
+  int isChild = noted.si_signo == SIGCHLD && noted.si_code > 0;
+  const char *code = isChild ? childs[noted.si_code] : noted.si_code == SI_USER ? "SI_USER" : "SI_KERNEL";
+  int at = snprintf(out, SIZE, "%d %s %d %d", noted.si_signo, code, noted.si_pid, noted.si_uid);
+  if (isChild) snprintf(out + at, SIZE - at, " %d", noted.si_status);
+}
+
 static void live(int number);
 
 // By the number that whoever forked it got; nobody's for an actor that is not known.
@@ -284,6 +300,18 @@ static void doProcesses(char *out, char **w) {
   }
   if (!strcmp(w[0], "exit")) _exit(atoi(w[1]));
   if (!strcmp(w[0], "kill")) return answer(out, kill(pidOf(w[1]), atoi(w[2])));
+  if (!strcmp(w[0], "prio")) {
+    errno = 0;
+    int nice = getpriority(PRIO_PROCESS, w[1] ? pidOf(w[1]) : 0);
+    if (errno) return answer(out, -1);
+    return (void)snprintf(out, SIZE, "%d", nice);
+  }
+  if (!strcmp(w[0], "nice")) return answer(out, setpriority(PRIO_PROCESS, strcmp(w[1], "self") ? pidOf(w[1]) : 0, atoi(w[2])));
+  if (!strcmp(w[0], "note")) {
+    struct sigaction action = {.sa_sigaction = note, .sa_flags = SA_SIGINFO | SA_RESTART};
+    return answer(out, sigaction(atoi(w[1]), &action, NULL));
+  }
+  if (!strcmp(w[0], "noted")) return tellNoted(out);
   if (!strcmp(w[0], "catch")) return answer(out, signal(atoi(w[1]), SIG_IGN) == SIG_ERR ? -1 : 0);
   if (!strcmp(w[0], "wait")) {
     int status;
@@ -362,6 +390,7 @@ static void perform(char *out, char *line) {
 static void live(int number) {
   char line[SIZE], out[SIZE];
   me = number;
+  memset(&noted, 0, sizeof noted);
   tellBirth();
   for (;;) {
     if (read(commands[me][0], line, SIZE) != SIZE) _exit(98);

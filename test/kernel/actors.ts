@@ -14,6 +14,7 @@ import { wouldBlock } from "../../backends/sim/kernel/open-file.ts";
 import { jumping } from "../../backends/sim/kernel/pace.ts";
 import { isAlive, type Process } from "../../backends/sim/kernel/process.ts";
 import type { SharingMode } from "../../backends/sim/kernel/propagation.ts";
+import type { SignalInfo } from "../../backends/sim/kernel/signals.ts";
 import type { OpenOptions, Sys } from "../../backends/sim/kernel/sys.ts";
 import { seededRandom } from "../../backends/sim/random.ts";
 import { Errno } from "../../core/base/errno.ts";
@@ -32,6 +33,8 @@ interface Actor {
   readonly pids: Map<number, number>;
   readonly attached: number[];
   readonly queues: number[];
+  /** Those it noted. */
+  readonly signals: SignalInfo[];
 }
 
 /** Its command and its answer, as the script sees them. */
@@ -80,7 +83,7 @@ async function begin(kernel: Kernel, boxes: Box[], prepare: (sys: Sys) => Promis
       first.setHostname("actors");
       first.setCapabilities({ bounding: kept, effective: kept, permitted: kept });
       // Its children's ends are nobody's news but the actors'.
-      start(kernel, boxes, first, { number: 0, pids: new Map(), attached: [], queues: [] });
+      start(kernel, boxes, first, { number: 0, pids: new Map(), attached: [], queues: [], signals: [] });
       await first.pause();
       return 0;
     });
@@ -158,7 +161,13 @@ function processCall(
 ): number {
   if (call !== "fork") throw new Error(`there is no call ${call}`);
   const number = Number(first);
-  const pid = start(kernel, boxes, sys, { number, pids: new Map(pids), attached: [...attached], queues: [...queues] });
+  const pid = start(kernel, boxes, sys, {
+    number,
+    pids: new Map(pids),
+    attached: [...attached],
+    queues: [...queues],
+    signals: [],
+  });
   pids.set(number, pid);
   return pid;
 }
@@ -285,6 +294,20 @@ const calls: Readonly<Record<string, (actor: Actor, given: Given) => Performed>>
   // Processes
   exit: ({ sys }, [code]) => sys.exit(Number(code)),
   kill: ({ sys, pids }, [actor, signal]) => sys.kill(pids.get(Number(actor)) ?? nobody, Number(signal)),
+  prio: ({ sys, pids }, [actor]) =>
+    sys.priority("process", actor === undefined ? 0 : (pids.get(Number(actor)) ?? nobody)),
+  nice: ({ sys, pids }, [actor, value]) =>
+    sys.setPriority("process", actor === "self" ? 0 : (pids.get(Number(actor)) ?? nobody), Number(value)),
+  note: ({ sys, signals }, [signal]) =>
+    sys.onSignal(Number(signal), (_signal, info) => {
+      signals.push(info);
+    }),
+  noted: ({ signals }) => {
+    const info = signals.at(-1);
+    if (info === undefined) return "none";
+    const status = info.code.startsWith("CLD_") ? ` ${info.status}` : "";
+    return `${info.signal} ${info.code} ${info.pid} ${info.uid}${status}`;
+  },
   catch: ({ sys }, [signal]) => sys.onSignal(Number(signal), "ignore"),
   wait: async ({ sys }) => {
     const status = await sys.wait(-1, { noHang: true, untraced: true });

@@ -32,6 +32,25 @@ test("strace ends as its program does, by the same signal too", async () => {
   assert.deepEqual(await said("strace -o o sh -c 'exit 7'; echo $?"), ["7"]);
 });
 
+test("strace tells where signals come from", async () => {
+  const killer = "trap : USR1; kill -USR1 $$; ls nofile; sleep 9 & kill -9 $!; wait; :";
+  const lines = (await said(`strace sh -c '${killer}' 2>&1`)).join("\n");
+  assert.match(lines, /^--- SIGUSR1 \{si_signo=SIGUSR1, si_code=SI_USER, si_pid=(\d+), si_uid=0\} ---$/m);
+  assert.match(
+    lines,
+    /^--- SIGCHLD \{si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=\d+, si_uid=0, si_status=1, si_utime=0, si_stime=0\} ---$/m,
+  );
+  assert.match(lines, /^--- SIGCHLD \{si_signo=SIGCHLD, si_code=CLD_KILLED, .*, si_status=SIGKILL, /m);
+});
+
+test("what is traced does not run ahead of what its tracer has shown", async () => {
+  const lines = await said("strace -e trace=write sh -c 'echo one; echo two' 2>&1");
+  assert.deepEqual(
+    lines.map((line) => line.replace(/ +=.*/, "")),
+    ["one", 'write(1, "one\\n", 4)', "two", 'write(1, "two\\n", 4)', "+++ exited with 0 +++"],
+  );
+});
+
 test("who may not trace a process is told", async () => {
   const lines = await said('sleep 1 & su ann -c "strace -p $!" 2>&1');
   assert.match(lines.join("\n"), /attach: ptrace\(PTRACE_SEIZE, \d+\): Operation not permitted/);

@@ -180,7 +180,7 @@ test("a new pid namespace counts from 1 and dies with its first process", async 
 
 test("what is typed at a terminal is echoed, edited and read by lines; Ctrl-C interrupts", async () => {
   const kernel = smallHost();
-  const terminal = new Terminal({ rows: 24, columns: 80 }, (group, signal) => kernel.signalGroup(group, signal));
+  const terminal = new Terminal({ rows: 24, columns: 80 }, (group, signal) => kernel.signals.sendGroup(group, signal));
   const lines: string[] = [];
   const process = kernel.launch("reader", async (sys) => {
     for (;;) lines.push(new TextDecoder().decode(await sys.read(0, 100)));

@@ -18,6 +18,7 @@ import type { Undos } from "./ipc/semaphores.ts";
 import type { Attachment } from "./ipc/shared-memory.ts";
 import type { Location, MountTable } from "./mounts.ts";
 import type { OpenFile } from "./open-file.ts";
+import type { SignalInfo } from "./signals.ts";
 import type { Fd, Pid, SignalAction, WaitStatus } from "./sys.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Trace } from "./trace.ts";
@@ -150,8 +151,10 @@ export interface Process {
   readonly closeOnExec: Set<Fd>;
   readonly limits: Map<string, { soft: number; hard: number }>;
   oomScore: number;
+  /** From -20, most of the processor, to 19 (sched(7)). */
+  nice: number;
   readonly actions: Map<number, SignalAction>;
-  readonly pendingSignals: Set<number>;
+  readonly pendingSignals: Map<number, SignalInfo>;
   /** Changes its parent has not waited for. */
   readonly news: WaitStatus[];
   exit: { code: number; signal: number } | null;

@@ -252,7 +252,7 @@ function statLine(kernel: Kernel, pids: PidNamespace, process: Process): string 
     -1,
     0,
   ];
-  const times = [0, 0, 0, 0, ticks, 0, 0, 0, 20, 0, 1, 0, started];
+  const times = [0, 0, 0, 0, ticks, 0, 0, 0, 20 + process.nice, process.nice, 1, 0, started];
   const memory = [process.memoryBytes, process.memoryBytes >> 12];
   return `${[...head, ...times, ...memory, ...Array.from({ length: 28 }, () => 0)].join(" ")}\n`;
 }
@@ -284,7 +284,7 @@ function status(kernel: Kernel, pids: PidNamespace, process: Process): string {
     ["NSpid", namespacePids(pids, process)],
     ["VmRSS", `${String(process.memoryBytes >> 10).padStart(8)} kB`],
     ["Threads", 1],
-    ["SigPnd", signalMask(process.pendingSignals)],
+    ["SigPnd", signalMask(process.pendingSignals.keys())],
     ["ShdPnd", signalMask([])],
     ["SigBlk", signalMask([])],
     ["SigIgn", signalMask(actionsOf(process, (action) => action === "ignore"))],

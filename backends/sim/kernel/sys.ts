@@ -29,6 +29,7 @@ import type { EchoAnswer } from "../net/ping-socket.ts";
 import type { NetlinkChange, NetworkView } from "../net/netlink.ts";
 import type { Endpoint } from "../net/packet.ts";
 import type { Received, SocketOptions } from "../net/socket.ts";
+import type { SignalInfo } from "./signals.ts";
 
 export type Pid = number;
 export type Fd = number;
@@ -87,7 +88,10 @@ export type SocketAddress =
   | ({ readonly family: "inet" } & Endpoint)
   | { readonly family: "unix"; readonly path: string };
 
-export type SignalAction = "default" | "ignore" | ((signal: number) => void);
+export type PriorityOf = "process" | "group" | "user";
+
+/** A handler may look at where the signal comes from (SA_SIGINFO). */
+export type SignalAction = "default" | "ignore" | ((signal: number, info: SignalInfo) => void);
 
 /** What statfs(2) says of the file system a path is on. */
 export interface FileSystemStat {
@@ -195,6 +199,10 @@ export interface Sys {
   onSignal(signal: number, action: SignalAction): void;
   /** Waits for a signal that is handled. */
   pause(): Promise<void>;
+  /** getpriority(2): the most favourable nice value of a process (0: of this one), of a group's, or of a user's processes. ESRCH. */
+  priority(which: PriorityOf, who: number): number;
+  /** EPERM for another user's process; EACCES for a value below what it has, without CAP_SYS_NICE. */
+  setPriority(which: PriorityOf, who: number, nice: number): void;
   setGroup(pid: Pid, group: Pid): void;
   group(pid?: Pid): Pid;
   session(): Pid;

@@ -11,6 +11,7 @@ import type { Stat } from "../../../core/unionfs/file-system.ts";
 import { Changes } from "./changes.ts";
 import { type Channel, type WouldBlock, wouldBlock } from "./open-file.ts";
 import type { PidNamespace, Process } from "./process.ts";
+import type { SignalInfo } from "./signals.ts";
 import type { Pid } from "./sys.ts";
 
 /**
@@ -34,7 +35,7 @@ export type TraceEvent =
       readonly result: TraceValue | null;
       readonly errno: ErrnoName | null;
     }
-  | { readonly kind: "signal"; readonly pid: Pid; readonly at: bigint; readonly signal: number }
+  | { readonly kind: "signal"; readonly pid: Pid; readonly at: bigint; readonly info: SignalInfo }
   /** `signal` 0: it ended by itself. */
   | { readonly kind: "exit"; readonly pid: Pid; readonly at: bigint; readonly code: number; readonly signal: number }
   | { readonly kind: "lost"; readonly count: number };
@@ -52,6 +53,7 @@ export class Trace {
   readonly #events: TraceEvent[] = [];
   #lost = 0;
   #traced = 0;
+  #isOver = false;
 
   constructor(tracer: Process, follow: boolean) {
     this.tracer = tracer;
@@ -60,7 +62,19 @@ export class Trace {
   }
 
   inspect(): unknown {
-    return [this.#events, this.#lost, this.#traced];
+    return [this.#events, this.#lost, this.#traced, this.#isOver];
+  }
+
+  /** Whether the tracer has something to read first: until then whom it traces does not go on. */
+  get isBehind(): boolean {
+    this.changes.watch();
+    return this.#events.length > 0 && !this.#isOver;
+  }
+
+  /** The tracer has let go. */
+  end(): void {
+    this.#isOver = true;
+    this.changes.tell();
   }
 
   /** One process more or fewer that can tell something. */
@@ -83,7 +97,9 @@ export class Trace {
     this.changes.watch();
     if (this.#lost > 0) return [{ kind: "lost", count: this.#takeLost() }];
     if (this.#events.length === 0) return this.#traced === 0 ? [] : wouldBlock;
-    return this.#events.splice(0, most);
+    const events = this.#events.splice(0, most);
+    this.changes.tell(); // those who wait for their tracer
+    return events;
   }
 
   #takeLost(): number {

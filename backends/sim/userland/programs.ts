@@ -39,6 +39,7 @@ const families: readonly (readonly [Family, string])[] = [
   [() => import("./programs/mounts.ts"), "df dmesg du lsns mount mountpoint umount"],
   [() => import("./programs/nc.ts"), "nc"],
   [() => import("./programs/netstat.ts"), "arp ifconfig netstat route"],
+  [() => import("./programs/nice.ts"), "nice renice"],
   [() => import("./programs/nslookup.ts"), "nslookup"],
   [() => import("./programs/pager.ts"), "less more"],
   [() => import("./programs/patch.ts"), "patch"],
@@ -46,7 +47,7 @@ const families: readonly (readonly [Family, string])[] = [
   [() => import("./programs/processes.ts"), "free kill killall pgrep pidof pkill ps pwdx top uptime"],
   [
     () => import("./programs/run.ts"),
-    "chroot env nice nohup nsenter pivot_root setsid su time timeout unshare watch which xargs",
+    "chroot env nohup nsenter pivot_root setsid su time timeout unshare watch which xargs",
   ],
   [() => import("./programs/sed.ts"), "sed"],
   [() => import("./programs/settings.ts"), "run-parts setpriv sysctl"],

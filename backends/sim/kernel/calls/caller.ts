@@ -88,7 +88,7 @@ export class Caller {
 
   /** A number of the outermost namespace as this process sees it. */
   protected shown(pid: Pid): Pid {
-    const process = this.kernel.processes.get(pid) ?? this.kernel.formerLeader(pid);
+    const process = this.kernel.processes.get(pid) ?? this.kernel.family.formerLeader(pid);
     return process === null ? 0 : this.numberOf(process);
   }
 

@@ -3,6 +3,7 @@ import { Errno } from "../../../../core/base/errno.ts";
 import type { Stat } from "../../../../core/unionfs/file-system.ts";
 import { FileChannel, OpenFile, type WouldBlock, wouldBlock } from "../open-file.ts";
 import { Pipe, pipeStat, ReadEnd, WriteEnd } from "../pipe.ts";
+import type { SignalSource } from "../signals.ts";
 import type { Fd, Pid, TerminalMode, Whence } from "../sys.ts";
 import { TerminalChannel, type Terminal } from "../terminal.ts";
 import { ProcessCalls } from "./processes.ts";
@@ -33,7 +34,7 @@ export class DescriptorCalls extends ProcessCalls {
     const { terminal, group, actions } = this.process;
     if (channel.terminal !== terminal || terminal.foreground === group || terminal.foreground === 0) return true;
     if (actions.get(SIGTTIN) === "ignore") throw new Errno("EIO");
-    this.kernel.signalGroup(group, SIGTTIN);
+    this.kernel.signals.sendGroup(group, SIGTTIN);
     return false;
   }
 
@@ -55,7 +56,8 @@ export class DescriptorCalls extends ProcessCalls {
     try {
       return this.#unlessNonBlocking(file, file.write(bytes.subarray(0, room), this.files));
     } catch (thrown) {
-      if (thrown instanceof Errno && thrown.errno === "EPIPE") this.kernel.signal(this.process, SIGPIPE);
+      if (thrown instanceof Errno && thrown.errno === "EPIPE")
+        this.kernel.signals.send(this.process, SIGPIPE, this.#itself());
       throw thrown;
     }
   }
@@ -69,8 +71,13 @@ export class DescriptorCalls extends ProcessCalls {
   }
 
   protected tooLarge(): never {
-    this.kernel.signal(this.process, SIGXFSZ);
+    this.kernel.signals.send(this.process, SIGXFSZ, this.#itself());
     throw new Errno("EFBIG");
+  }
+
+  /** What a process's own call is answered with comes from itself (send_sig() in the kernel). */
+  #itself(): SignalSource {
+    return { code: "SI_USER", process: this.process };
   }
 
   #unlessNonBlocking<T>(file: OpenFile, result: T | WouldBlock): T | WouldBlock {

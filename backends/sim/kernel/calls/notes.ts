@@ -7,7 +7,7 @@
  */
 import type { ErrnoName } from "../../../../core/base/errno.ts";
 import type { IpcFlags } from "../ipc/objects.ts";
-import type { Sys } from "../sys.ts";
+import type { Sys, PriorityOf } from "../sys.ts";
 import { bytesShown, type TraceValue } from "../trace.ts";
 import {
   actionText,
@@ -62,6 +62,10 @@ function text(value: string): TraceValue {
   return { text: value.slice(0, pathMax) };
 }
 
+function priorityText(which: PriorityOf): string {
+  return { process: "PRIO_PROCESS", group: "PRIO_PGRP", user: "PRIO_USER" }[which];
+}
+
 function ofLink(call: string, options: { noFollow?: boolean } = {}): string {
   return options.noFollow === true ? `l${call}` : call;
 }
@@ -106,6 +110,9 @@ const table: { readonly [K in TracedCall]: Note<K> } = {
   kill: ([pid, signal]) => told("kill", [pid, signalName(signal)]),
   onSignal: ([signal, action]) => told("rt_sigaction", [signalName(signal), actionText(action), "NULL", 8]),
   pause: () => ({ ...told("pause", []), failure: "EINTR" }),
+  priority: ([which, who], result) =>
+    told("getpriority", [priorityText(which), who], result === undefined ? 0 : 20 - result),
+  setPriority: ([which, who, nice]) => told("setpriority", [priorityText(which), who, nice]),
   setGroup: ([pid, group]) => told("setpgid", [pid, group]),
   group: ([pid], result) => told("getpgid", [pid ?? 0], result),
   session: (_given, result) => told("getsid", [0], result),

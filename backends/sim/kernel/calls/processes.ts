@@ -8,13 +8,25 @@ import type { Location } from "../mounts.ts";
 import { type WouldBlock, wouldBlock } from "../open-file.ts";
 import { isCapable } from "../permission.ts";
 import { type Ids, isAlive, type Process } from "../process.ts";
-import type { Credentials, Fd, Pid, SignalAction, SpawnOptions, Sys, WaitOptions, WaitStatus } from "../sys.ts";
+import type {
+  Credentials,
+  Fd,
+  Pid,
+  PriorityOf,
+  SignalAction,
+  SpawnOptions,
+  Sys,
+  WaitOptions,
+  WaitStatus,
+} from "../sys.ts";
 import { Caller } from "./caller.ts";
 
 const forkNanos = 50_000n;
 const SIGCONT = 18;
 const signalMax = 64;
 const nameMax = 64;
+/** RLIMIT_NICE counts from 1, for 19, to 40. */
+const niceRange = 20;
 const [setUid, setGid, groupExecutes] = [0o4000, 0o2000, 0o010];
 
 export class ProcessCalls extends Caller {
@@ -259,7 +271,7 @@ export class ProcessCalls extends Caller {
     const child = this.kernel.processes.get(status.pid);
     assert(child !== undefined, `child ${status.pid} is in the table`);
     const number = this.numberOf(child);
-    if (isEnd(status)) this.kernel.reap(child);
+    if (isEnd(status)) this.kernel.family.reap(child);
     return { ...status, pid: number };
   }
 
@@ -271,7 +283,8 @@ export class ProcessCalls extends Caller {
     if (targets.length === 0) throw new Errno("ESRCH");
     const allowed = targets.filter((target) => this.#maySignal(target, signal));
     if (allowed.length === 0) throw new Errno("EPERM");
-    for (const target of allowed) this.kernel.signal(target, signal);
+    const source = { code: "SI_USER", process: this.process } as const;
+    for (const target of allowed) this.kernel.signals.send(target, signal, source);
   }
 
   #targets(pid: Pid): Process[] {
@@ -308,6 +321,38 @@ export class ProcessCalls extends Caller {
     } catch (thrown) {
       if (!(thrown instanceof Errno && thrown.errno === "EINTR")) throw thrown;
     }
+  }
+
+  // Priorities
+
+  priority(which: PriorityOf, who: number): number {
+    return Math.min(...this.#prioritised(which, who).map(({ nice }) => nice));
+  }
+
+  setPriority(which: PriorityOf, who: number, nice: number): void {
+    const wanted = Math.min(19, Math.max(-20, nice));
+    for (const target of this.#prioritised(which, who)) this.#setNice(target, wanted);
+  }
+
+  /** set_one_prio() in kernel/sys.c. */
+  #setNice(target: Process, nice: number): void {
+    const isOwn = [target.uid, target.real.uid].includes(this.process.uid);
+    if (!isOwn && !isCapable(this.process, "CAP_SYS_NICE", target.namespaces.user)) throw new Errno("EPERM");
+    const most = target.limits.get("nice")?.soft ?? 0;
+    const mayRaise = most === -1 || niceRange - nice <= most || this.can("CAP_SYS_NICE", this.kernel.userNamespace);
+    if (nice < target.nice && !mayRaise) throw new Errno("EACCES");
+    target.nice = nice;
+  }
+
+  #prioritised(which: PriorityOf, who: number): Process[] {
+    const self = this.self();
+    if (which === "process") return [who === 0 ? self : this.peer(who)];
+    const group = which === "group" ? (who === 0 ? self.group : this.#groupOf(who)) : 0;
+    const uid = which === "user" ? (who === 0 ? self.real.uid : this.#meant("uids", who)) : 0;
+    const isMeant = (each: Process): boolean => (which === "group" ? each.group === group : each.real.uid === uid);
+    const found = [...this.kernel.processes.values()].filter((each) => this.numberOf(each) !== 0 && isMeant(each));
+    if (found.length === 0) throw new Errno("ESRCH");
+    return found;
   }
 
   // Groups and sessions
@@ -379,7 +424,7 @@ export class ProcessCalls extends Caller {
   }
 
   allocate(bytes: number): void {
-    this.kernel.takeMemory(this.self(), bytes);
+    this.kernel.memory.take(this.self(), bytes);
     if (!isAlive(this.process)) throw ended;
   }
 

@@ -20,12 +20,12 @@ export class TraceCalls extends IpcCalls {
     if (target === this.process || target.trace !== null || !mayInspect(this.process, target)) throw new Errno("EPERM");
     const trace = new Trace(this.process, options.follow ?? false);
     const channel = new TraceChannel(trace, pipeStat(this.kernel.newInode(), this.now()), () =>
-      this.kernel.endTrace(trace),
+      this.kernel.observers.endTrace(trace),
     );
     const fd = this.install(
       new OpenFile(channel, { read: true, write: false }, { location: null, path: "anon_inode:[trace]" }),
     );
-    this.kernel.beginTrace(target, trace, tracing);
+    this.kernel.observers.beginTrace(target, trace, tracing);
     return fd;
   }
 

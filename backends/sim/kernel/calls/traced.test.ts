@@ -20,7 +20,7 @@ function line(event: TraceEvent): string {
       return `${event.name}(${event.arguments.map(shown).join(", ")}) = ${end}`;
     }
     case "signal":
-      return `signal ${event.signal}`;
+      return `signal ${event.info.signal} ${event.info.code}`;
     case "exit":
       return `exit ${event.code} ${event.signal}`;
     case "lost":
@@ -98,15 +98,16 @@ test("children are followed when that is asked for, through execve", async () =>
     "clone(child_stack=NULL, flags=SIGCHLD) = 4",
     'execve("/bin/say", ["say", "x"], /* 1 vars */) = 0',
     'write(1, "h", 1) = -1 EBADF',
-    "signal 11",
+    "signal 11 SI_KERNEL",
     "exit 139 11",
     "wait4(4, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGSEGV}], 0, NULL) = 4",
+    "signal 17 CLD_KILLED",
     "exit_group(0) = ?",
     "exit 0 0",
   ]);
   assert.deepEqual(
     (await tracedLines(body)).map((each) => each.split("(")[0]),
-    ["clone", "wait4", "exit_group", "exit 0 0"],
+    ["clone", "wait4", "signal 17 CLD_KILLED", "exit_group", "exit 0 0"],
   );
 });
 
@@ -189,7 +190,7 @@ test("who looks on from outside sees every process and changes nothing", async (
     const kernel = smallHost();
     const names: string[] = [];
     const end = watched
-      ? kernel.watchCalls((event) => names.push(event.kind === "call" ? event.name : event.kind), tracing)
+      ? kernel.observers.watch((event) => names.push(event.kind === "call" ? event.name : event.kind), tracing)
       : null;
     await inProcess(kernel, async (sys) => {
       await writeFile(sys, "/tmp/f", "text");

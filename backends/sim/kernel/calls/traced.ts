@@ -7,9 +7,11 @@
  * time), and what only this kernel has (`work`, `rest`, `allocate`), is not noted either.
  */
 import { Errno } from "../../../../core/base/errno.ts";
-import type { Tracing } from "../kernel.ts";
+import type { Tracing } from "../observers.ts";
 import type { Location } from "../mounts.ts";
+import { type WouldBlock, wouldBlock } from "../open-file.ts";
 import type { Process } from "../process.ts";
+import type { CallOptions } from "../turns.ts";
 import { Calls } from "./calls.ts";
 import { type Noted, notesOf, type TracedCall, tracedCalls } from "./notes.ts";
 
@@ -40,6 +42,13 @@ class TracedCalls extends Calls {
   override exit(code: number): never {
     this.note(this.kernel.turns.now, [{ name: "exit_group", arguments: [code & 255], result: null }], null);
     return super.exit(code);
+  }
+
+  /** Whoever traces has heard of the calls before it goes on (ptrace(2), "syscall-stop"). */
+  protected override call<T>(attempt: () => T | WouldBlock, options: CallOptions = {}): Promise<T> {
+    const { trace } = this.process;
+    if (trace === null) return super.call(attempt, options);
+    return super.call(() => (trace.isBehind ? wouldBlock : attempt()), options);
   }
 
   /** Makes a call and notes it; one that waits, when it is over. */
@@ -81,7 +90,7 @@ class TracedCalls extends Calls {
   protected note(at: bigint, noted: readonly Noted[], errno: Errno | null): void {
     const nanos = this.kernel.turns.now - at;
     for (const { name, arguments: given, result, failure } of noted)
-      this.kernel.noteCall(this.process, {
+      this.kernel.observers.noteCall(this.process, {
         at,
         nanos,
         name,

@@ -100,6 +100,23 @@ test("groups share the processor by their weights, however many processes are in
   close(await shares({ a: { weight: "1", processes: 1 }, b: { weight: "99", processes: 1 } }), [1, 99]);
 });
 
+test("of the processes of a group one that is nicer by five has a third of what another has", async () => {
+  const used = await inProcess(smallHost(), async (sys) => {
+    const until = sys.now() + 1_000_000_000n;
+    const worked = [0, 0];
+    for (const [at, nice] of [0, 5].entries())
+      sys.fork(async (child) => {
+        child.setPriority("process", 0, nice);
+        for (; child.now() < until; worked[at] = (worked[at] ?? 0) + 1) await child.work(100_000);
+        return 0;
+      });
+    for (;;) if ((await sys.wait(-1).catch(() => null)) === null) break;
+    return worked;
+  });
+  const [plain = 0, nicer = 1] = used;
+  assert.ok(Math.abs(plain / nicer - 1024 / 335) < 0.1, used.join());
+});
+
 test("over the limit one is killed, or all of a group that goes together", async () => {
   const killed = async (together: string): Promise<string[]> =>
     inProcess(smallHost(), async (sys) => {

@@ -49,6 +49,17 @@ export const defaultShares = 1024;
 export const sliceNanos = 4_000_000n;
 const creditNanos = Number(sliceNanos);
 const idleWeight = 1;
+/** sched_prio_to_weight of nice -20 to 19: a level is a tenth more of the processor, or less. */
+const priorityWeights = [
+  88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904, 3906, 3121, 2501, 1991,
+  1586, 1277, 1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15,
+];
+const plainWeight = 1024;
+
+/** Of a process or, in parts of `plain`, of a group with that nice value. */
+export function weightOfNice(nice: number, plain = plainWeight): number {
+  return Math.round(((priorityWeights[nice + 20] ?? plainWeight) * plain) / plainWeight);
+}
 
 export function newCpuState(parent: CpuState | null): CpuState {
   return {
@@ -77,7 +88,8 @@ export function chargeCpu(process: Process, nanos: bigint, now: bigint): void {
   count(process.cgroup, nanos);
   for (const group of process.legacyCgroups.values()) count(group, nanos);
   const unweighted = Number(nanos);
-  process.competing.runtime += unweighted;
+  process.competing.runtime +=
+    process.nice === 0 ? unweighted : (unweighted * plainWeight) / weightOfNice(process.nice);
   for (let at: CpuState | null = cpu; at !== null; at = at.parent) {
     at.runtime += (unweighted * defaultWeight) / weightOf(at);
     if (at.quota !== null) chargeQuota(at, nanos, now);

@@ -131,7 +131,7 @@ function memorySettings({ kernel }: Place, state: MemoryState, isRoot: boolean):
         const on = parseInteger(value);
         if (isRoot || (on !== 0 && on !== 1)) throw new Errno("EINVAL");
         state.waitsForMemory = on === 1;
-        kernel.relieve(state);
+        kernel.memory.relieve(state);
       },
     ),
     "memory.force_empty": command(() => {

@@ -1,7 +1,7 @@
 /** The files of a group of version 2 (cgroup-v2.rst, "Interface Files"), with the kernel's errors. */
 import { Errno } from "../../../../core/base/errno.ts";
 import { setting, text } from "../synthetic.ts";
-import { type CpuState, defaultWeight } from "./cpu.ts";
+import { type CpuState, defaultWeight, weightOfNice } from "./cpu.ts";
 import { effectiveSet, parseCpuList } from "./cpuset.ts";
 import { command, countedPids, type Files, join, members, type Place } from "./files-common.ts";
 import { isGroupFrozen } from "./freezer.ts";
@@ -20,11 +20,7 @@ import { keyed, orMax, orUnlimited, pages, parseInteger, parseMemory, parseWithi
 /** PID_MAX_LIMIT. */
 const weightMost = 10_000;
 const [periodLeast, periodMost, quotaLeast] = [1000, 1_000_000, 1000];
-/** sched_prio_to_weight of nice -20 to 19, divided by 10.24: weights by nice values. */
-const niceWeights = [
-  8668, 7012, 5492, 4564, 3531, 2846, 2266, 1837, 1420, 1157, 932, 736, 595, 477, 382, 299, 246, 192, 156, 125, 100, 80,
-  64, 51, 41, 33, 27, 21, 17, 13, 11, 8, 7, 5, 4, 4, 3, 2, 2, 1,
-];
+const niceWeights = Array.from({ length: 40 }, (_, at) => weightOfNice(at - 20, defaultWeight));
 
 export function unifiedFiles(place: Place): Files {
   const { group } = place;
@@ -126,7 +122,7 @@ function memoryFiles({ kernel }: Place, state: MemoryState, isRoot: boolean): Fi
         state.peak = state.bytes;
       },
     ),
-    "memory.max": memoryLimit(state, "max", () => kernel.relieve(state)),
+    "memory.max": memoryLimit(state, "max", () => kernel.memory.relieve(state)),
     "memory.high": memoryLimit(state, "high"),
     "memory.low": memoryLimit(state, "low"),
     "memory.min": memoryLimit(state, "min"),

@@ -1,4 +1,4 @@
-/** Programs that run another one: env, nohup, nice, setsid, time, timeout, watch, xargs, chroot, su, unshare, nsenter, which. */
+/** Programs that run another one: env, nohup, setsid, time, timeout, watch, xargs, chroot, su, unshare, nsenter, which. */
 import { Errno, errnoText } from "../../../../core/base/errno.ts";
 import { encodeText } from "../../../../core/base/bytes.ts";
 import type { Namespace, Propagation } from "../../../../core/runtime/plan.ts";
@@ -117,16 +117,6 @@ const nohup = applet(async (context) => {
     if (isTerminal(sys, 2)) sys.duplicate(fd, 2);
   }
   return execute(context, context.args);
-});
-
-const nice = applet(async (context) => {
-  const options = parseOptions(
-    context.args.map((arg) => (/^-\d+$/.test(arg) ? `-n${arg.slice(1)}` : arg)),
-    { flags: "", valued: "n", inOrder: true },
-  );
-  if (options.operands.length > 0) return execute(context, options.operands);
-  await context.out.print("0\n");
-  return 0;
 });
 
 const setsid = applet(async (context) => {
@@ -548,7 +538,6 @@ function changeHome(sys: Sys, home: string): void {
 export const programs = {
   chroot,
   env,
-  nice,
   nohup,
   nsenter,
   pivot_root: pivotRoot,

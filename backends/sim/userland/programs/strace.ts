@@ -1,10 +1,12 @@
 /**
  * strace(1): the system calls of a program, as they are made. What it shows comes by Sys.trace from the kernel; a program
- * that is traced cannot tell. A call is shown when it ends, so one that waits appears late, with the time it began.
+ * that is traced does not go on before it was read. A call is shown when it ends, so one that waits appears late, with
+ * the time it began.
  */
 import { encodeText } from "../../../../core/base/bytes.ts";
 import { Errno, errnoText } from "../../../../core/base/errno.ts";
 import { bytesShown, type TraceEvent, type TraceValue } from "../../kernel/trace.ts";
+import { type SignalInfo, SIGSEGV } from "../../kernel/signals.ts";
 import type { Fd, Pid, Sys } from "../../kernel/sys.ts";
 import { applet, type Context, Failure, isErrno, reasonOf } from "../applet.ts";
 import { strftime } from "../calendar.ts";
@@ -202,9 +204,10 @@ class Tracer {
     }
     if (event.kind === "call") await this.#call(event);
     else if (event.kind === "signal") {
-      const name = `SIG${signalName(event.signal)}`;
+      const name = `SIG${signalName(event.info.signal)}`;
       const isShown = this.#isShownSignal(name) || this.#isShownSignal(name.slice(3));
-      if (isShown && !this.#options.has("c")) await this.#line(event, `--- ${name} {si_signo=${name}, ...} ---`);
+      if (isShown && !this.#options.has("c"))
+        await this.#line(event, `--- ${name} {${fieldsOf(event.info, name)}} ---`);
     } else await this.#end(event);
   }
 
@@ -282,6 +285,18 @@ class Tracer {
     await this.#context.sys.pause();
     return 128 + killer;
   }
+}
+
+const nanosPerTick = 10_000_000n;
+
+/** siginfo_t as strace(1) has it. */
+function fieldsOf({ signal, code, pid, uid, status, cpuNanos }: SignalInfo, name: string): string {
+  const head = `si_signo=${name}, si_code=${code}`;
+  if (code === "SI_KERNEL") return signal === SIGSEGV ? `${head}, si_addr=NULL` : head;
+  const sender = `${head}, si_pid=${pid}, si_uid=${uid}`;
+  if (code === "SI_USER") return sender;
+  const how = code === "CLD_EXITED" ? String(status) : `SIG${signalName(status)}`;
+  return `${sender}, si_status=${how}, si_utime=${cpuNanos / nanosPerTick}, si_stime=0`;
 }
 
 async function execute(
