@@ -99,15 +99,23 @@ export class Turns implements Waker {
   /** A call of the running process. It ends the turn when it has to wait or the slice is used up. */
   call<T>(process: Process, attempt: () => T | WouldBlock, options: CallOptions = {}): Promise<T> {
     assert(this.current === process, `process ${process.pid} (${process.name}) calls in its own turn`);
-    if (!this.isDue(process)) {
-      try {
-        const value = watching(process, this, attempt);
-        if (value !== wouldBlock) return Promise.resolve(value);
-      } catch (thrown) {
-        return Promise.reject(thrown);
-      }
-      asWaiting(process);
+    if (this.isDue(process)) return this.#wait(process, attempt, options);
+    try {
+      const value = watching(process, this, attempt);
+      if (value !== wouldBlock) return this.#done(process, value);
+    } catch (thrown) {
+      return Promise.reject(thrown);
     }
+    asWaiting(process);
+    return this.#wait(process, attempt, options);
+  }
+
+  /** What the call did may keep it from coming back: its process has frozen itself, or a signal came of it. */
+  #done<T>(process: Process, value: T): Promise<T> {
+    return this.isDue(process) ? this.#wait(process, () => value, { interruptible: false }) : Promise.resolve(value);
+  }
+
+  #wait<T>(process: Process, attempt: () => T | WouldBlock, options: CallOptions): Promise<T> {
     return new Promise((resolve, reject) => {
       const { at = null, interruptible = true, watched = false } = options;
       const answers = { reject, resolve: resolve as (value: unknown) => void };
