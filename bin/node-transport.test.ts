@@ -70,3 +70,14 @@ test("requests at the same time have a connection each, an answer nobody reads t
   await readAll((await request("GET", "/sized")).body, 1024);
   assert.equal(connections - begin, 2);
 });
+
+test("connections are made ahead when they are foreseen", async () => {
+  const transport = nodeTransport({ host: `unix://${path}`, onRefused: null });
+  const begin = connections;
+  transport.prepare?.(2);
+  const whole = async (target: string): Promise<Uint8Array> =>
+    readAll((await transport.request("GET", target)).body, 1024);
+  await whole("/sized");
+  await Promise.all([whole("/sized"), whole("/chunked"), whole("/empty")]);
+  assert.equal(connections - begin, 3);
+});

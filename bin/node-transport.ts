@@ -20,6 +20,8 @@ interface Line {
   readonly connection: Connection;
 }
 
+const ignore = (): void => {};
+
 function lineOn(socket: Socket): Line {
   return { socket, connection: connectionOf(socket) };
 }
@@ -41,17 +43,27 @@ export function nodeTransport({ host, onRefused }: Target): Transport {
     return connected(address);
   };
   let idle: Line[] = [];
+  let wanted = 0;
   const lineToUse = async (): Promise<Line> => {
     idle = idle.filter(({ socket }) => socket.readable && socket.writable);
     return idle.pop() ?? lineOn(await open());
   };
+  /** Whoever needs a connection that could not be made learns why when it makes its own. */
+  const makeWanted = (): void => {
+    for (; wanted > 0; wanted--) connected(address).then((socket) => idle.push(lineOn(socket)), ignore);
+  };
   const send = async (request: Request) => {
     const line = await lineToUse();
-    return exchange(line.connection, request, () => idle.push(line)).catch((thrown: unknown) => {
+    const answer = exchange(line.connection, request, () => idle.push(line));
+    makeWanted();
+    return answer.catch((thrown: unknown) => {
       throw explained(thrown, host);
     });
   };
   return {
+    prepare: (connections) => {
+      wanted = connections;
+    },
     request: async (method, target, options = {}) => (await send({ method, target, ...options })).response,
     hijack: (method, target, options = {}) => {
       const headers = { ...options.headers, connection: "Upgrade", upgrade: "tcp" };

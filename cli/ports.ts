@@ -20,6 +20,8 @@ export interface Duplex {
 }
 
 export interface Transport {
+  /** As many requests will be made at once after the next one: their connections may be made while that is answered. */
+  prepare?(connections: number): void;
   request(
     method: string,
     target: string,

@@ -49,6 +49,7 @@ async function runDetached(call: RunCall): Promise<number> {
 async function runAttached(call: RunCall): Promise<number> {
   const { options, client, ports } = call;
   const stdin = options.interactive;
+  client.transport.prepare?.(2);
   const id = await createContainer(call, { stdin, stdout: true, stderr: true });
   await explain(call, id);
   const query = { stream: 1, stdin, stdout: 1, stderr: 1, detachKeys: options["detach-keys"] || undefined };
