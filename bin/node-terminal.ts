@@ -2,7 +2,6 @@
  * The terminal that Node was started in. Its streams are opened when they are first used: each
  * costs about a millisecond, and `run --rm image true` needs none of them.
  */
-import { isatty } from "node:tty";
 import type { Terminal } from "../cli/ports.ts";
 import { fileError } from "./file-error.ts";
 
@@ -11,10 +10,10 @@ const proxied = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"]
 
 export const nodeTerminal: Terminal = {
   get stdinIsTty() {
-    return isatty(0);
+    return isTerminal(0);
   },
   get stdoutIsTty() {
-    return isatty(1);
+    return isTerminal(1);
   },
   get stdin() {
     return process.stdin;
@@ -22,7 +21,7 @@ export const nodeTerminal: Terminal = {
   stdout: (bytes) => write(process.stdout, "/dev/stdout", bytes),
   stderr: (bytes) => write(process.stderr, "/dev/stderr", bytes),
   size: () => {
-    if (!isatty(1)) return null;
+    if (!isTerminal(1)) return null;
     const { rows, columns } = process.stdout;
     return { rows, columns };
   },
@@ -42,6 +41,10 @@ export const nodeTerminal: Terminal = {
     };
   },
 };
+
+function isTerminal(descriptor: number): boolean {
+  return process.getBuiltinModule("node:tty").isatty(descriptor);
+}
 
 /**
  * Node's raw mode leaves the terminal turning "\n" into "\r\n"; the container's own terminal has done

@@ -28,7 +28,6 @@ export async function attach(session: Session): Promise<Ending> {
   const restore = tty && stdin && terminal.stdinIsTty ? terminal.raw() : null;
   try {
     if (stdin) sendInput(tty ? watch.watch(terminal.stdin) : terminal.stdin, duplex);
-    else duplex.end();
     await copyOutput(duplex.output, terminal, tty);
   } finally {
     restore?.();

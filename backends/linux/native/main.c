@@ -36,7 +36,7 @@ static struct spare {
   int pid, channel;
 } spares[2] = {{-1, -1}, {-1, -1}};
 enum { SPARE_COUNT = 2, PLAIN = 0, APART = 1 };
-enum { SPARE_DELAY_MS = 20 };  // a new one is not forked beside a start, nor beside a short program's end, but after it
+enum { SPARE_DELAY_MS = 5 };  // a new one is not forked beside a start, but after it
 
 static void die(const char *what) {
   dprintf(2, "tsbox-helper: %s: %s\n", what, strerror(errno));
