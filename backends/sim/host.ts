@@ -107,7 +107,7 @@ function mount(kernel: Kernel, type: string, where: string, options: string): vo
     options,
     idMaps: null,
   } as const;
-  namespaces.mount.table = addMount(table, resolve(kernel.hostView(), where), entry).table;
+  addMount(table, resolve(kernel.hostView(), where), entry);
 }
 
 /** The memory tree that is mounted at a path of the host. */

@@ -319,7 +319,7 @@ function makeReadonly(kernel: Kernel, { process }: Child, path: string): void {
 
 function makeRootReadonly({ namespaces, root }: Process): void {
   const flags = new Set([...mountAt(namespaces.mount.table, root.mount).flags, "ro" as const]);
-  namespaces.mount.table = changeMount(namespaces.mount.table, root.mount, { flags });
+  changeMount(namespaces.mount.table, root.mount, { flags });
 }
 
 /** null: nothing is there. */

@@ -1,8 +1,7 @@
 /**
  * The mount table of a mount namespace: which file system is seen where. A *location* is an inode
- * seen through a mount; a mount hides the location it is mounted on. The table is an immutable
- * value: a new namespace starts as a copy of its maker's, which costs nothing. A change copies the
- * map of its mounts: they are few, and every step of every path asks it.
+ * seen through a mount; a mount hides the location it is mounted on. A table is one namespace's, which
+ * changes it; a new namespace starts with a copy.
  *
  * Invariants: every mount but the root's and those that were detached has a parent in the table; a
  * location carries at most one mount (a second one is mounted on the first one's root, as Linux
@@ -42,7 +41,7 @@ export interface Mount {
   /** What it is mounted on; null for the root of the namespace. */
   readonly on: Location | null;
   /** What is mounted on it, by the inodes that are hidden. */
-  readonly covered: ReadonlyMap<Inode, number>;
+  readonly covered: Map<Inode, number>;
   readonly fileSystem: FileSystem;
   /** The part of the file system that is seen: its root, or a directory or file in it (bind). */
   readonly root: Inode;
@@ -61,27 +60,24 @@ export interface Mount {
 export type NewMount = Omit<Mount, "id" | "on" | "covered" | "isLocked" | "sharing"> & { readonly sharing?: Sharing };
 
 export interface MountTable {
-  readonly mounts: ReadonlyMap<number, Mount>;
-  readonly root: number;
+  readonly mounts: Map<number, Mount>;
+  root: number;
   /** Numbers are the kernel's: a mount has the same one in every namespace it was copied to, and no other has it. */
   readonly newId: () => number;
 }
 
-/** One that is about to become a table. */
-interface Draft extends MountTable {
-  readonly mounts: Map<number, Mount>;
-}
-
-const nothing: Mount["covered"] = new Map();
-
 export function newTable(root: NewMount, newId: () => number): MountTable {
   const id = newId();
-  const mount = { sharing: unshared, ...root, id, on: null, covered: nothing, isLocked: false };
+  const mount = { sharing: unshared, ...root, id, on: null, covered: new Map(), isLocked: false };
   return { mounts: new Map([[id, mount]]), root: id, newId };
 }
 
-function draftOf(table: MountTable): Draft {
-  return { ...table, mounts: new Map(table.mounts) };
+/** For another namespace; `change` is what is different there about each mount. */
+export function copyTable(table: MountTable, change: (mount: Mount) => Partial<Mount>): MountTable {
+  const mounts = new Map<number, Mount>();
+  for (const mount of table.mounts.values())
+    mounts.set(mount.id, { ...mount, covered: new Map(mount.covered), ...change(mount) });
+  return { ...table, mounts };
 }
 
 export function mountAt(table: MountTable, id: number): Mount {
@@ -110,36 +106,21 @@ export function beneath(table: MountTable, location: Location): Location | null 
   return location.inode === mount.root ? mount.on : null;
 }
 
-export function addMount(table: MountTable, on: Location, mount: NewMount): { table: MountTable; id: number } {
-  const draft = draftOf(table);
-  return { id: add(draft, on, mount), table: draft };
-}
-
-function add(draft: Draft, on: Location, mount: NewMount): number {
-  const seen = topmost(draft, on);
-  const id = draft.newId();
-  draft.mounts.set(id, { sharing: unshared, ...mount, id, on: seen, covered: nothing, isLocked: false });
-  cover(draft, seen, id);
+/** Gives its number. */
+export function addMount(table: MountTable, on: Location, mount: NewMount): number {
+  const seen = topmost(table, on);
+  const id = table.newId();
+  table.mounts.set(id, { sharing: unshared, ...mount, id, on: seen, covered: new Map(), isLocked: false });
+  mountAt(table, seen.mount).covered.set(seen.inode, id);
   return id;
-}
-
-/** The mount at `place` hides what is there; null: nothing does any more. */
-function cover(draft: Draft, place: Location, by: number | null): void {
-  const mount = mountAt(draft, place.mount);
-  const covered = new Map(mount.covered);
-  if (by === null) covered.delete(place.inode);
-  else covered.set(place.inode, by);
-  draft.mounts.set(mount.id, { ...mount, covered });
 }
 
 export function changeMount(
   table: MountTable,
   id: number,
   change: Partial<Omit<Mount, "id" | "on" | "covered">>,
-): MountTable {
-  const draft = draftOf(table);
-  draft.mounts.set(id, { ...mountAt(table, id), ...change });
-  return draft;
+): void {
+  table.mounts.set(id, { ...mountAt(table, id), ...change });
 }
 
 /** A mount with what is mounted on it, parents before children. */
@@ -154,57 +135,50 @@ export function boundTree(table: MountTable, source: Location, recursive: boolea
   return [top, ...carried.flatMap((child) => subtree(table, child.id))];
 }
 
-/** Puts a copy of a tree in place; `sharing` says how each copy shares, by the original. */
+/** Puts a copy of a tree in place and gives its number; `sharing` says how each copy shares, by the original. */
 export function graft(
   table: MountTable,
   on: Location,
   [top, ...rest]: MountTree,
   sharing: (original: Mount) => Sharing,
-): { table: MountTable; id: number } {
-  const draft = draftOf(table);
-  const id = add(draft, on, { ...top, sharing: sharing(top) });
+): number {
+  const id = addMount(table, on, { ...top, sharing: sharing(top) });
   const ids = new Map([[top.id, id]]);
   for (const mount of rest) {
     const parent = mount.on === null ? undefined : ids.get(mount.on.mount);
     if (mount.on === null || parent === undefined) continue;
-    ids.set(mount.id, add(draft, { ...mount.on, mount: parent }, { ...mount, sharing: sharing(mount) }));
+    ids.set(mount.id, addMount(table, { ...mount.on, mount: parent }, { ...mount, sharing: sharing(mount) }));
   }
-  return { table: draft, id };
+  return id;
 }
 
 /** Takes a mount out with all that is mounted on it; detached, it is kept for those who stand in it. EINVAL for the root. */
-export function removeMount(table: MountTable, id: number, detach: boolean): MountTable {
+export function removeMount(table: MountTable, id: number, detach: boolean): void {
   const mount = mountAt(table, id);
   if (mount.on === null) throw new Errno("EINVAL");
-  const draft = draftOf(table);
-  cover(draft, mount.on, null);
-  if (detach) draft.mounts.set(id, { ...mount, on: null });
-  else for (const gone of subtree(table, id)) draft.mounts.delete(gone.id);
-  return draft;
+  mountAt(table, mount.on.mount).covered.delete(mount.on.inode);
+  if (detach) table.mounts.set(id, { ...mount, on: null });
+  else for (const gone of subtree(table, id)) table.mounts.delete(gone.id);
 }
 
 /** Forgets detached mounts that nobody stands in. */
-export function forgetDetached(table: MountTable, isUsed: (id: number) => boolean): MountTable {
+export function forgetDetached(table: MountTable, isUsed: (id: number) => boolean): void {
   const placed = new Set(listMounts(table).map(({ id }) => id));
   const detached = [...table.mounts.values()].filter(({ id, on }) => on === null && !placed.has(id));
   const trees = detached.map(({ id }) => subtree(table, id)).filter((tree) => !tree.some(({ id }) => isUsed(id)));
-  if (trees.length === 0) return table;
-  const draft = draftOf(table);
-  for (const { id } of trees.flat()) draft.mounts.delete(id);
-  return draft;
+  for (const { id } of trees.flat()) table.mounts.delete(id);
 }
 
 /** pivot_root(2): one mount becomes the root, and the old root stands at `putOld`. The caller has checked that it may. */
-export function pivotTable(table: MountTable, newRoot: Location, putOld: Location): MountTable {
+export function pivotTable(table: MountTable, newRoot: Location, putOld: Location): void {
   const mount = mountAt(table, newRoot.mount);
+  const old = mountAt(table, table.root);
   assert(mount.on !== null, "the new root is mounted on something");
-  const draft = draftOf({ ...table, root: mount.id });
-  const { isLocked } = mountAt(table, table.root);
-  cover(draft, mount.on, null);
-  cover(draft, putOld, table.root);
-  draft.mounts.set(mount.id, { ...mountAt(draft, mount.id), on: null, isLocked: isLocked || mount.isLocked });
-  draft.mounts.set(table.root, { ...mountAt(draft, table.root), on: putOld, isLocked: false });
-  return draft;
+  mountAt(table, mount.on.mount).covered.delete(mount.on.inode);
+  mountAt(table, putOld.mount).covered.set(putOld.inode, old.id);
+  table.mounts.set(mount.id, { ...mount, on: null, isLocked: old.isLocked || mount.isLocked });
+  table.mounts.set(old.id, { ...old, on: putOld, isLocked: false });
+  table.root = mount.id;
 }
 
 /** All mounts that are in place, in the order they were made. */

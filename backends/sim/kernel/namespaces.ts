@@ -9,6 +9,7 @@ import { capabilityNumbers, type Capability } from "../../../core/runtime/capabi
 import { Stack } from "../net/stack.ts";
 import { UnixNames } from "../net/unix-socket.ts";
 import { groupsOf } from "./cgroup/group.ts";
+import { seenIn } from "./ids.ts";
 import type { Kernel } from "./kernel.ts";
 import { copiedTable } from "./propagation.ts";
 import { newIpcNamespace } from "./ipc/namespace.ts";
@@ -71,6 +72,9 @@ export function networkNamespace(kernel: Kernel, number: number, owner: UserName
   return { number, owner, stack: new Stack(kernel.network, number), abstractNames: new UnixNames() };
 }
 
+/** MAX_PID_NS_LEVEL, and as many for users. */
+const nestedMax = 32;
+
 export interface CloneFlags {
   readonly namespaces: readonly Namespace[];
   /** The pid namespace to be born into; null: a new one when it is among the namespaces, else the parent's. */
@@ -100,14 +104,33 @@ export function clone(
   return child;
 }
 
+/** ENOSPC for too many within each other. */
 function childPidNamespace(kernel: Kernel, parent: PidNamespace, owner: UserNamespace): PidNamespace {
+  if (depthOf(parent) >= nestedMax) throw new Errno("ENOSPC");
   return { number: kernel.newNumber(), owner, parent, next: 1, init: null };
 }
 
-function childUserNamespace(kernel: Kernel, { namespaces, uid, gid }: Process): UserNamespace {
+/** create_user_ns(): ENOSPC for too many within each other, EPERM after chroot(2), and for who has no id in the one it is in. */
+function childUserNamespace(kernel: Kernel, process: Process): UserNamespace {
+  const { namespaces, uid, gid } = process;
   const parent = namespaces.user;
+  if (depthOf(parent) > nestedMax) throw new Errno("ENOSPC");
+  const isKnown = seenIn(parent, "uids", uid) !== null && seenIn(parent, "gids", gid) !== null;
+  if (!isKnown || isChrooted(process)) throw new Errno("EPERM");
   const { mayDropGroups } = parent;
   return { number: kernel.newNumber(), parent, ownerUid: uid, ownerGid: gid, mayDropGroups, uids: [], gids: [] };
+}
+
+/** The first one's is 0. */
+function depthOf(namespace: { readonly parent: PidNamespace | UserNamespace | null }): number {
+  let depth = 0;
+  for (let at = namespace.parent; at !== null; at = at.parent) depth++;
+  return depth;
+}
+
+function isChrooted({ root, namespaces }: Process): boolean {
+  const { mount, inode } = rootOf(namespaces.mount.table);
+  return root.mount !== mount || root.inode !== inode;
 }
 
 /** In the order in which the kernel looks at them. */
@@ -119,8 +142,8 @@ const order: readonly Namespace[] = ["user", "mount", "uts", "ipc", "pid", "cgro
  */
 export function checkEntering(process: Process, target: Process, namespaces: readonly Namespace[]): void {
   if (namespaces.length === 0) throw new Errno("EINVAL");
-  if (!isAlive(target)) throw new Errno("ESRCH");
   if (!mayInspect(process, target)) throw new Errno("EPERM");
+  if (!isAlive(target)) throw new Errno("ESRCH");
   const user = namespaces.includes("user") ? target.namespaces.user : process.namespaces.user;
   for (const kind of order) if (namespaces.includes(kind)) checkOne(process, target, kind, user);
 }

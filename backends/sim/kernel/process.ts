@@ -30,7 +30,7 @@ export interface PlainNamespace {
 }
 
 export interface MountNamespace extends PlainNamespace {
-  table: MountTable;
+  readonly table: MountTable;
   /** The processes in it that are alive. */
   readonly users: Set<Process>;
 }

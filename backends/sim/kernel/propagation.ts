@@ -9,6 +9,7 @@
 import type { Propagation } from "../../../core/runtime/plan.ts";
 import {
   changeMount,
+  copyTable,
   graft,
   hasChildren,
   isWithin,
@@ -92,14 +93,13 @@ export function attach(
   // Who sees it is decided before it is there: a mount is not seen through itself.
   const seers = group === null ? [] : receivers(namespaces, group, { namespace, mount: parent });
   const grafted = graft(namespace.table, place, tree, sharingOf);
-  namespace.table = grafted.table;
   for (const receiver of seers) {
     const there = placeIn(receiver, place, parent);
     if (there === null) continue;
     const copied = (original: Mount): Sharing => copySharing(receiver, sharingOf(original), newId);
-    receiver.namespace.table = graft(receiver.namespace.table, there, tree, copied).table;
+    graft(receiver.namespace.table, there, tree, copied);
   }
-  return grafted.id;
+  return grafted;
 }
 
 /** A peer's copy is a peer of the new mount; a slave's copy is its slave, and shared where the slave itself is. */
@@ -129,13 +129,13 @@ export function detach(
 ): void {
   const { on } = mountAt(namespace.table, id);
   const parent = on === null ? null : mountAt(namespace.table, on.mount);
-  namespace.table = removeMount(namespace.table, id, lazily);
+  removeMount(namespace.table, id, lazily);
   if (on === null || parent === null || parent.sharing.group === null) return;
   for (const receiver of receivers(namespaces, parent.sharing.group, { namespace, mount: parent })) {
     const there = placeIn(receiver, on, parent);
     const copy = there === null ? null : topmost(receiver.namespace.table, there).mount;
     if (copy === null || copy === receiver.mount.id || hasChildren(receiver.namespace.table, copy)) continue;
-    receiver.namespace.table = removeMount(receiver.namespace.table, copy, lazily);
+    removeMount(receiver.namespace.table, copy, lazily);
   }
 }
 
@@ -151,7 +151,7 @@ export function setSharing(
   for (const mount of wanted) {
     const sharing = changed(mount, mode, namespaces, namespace.table.newId);
     if (isEqual(sharing, mount.sharing)) continue;
-    namespace.table = changeMount(namespace.table, mount.id, { sharing });
+    changeMount(namespace.table, mount.id, { sharing });
   }
 }
 
@@ -192,11 +192,9 @@ function masterAfter({ group, master }: Sharing, namespaces: Iterable<MountNames
 
 /** The table for a new namespace. In a user namespace of less rights what is shared becomes slave, and stays put. */
 export function copiedTable({ table }: MountNamespace, isLessPrivileged: boolean): MountNamespace["table"] {
-  if (!isLessPrivileged) return table;
-  const copies = [...table.mounts.values()].map((mount): [number, Mount] => {
-    const { group, master } = mount.sharing;
-    const sharing = { ...mount.sharing, group: null, master: group ?? master };
-    return [mount.id, { ...mount, isLocked: mount.id !== table.root, sharing }];
+  if (!isLessPrivileged) return copyTable(table, () => ({}));
+  return copyTable(table, ({ id, sharing }) => {
+    const { group, master } = sharing;
+    return { isLocked: id !== table.root, sharing: { ...sharing, group: null, master: group ?? master } };
   });
-  return { ...table, mounts: new Map(copies) };
 }

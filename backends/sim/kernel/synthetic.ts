@@ -66,6 +66,7 @@ export type SyntheticNode = SyntheticDirectory | SyntheticFile | SyntheticSymlin
 type Style = "proc" | "sysfs" | "cgroup" | "mqueue";
 
 const rootInode = 1 as Inode;
+const byRoot: { readonly uid: number; readonly gid: number } = { uid: 0, gid: 0 };
 
 export class Synthetic implements FileSystem {
   readonly root: Inode = rootInode;
@@ -89,8 +90,21 @@ export class Synthetic implements FileSystem {
     const { node, uid, gid } = this.#owned(inode);
     const now = this.#now();
     const changed = node.kind === "symlink" ? undefined : node.attributes?.get();
-    const common = { inode, uid, gid, mode: modeOf(node), links: 1, size: 0, blocks: 0, major: 0, minor: 0 };
-    return { ...common, ...changed, atime: now, mtime: now, ctime: now, kind: node.kind };
+    return {
+      inode,
+      kind: node.kind,
+      mode: changed?.mode ?? modeOf(node),
+      uid: changed?.uid ?? uid,
+      gid: changed?.gid ?? gid,
+      links: 1,
+      size: 0,
+      blocks: 0,
+      major: 0,
+      minor: 0,
+      atime: now,
+      mtime: now,
+      ctime: now,
+    };
   }
 
   peek(inode: Inode): Stat {
@@ -272,14 +286,14 @@ export class Synthetic implements FileSystem {
   #owned(inode: Inode): { node: SyntheticNode; uid: number; gid: number } {
     const path = this.#path(inode);
     let node: SyntheticNode = this.#top;
-    let owner = { uid: 0, gid: 0 };
+    let owner = byRoot;
     for (const name of path) {
       const child: SyntheticNode | null = node.kind === "directory" ? node.child(name) : null;
       if (child === null) throw new Errno("ENOENT", path.join("/"));
       node = child;
       if (node.kind === "directory" && node.owner !== undefined) owner = node.owner();
     }
-    return { node, ...owner };
+    return { node, uid: owner.uid, gid: owner.gid };
   }
 
   #directory(inode: Inode): SyntheticDirectory {

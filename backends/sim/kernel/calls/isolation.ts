@@ -92,7 +92,7 @@ export class IsolationCalls extends FileCalls {
     if (mountAt(namespace.table, mount).isLocked) throw new Errno("EINVAL", path);
     if (!lazily && (hasChildren(namespace.table, mount) || this.#isStoodIn(mount))) throw new Errno("EBUSY", path);
     detach(namespace, this.kernel.mountNamespaces(), mount, lazily);
-    namespace.table = forgetDetached(namespace.table, (id) => this.#isStoodIn(id));
+    forgetDetached(namespace.table, (id) => this.#isStoodIn(id));
     this.kernel.sweepCgroups();
   }
 
@@ -119,7 +119,7 @@ export class IsolationCalls extends FileCalls {
     if (root.mount !== table.root || root.inode !== this.mountOf(root).root) throw new Errno("EINVAL", newRoot);
     this.#mounted(to, newRoot);
     if (old.mount !== to.mount || !liesWithin(this.mountOf(to), old, to.inode)) throw new Errno("EINVAL", putOld);
-    this.process.namespaces.mount.table = pivotTable(table, to, old);
+    pivotTable(table, to, old);
     this.#moveRoots(root, to);
   }
 
@@ -162,7 +162,7 @@ export class IsolationCalls extends FileCalls {
   }
 
   #change(id: number, change: Parameters<typeof changeMount>[2]): void {
-    this.process.namespaces.mount.table = changeMount(this.table(), id, change);
+    changeMount(this.table(), id, change);
   }
 
   setCapabilities(sets: {

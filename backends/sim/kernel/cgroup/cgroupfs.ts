@@ -51,9 +51,20 @@ function newDirectory(kernel: Kernel, group: Cgroup): SyntheticDirectory {
 function childOf(kernel: Kernel, group: Cgroup, name: string): SyntheticNode | null {
   const child = group.children.get(name);
   if (child !== undefined) return groupDirectory(kernel, child);
-  const files = filesOf(kernel, group);
-  const file = Object.hasOwn(files, name) && !group.isRemoved ? files[name] : undefined;
-  return file === undefined ? null : { ...file, attributes: attributes(group, name) };
+  return group.isRemoved ? null : fileOf(filesOf(kernel, group), group, name);
+}
+
+/** Files with whose they are. */
+const owned = new WeakMap<Files, Map<string, SyntheticFile>>();
+
+function fileOf(files: Files, group: Cgroup, name: string): SyntheticFile | null {
+  const file = Object.hasOwn(files, name) ? files[name] : undefined;
+  if (file === undefined) return null;
+  const made = owned.get(files) ?? new Map<string, SyntheticFile>();
+  owned.set(files, made);
+  const known = made.get(name) ?? { ...file, attributes: attributes(group, name) };
+  made.set(name, known);
+  return known;
 }
 
 /** The files change with the controllers that are on. */
@@ -67,8 +78,10 @@ function filesOf(kernel: Kernel, group: Cgroup): Files {
   return files;
 }
 
+const kinds = ["memory", "pids", "cpu", "cpuset", "io", "hugetlb"] as const satisfies (keyof ControllerStates)[];
+
 function isSame(a: ControllerStates, b: ControllerStates): boolean {
-  return (Object.keys(a) as (keyof ControllerStates)[]).every((controller) => a[controller] === b[controller]);
+  return kinds.every((controller) => a[controller] === b[controller]);
 }
 
 function attributes(group: Cgroup, name: string): NonNullable<SyntheticFile["attributes"]> {
