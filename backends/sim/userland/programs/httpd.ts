@@ -1,6 +1,7 @@
 /** httpd, as busybox has it: serves the files beneath a directory over HTTP. One process a connection. */
 import { encodeText } from "../../../../core/base/bytes.ts";
 import { Errno } from "../../../../core/base/errno.ts";
+import { SIGCHLD } from "../../kernel/signals.ts";
 import type { Fd, Program, Sys } from "../../kernel/sys.ts";
 import { applet, Failure, linesOf, reasonOf } from "../applet.ts";
 import { parseOptions } from "../options.ts";
@@ -51,25 +52,19 @@ const httpd = applet(async (context) => {
 });
 
 async function serve(sys: Sys, listener: Fd): Promise<number> {
+  // Nobody waits for those who answer.
+  sys.onSignal(SIGCHLD, "ignore");
   for (;;) {
     const { fd } = await sys.accept(listener);
     sys.fork(async (child) => {
       child.close(listener);
       await answer(child, fd);
+      // Whoever asked may still be sending: what comes unread would reset the connection.
+      child.shutdown(fd, "write");
+      while ((await child.read(fd, chunkBytes)).length > 0);
       return 0;
     });
     sys.close(fd);
-    while (await hasEnded(sys));
-  }
-}
-
-/** Whether a child that answered was there to be waited for. */
-async function hasEnded(sys: Sys): Promise<boolean> {
-  try {
-    return (await sys.wait(-1, { noHang: true })) !== null;
-  } catch (thrown) {
-    if (thrown instanceof Errno && thrown.errno === "ECHILD") return false;
-    throw thrown;
   }
 }
 
