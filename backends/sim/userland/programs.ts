@@ -15,6 +15,7 @@ const families: readonly (readonly [Family, string])[] = [
   ],
   [() => import("./programs/archive.ts"), "gunzip gzip tar zcat"],
   [() => import("./programs/awk.ts"), "awk"],
+  [() => import("./sh/bash/program.ts"), "bash"],
   [() => import("./programs/bytes.ts"), "base64 cksum cmp hd hexdump md5sum od sha1sum sha256sum sha512sum xxd"],
   [() => import("./programs/cal.ts"), "cal"],
   [() => import("./programs/convert.ts"), "crc32 dos2unix fallocate shred ts unix2dos"],
@@ -67,7 +68,7 @@ const byName = new Map(families.flatMap(([family, names]) => names.split(" ").ma
 /** Those whose family is loaded: asking for it again would be a walk through the module loader at each exec. */
 const loaded = new Map<string, Program>();
 
-export const programNames: readonly string[] = [...byName.keys(), "ash", "bash", "busybox", "dash", "sh"].sort();
+export const programNames: readonly string[] = [...byName.keys(), "ash", "busybox", "dash", "sh"].sort();
 
 /** The program of that name, of a busybox file or of one of its own; null when there is none. */
 export async function standIn(name: string, isBusybox = false): Promise<Program | null> {
@@ -78,8 +79,8 @@ export async function standIn(name: string, isBusybox = false): Promise<Program 
 
 async function programOf(name: string, isBusybox: boolean): Promise<Program | null> {
   if (isBusybox && /^-?sh$/.test(name)) return busyboxSh;
-  if (/^-?(?:sh|ash|dash|bash)$/.test(name)) return sh;
-  return loaded.get(name) ?? load(name);
+  if (/^-?(?:sh|ash|dash)$/.test(name)) return sh;
+  return loaded.get(name) ?? load(name.replace(/^-bash$/, "bash"));
 }
 
 /** What busybox leaves with a set-user-ID file's rights; the others give them up before they begin. */

@@ -9,6 +9,10 @@ import { type Run, settled } from "../run.ts";
 import { Exit, ShellError, type Skip } from "./shell.ts";
 import { quote } from "./variables.ts";
 
+export function isKeyword(name: string): boolean {
+  return keywords.has(name);
+}
+
 const keywords = new Set("! case do done elif else esac fi for if in then until while { }".split(" "));
 
 /** A non-negative number, as dash wants it. */

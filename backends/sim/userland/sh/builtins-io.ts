@@ -178,20 +178,27 @@ function* read({ shell }: Interpreter, args: readonly string[]): Run<number> {
 /** A line of standard input, split into variables. */
 export function* readInto(shell: Shell, names: readonly string[], isRaw: boolean): Run<number> {
   const { line, ended } = yield* readLine(shell.sys, 0, isRaw);
-  assignFields(shell, names, line);
+  assignRead(shell, names, line);
   return ended ? 0 : 1;
 }
 
 /** A character of the line, and whether a backslash stood before it. */
-interface Read {
+export interface Read {
   readonly char: string;
   readonly quoted: boolean;
 }
 
-function* readLine(sys: Sys, fd: Fd, isRaw: boolean): Run<{ line: Read[]; ended: boolean }> {
+/** A line to its end, or so many characters of it. */
+export function* readLine(
+  sys: Sys,
+  fd: Fd,
+  isRaw: boolean,
+  end = "\n",
+  countMax = Infinity,
+): Run<{ line: Read[]; ended: boolean }> {
   const line: Read[] = [];
   for (;;) {
-    const { text, ended } = yield* readRawLine(sys, fd);
+    const { text, ended } = yield* readRawLine(sys, fd, end, countMax);
     const chars = Array.from(text);
     for (let at = 0; at < chars.length; at++) {
       const isEscape = !isRaw && chars[at] === "\\";
@@ -206,15 +213,17 @@ function* readLine(sys: Sys, fd: Fd, isRaw: boolean): Run<{ line: Read[]; ended:
 }
 
 /** A line, and not a byte more: others read on from the same descriptor. */
-function* readRawLine(sys: Sys, fd: Fd): Run<{ text: string; ended: boolean }> {
+function* readRawLine(sys: Sys, fd: Fd, stop: string, countMax: number): Run<{ text: string; ended: boolean }> {
   const chunks: Uint8Array[] = [];
-  const size = canSeek(sys, fd) ? 512 : isLineWise(sys, fd) ? 4096 : 1;
+  const isBounded = countMax !== Infinity || stop !== "\n";
+  const size = isBounded ? 1 : canSeek(sys, fd) ? 512 : isLineWise(sys, fd) ? 4096 : 1;
   for (;;) {
     const chunk = yield* settled(sys.read(fd, size));
     if (chunk.length === 0) return { text: decodeBytes(concat(chunks)), ended: false };
-    const end = chunk.indexOf(10);
+    const end = chunk.indexOf(stop.charCodeAt(0));
     if (end === -1) {
       chunks.push(chunk);
+      if (chunks.length >= countMax) return { text: decodeBytes(concat(chunks)), ended: true };
       continue;
     }
     chunks.push(chunk.subarray(0, end));
@@ -244,7 +253,12 @@ function isLineWise(sys: Sys, fd: Fd): boolean {
 }
 
 /** Splits at IFS; the last name gets the rest. */
-function assignFields(shell: Shell, names: readonly string[], line: readonly Read[]): void {
+export function assignRead(
+  shell: Shell,
+  names: readonly string[],
+  line: readonly Read[],
+  set = (name: string, value: string): void => shell.variables.set(name, value),
+): void {
   const separators = shell.variables.get("IFS") ?? " \t\n";
   const isSeparator = (read: Read | undefined): boolean =>
     read !== undefined && !read.quoted && separators.includes(read.char);
@@ -257,7 +271,7 @@ function assignFields(shell: Shell, names: readonly string[], line: readonly Rea
     while (at < line.length && !isSeparator(line[at])) at++;
     const next = pastSeparator(line, at, isSeparator, isBlank);
     const end = isLast && next < line.length ? trimmedEnd(line, isBlank) : at;
-    shell.variables.set(
+    set(
       name,
       line
         .slice(from, end)

@@ -103,7 +103,7 @@ function* waitOnce({ shell }: Interpreter, wanted: Job | null = null): Run<numbe
   try {
     const status = yield* settled(shell.sys.wait(-1, { untraced: shell.monitors, continued: shell.monitors }));
     const changed = status === null ? null : shell.jobs.note(status);
-    const text = status === null || changed !== wanted ? "" : deathText(status);
+    const text = status === null || changed !== wanted || shell.extension !== null ? "" : deathText(status);
     if (text !== "") yield* shell.print(2, `${text}\n`);
     return interruption(shell);
   } catch (thrown) {

@@ -14,13 +14,14 @@ export interface Speaker {
   /** What is run: the text after -c, a file, or what is read from standard input. */
   readonly input: "command" | "file" | "stream";
   readonly interactive: boolean;
+  /** The line of the source that a syntax error is in. */
+  readonly source: string;
 }
 
 export function sayIn(dialect: Dialect, speaker: Speaker, message: string): string {
   const { name, line, command } = speaker;
   const named = command === null ? "" : `${command}: `;
   if (dialect === "dash") return `${name}: ${line}: ${named}${message}\n`;
-  if (dialect === "bash") return `${name}: line ${line}: ${named}${reword(bashWords, message)}\n`;
   return `${name}: ${ashPlace(speaker)}${reword(ashWords, message).replace(/\n$/, "")}\n`;
 }
 
@@ -31,7 +32,7 @@ function ashPlace({ line, command, input, interactive }: Speaker): string {
   return `${command}: ${interactive ? "" : `line ${input === "command" ? 0 : line}: `}`;
 }
 
-type Rule = readonly [RegExp, string];
+export type Rule = readonly [RegExp, string];
 
 const ashWords: readonly Rule[] = [
   [/^cannot (create|open) (.*): (?:Directory nonexistent)$/s, "can't $1 $2: nonexistent directory"],
@@ -50,20 +51,8 @@ const ashWords: readonly Rule[] = [
   [/^Bad substitution$/, "syntax error: bad substitution"],
 ];
 
-const bashWords: readonly Rule[] = [
-  [/^cannot (?:create|open) (.*): (?:Directory nonexistent|No such file)$/s, "$1: No such file or directory"],
-  [/^cannot (?:create|open) /, ""],
-  [/^can't cd to (.*)$/s, "$1: No such file or directory"],
-  [/^([^/]*): not found$/s, "$1: command not found"],
-  [/^(.*\/.*): not found$/s, "$1: No such file or directory"],
-  [/^Syntax error: end of file unexpected.*$/, "syntax error: unexpected end of file"],
-  [/^Syntax error: (?:"?)(.*?)(?:"?) unexpected.*$/, "syntax error near unexpected token `$1'"],
-  [/^(.*): parameter not set$/, "$1: unbound variable"],
-  [/^(.*): is read only$/, "$1: readonly variable"],
-  [/^Bad substitution$/, "bad substitution"],
-];
-
-function reword(rules: readonly Rule[], message: string): string {
+/** By the first rule that fits. */
+export function reword(rules: readonly Rule[], message: string): string {
   const rule = rules.find(([pattern]) => pattern.test(message));
   return rule === undefined ? message : message.replace(rule[0], rule[1]);
 }

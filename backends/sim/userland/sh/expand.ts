@@ -10,23 +10,19 @@ import { ArithmeticProblem, evaluate, type Numbers } from "./arithmetic.ts";
 import { glob } from "./glob.ts";
 import { type Run, settled } from "../run.ts";
 import { type Shell, ShellError } from "./shell.ts";
-import type { ParameterOperation, Segment, Word } from "./tree.ts";
-
-/** Runs a command substitution and gives its output without the newlines at its end. */
-export type Substitute = (source: string, line: number) => Run<string>;
-
-type Parameter = Extract<Segment, { kind: "parameter" }>;
+import type { Interpreter } from "./interpret.ts";
+import type { Parameter, ParameterOperation, Segment, Word } from "./tree.ts";
 
 export class Expander {
   readonly #shell: Shell;
-  readonly #substitute: Substitute;
+  readonly #interpreter: Interpreter;
   readonly #numbers: Numbers;
 
-  constructor(shell: Shell, substitute: Substitute) {
+  constructor(shell: Shell, interpreter: Interpreter) {
     this.#shell = shell;
-    this.#substitute = substitute;
+    this.#interpreter = interpreter;
     this.#numbers = {
-      get: (name) => this.#known(name) ?? "",
+      get: (name) => this.#number(name),
       set: (name, value) => shell.variables.set(name, value),
     };
   }
@@ -67,6 +63,8 @@ export class Expander {
     const isQuoted = first.kind === "text" && first.quoted && first.text === "" && second !== undefined;
     const segment = isQuoted ? second : second === undefined ? first : null;
     if (segment?.kind !== "parameter" || segment.operation !== null || /^[@*~]/.test(segment.name)) return null;
+    if (segment.index !== undefined || segment.indirect === true) return null;
+    if (this.#shell.extension !== null && this.#shell.variables.find(segment.name)?.reference === true) return null;
     const value = this.#known(segment.name);
     if (value === null) return null;
     if (segment.quoted) return value;
@@ -85,8 +83,13 @@ export class Expander {
     if (this.#shell.options.has("f")) return found.map(({ text }) => text);
     const all: string[] = [];
     for (const { text, pattern } of found) {
-      const matches = hasWildcards(pattern) ? yield* settled(glob(this.#shell.sys, pattern)) : [];
-      all.push(...(matches.length > 0 ? matches : [text]));
+      if (!hasWildcards(pattern)) {
+        all.push(text);
+        continue;
+      }
+      const { extension, sys } = this.#shell;
+      const matches = yield* settled(glob(sys, pattern, extension?.showsHidden ?? false));
+      all.push(...(matches.length > 0 ? matches : (extension?.unmatched(text) ?? [text])));
     }
     return all;
   }
@@ -100,7 +103,7 @@ export class Expander {
         else fields.addPlain(segment.text);
         return;
       case "command": {
-        const output = yield* this.#substitute(segment.source, segment.line);
+        const output = yield* this.#interpreter.substitute(segment.source, segment.line);
         return add(fields, output, segment.quoted);
       }
       case "arithmetic": {
@@ -109,32 +112,60 @@ export class Expander {
       }
       case "parameter":
         return yield* this.#parameter(fields, segment);
+      case "process": {
+        const { extension } = this.#shell;
+        return extension === null ? undefined : fields.addQuoted(yield* extension.process(this.#interpreter, segment));
+      }
     }
   }
 
   #evaluated(text: string): string {
+    const { extension, dialect } = this.#shell;
     try {
-      return String(evaluate(text, this.#numbers, this.#shell.dialect !== "dash"));
+      const plain = extension?.arithmetic(this.#interpreter, text) ?? text;
+      return String(evaluate(plain, this.#numbers, dialect !== "dash"));
     } catch (thrown) {
-      if (thrown instanceof ArithmeticProblem) throw new ShellError(thrown.message);
+      if (thrown instanceof ArithmeticProblem) throw new ShellError(thrown.message, extension === null ? 2 : 1);
       throw thrown;
     }
+  }
+
+  /** In bash a variable's value is an expression in its turn. */
+  #number(name: string): string {
+    const value = this.#known(name) ?? "";
+    if (this.#shell.extension === null || /^[-+]?\d*$/.test(value) || value === name) return value;
+    return this.#evaluated(value);
+  }
+
+  #unset(name: string, why = "parameter not set"): ShellError {
+    const { extension, input, options } = this.#shell;
+    const status = extension === null ? 2 : input === "command" && !options.has("e") ? 127 : 1;
+    return new ShellError(`${name}: ${why}`, status);
   }
 
   *#parameter(fields: Fields, segment: Parameter): Run<void> {
     const { name, quoted, operation } = segment;
     if (name.startsWith("~")) return fields.addQuoted(yield* this.#home(name));
+    const { extension } = this.#shell;
+    const values = extension === null ? null : yield* extension.parameter(this.#interpreter, segment);
+    if (values !== null) return fields.addAll(values.texts, quoted, values.apart);
     if (operation === null) return this.#plain(fields, name, quoted);
-    if (operation.kind === "bad") throw new ShellError("Bad substitution");
+    if (
+      operation.kind === "bad" ||
+      operation.kind === "case" ||
+      operation.kind === "transform" ||
+      operation.kind === "names"
+    )
+      throw new ShellError("Bad substitution");
     if (operation.kind === "replace" || operation.kind === "slice") {
       if (this.#shell.dialect === "dash") throw new ShellError("Bad substitution");
       const value = this.#joined(name) ?? "";
       const text =
-        operation.kind === "slice" ? yield* this.#slice(value, operation) : yield* this.#replaced(value, operation);
+        operation.kind === "slice" ? yield* this.slice(value, operation) : yield* this.replaced(value, operation);
       return add(fields, text, quoted);
     }
     if (operation.kind === "length") return add(fields, this.#length(name), quoted);
-    if (operation.kind === "remove") return add(fields, yield* this.#removed(name, operation), quoted);
+    if (operation.kind === "remove") return add(fields, yield* this.removed(this.#needed(name), operation), quoted);
     return yield* this.#default(fields, segment, operation);
   }
 
@@ -147,24 +178,29 @@ export class Expander {
 
   /** An unset parameter is nothing, or an error with `set -u`. */
   #missing(name: string, fields: Fields, quoted: boolean): void {
-    if (this.#shell.options.has("u")) throw new ShellError(`${name}: parameter not set`);
+    if (this.#shell.options.has("u")) throw this.#unset(name);
     if (quoted) fields.addQuoted("");
   }
 
   #length(name: string): string {
     if (name === "@" || name === "*") return String(this.#shell.positional.length);
     const value = this.#known(name);
-    if (value === null && this.#shell.options.has("u")) throw new ShellError(`${name}: parameter not set`);
+    if (value === null && this.#shell.options.has("u")) throw this.#unset(name);
     return String(encodeText(value ?? "").length);
   }
 
-  *#removed(name: string, operation: Extract<ParameterOperation, { kind: "remove" }>): Run<string> {
+  /** The named parameter's value; with `set -u` it has to have one. */
+  #needed(name: string): string {
     const value = this.#joined(name);
-    if (value === null && this.#shell.options.has("u")) throw new ShellError(`${name}: parameter not set`);
-    return without(value ?? "", yield* this.pattern(operation.operand), operation.operator);
+    if (value === null && this.#shell.options.has("u")) throw this.#unset(name);
+    return value ?? "";
   }
 
-  *#slice(value: string, { offset, length }: Extract<ParameterOperation, { kind: "slice" }>): Run<string> {
+  *removed(value: string, operation: Extract<ParameterOperation, { kind: "remove" }>): Run<string> {
+    return without(value, yield* this.pattern(operation.operand), operation.operator);
+  }
+
+  *slice(value: string, { offset, length }: Extract<ParameterOperation, { kind: "slice" }>): Run<string> {
     const chars = Array.from(value);
     const from = Number(this.#evaluated(yield* this.text(offset)));
     const start = from < 0 ? Math.max(0, chars.length + from) : from;
@@ -174,7 +210,7 @@ export class Expander {
   }
 
   /** "/#" and "/%" tie the pattern to an end in bash; to ash the sign is a part of it. */
-  *#replaced(value: string, operation: Extract<ParameterOperation, { kind: "replace" }>): Run<string> {
+  *replaced(value: string, operation: Extract<ParameterOperation, { kind: "replace" }>): Run<string> {
     const { how } = operation;
     const anchor = how.length === 2 && how !== "//" ? how.charAt(1) : "";
     const isAnchored = anchor !== "" && this.#shell.dialect === "bash";
@@ -183,7 +219,8 @@ export class Expander {
     if (pattern === "") return value;
     const [before, after] = isAnchored ? [anchor === "#" ? "^" : "", anchor === "%" ? "$" : ""] : ["", ""];
     const regex = new RegExp(`${before}(?:${patternSource(pattern)})${after}`, how === "//" ? "gsu" : "su");
-    return value.replace(regex, () => replacement);
+    const isPlain = this.#shell.extension === null || operation.replacement.segments.every(isQuoted);
+    return value.replace(regex, (match) => (isPlain ? replacement : withMatch(replacement, match)));
   }
 
   *#default(
@@ -208,7 +245,7 @@ export class Expander {
       return add(fields, text, quoted);
     }
     const standard = operation.colon ? "parameter not set or null" : "parameter not set";
-    throw new ShellError(`${name}: ${text === "" ? standard : text}`);
+    throw this.#unset(name, text === "" ? standard : text);
   }
 
   *#operand(fields: Fields, word: Word, quoted: boolean): Run<void> {
@@ -230,7 +267,7 @@ export class Expander {
   /** A variable's or special parameter's value; null when it is unset. */
   #known(name: string): string | null {
     const shell = this.#shell;
-    const value = shell.variables.get(name);
+    const value = shell.variables.get(name) ?? shell.extension?.special(this.#interpreter, name) ?? null;
     if (value !== null) return value;
     switch (name) {
       case "?":
@@ -242,7 +279,7 @@ export class Expander {
       case "!":
         return shell.lastBackground === null ? null : String(shell.lastBackground);
       case "-":
-        return shell.optionLetters();
+        return shell.extension?.letters(this.#interpreter) ?? shell.optionLetters();
       case "0":
         return shell.name;
       case "LINENO":
@@ -263,6 +300,15 @@ export class Expander {
     const users = yield* settled(readUsers(this.#shell.sys));
     return users.find(({ name }) => name === prefix.slice(1))?.home ?? prefix;
   }
+}
+
+function isQuoted(segment: Segment): boolean {
+  return segment.kind === "process" || segment.quoted;
+}
+
+/** In bash "&" stands for what was matched. */
+function withMatch(replacement: string, match: string): string {
+  return replacement.replace(/\\&|&/g, (found) => (found === "&" ? match : "&"));
 }
 
 function add(fields: Fields, text: string, quoted: boolean): void {

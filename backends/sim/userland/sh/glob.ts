@@ -4,28 +4,37 @@ import type { Sys } from "../../kernel/sys.ts";
 import { listDirectory } from "../applet.ts";
 import { hasWildcards, matchesPattern, unescapePattern } from "../pattern.ts";
 
-/** [] when nothing matches. */
-export async function glob(sys: Sys, pattern: string): Promise<string[]> {
+/** [] when nothing matches. `showsHidden`: names with a dot before them match too. */
+export async function glob(sys: Sys, pattern: string, showsHidden = false): Promise<string[]> {
   const names = pattern.split(/\/+/);
   let found = [pattern.startsWith("/") ? "/" : ""];
   const steps = names.filter((name) => name !== "");
   for (const [index, name] of steps.entries()) {
     const isLast = index === steps.length - 1;
     const next: string[] = [];
-    for (const base of found) next.push(...(await step(sys, base, name, !isLast || pattern.endsWith("/"))));
+    for (const base of found)
+      next.push(...(await step(sys, base, name, !isLast || pattern.endsWith("/"), showsHidden)));
     found = next;
   }
   return found.map((path) => (pattern.endsWith("/") ? `${path}/` : path)).sort(byBytes);
 }
 
-async function step(sys: Sys, base: string, name: string, mustBeDirectory: boolean): Promise<string[]> {
+async function step(
+  sys: Sys,
+  base: string,
+  name: string,
+  mustBeDirectory: boolean,
+  showsHidden: boolean,
+): Promise<string[]> {
   const join = (entry: string): string => (base === "" || base === "/" ? base + entry : `${base}/${entry}`);
   if (!hasWildcards(name)) {
     const path = join(unescapePattern(name));
     return exists(sys, path, mustBeDirectory) ? [path] : [];
   }
   const entries = (await names(sys, base)).filter(
-    (entry) => (!entry.startsWith(".") || /^\\?\./.test(name)) && matchesPattern(entry, name),
+    (entry) =>
+      (!entry.startsWith(".") || (showsHidden && !/^\.\.?$/.test(entry)) || /^\\?\./.test(name)) &&
+      matchesPattern(entry, name),
   );
   return entries.map(join).filter((path) => !mustBeDirectory || exists(sys, path, true));
 }

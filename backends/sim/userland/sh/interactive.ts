@@ -5,7 +5,7 @@ import { Errno } from "../../../../core/base/errno.ts";
 import { concat, decodeBytes, encodeText } from "../../../../core/base/bytes.ts";
 import { SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU } from "../signals.ts";
 import { complete } from "./complete.ts";
-import type { Dialect } from "./dialect.ts";
+import type { Language } from "./extension.ts";
 import { type Interpreter, Interrupted } from "./interpret.ts";
 import { stateOf } from "./jobs.ts";
 import { type Edited, LineEditor } from "./line-editor.ts";
@@ -48,7 +48,7 @@ async function runOnce(interpreter: Interpreter, text: string): Promise<number |
 
 /** `$?` at a prompt is the last command's. */
 function* keepingStatus(interpreter: Interpreter, text: string, status: number): ReturnType<Interpreter["source"]> {
-  const { statements, problem } = parseScript(text, 1, interpreter.shell.dialect);
+  const { statements, problem } = parseScript(text, 1, interpreter.shell);
   const nodes = [...statements];
   if (nodes.length === 0 && problem === null) return status;
   interpreter.shell.status = status;
@@ -97,7 +97,7 @@ async function readCommand(interpreter: Interpreter, history: string[]): Promise
     }
     if (edited.kind === "end") return text === "" ? ended(interpreter) : text;
     text += `${edited.text}\n`;
-    if (!isUnfinished(text, interpreter.shell.dialect)) {
+    if (!isUnfinished(text, interpreter.shell)) {
       remember(history, text.trimEnd());
       return text;
     }
@@ -109,11 +109,11 @@ async function ended(interpreter: Interpreter): Promise<null> {
   return null;
 }
 
-function isUnfinished(text: string, dialect: Dialect): boolean {
+function isUnfinished(text: string, language: Language): boolean {
   if (/(?:^|[^\\])(?:\\\\)*\\\n$/.test(text)) return true;
   const opened = /<<-?\s*(["']?)([A-Za-z_]\w*)\1/.exec(text)?.[2];
   if (opened !== undefined && !new RegExp(`^\\t*${opened}$`, "m").test(text)) return true;
-  return parseScript(text, 1, dialect).problem?.incomplete ?? false;
+  return parseScript(text, 1, language).problem?.incomplete ?? false;
 }
 
 function remember(history: string[], line: string): void {

@@ -12,14 +12,13 @@ import type { Builtin } from "./builtin.ts";
 import { findProgram } from "./builtins-control.ts";
 import { assigning, builtins, extensions, specials } from "./builtins.ts";
 import { redirectionStatus } from "./dialect.ts";
-import { meets } from "./condition.ts";
 import { Expander } from "./expand.ts";
-import { deathText, type Job, stateOf, statusOf } from "./jobs.ts";
+import { codeOf, deathText, type Job, stateOf, statusOf } from "./jobs.ts";
 import { parseScript, SyntaxProblem } from "./lower.ts";
-import { redirect, restore, type Saved } from "./redirect.ts";
+import { closeQuietly, redirect, restore, type Saved } from "./redirect.ts";
 import { drive, type Run, settled } from "../run.ts";
 import { Exit, type Shell, ShellError, type ShellFunction } from "./shell.ts";
-import type { Assignment, Node, Redirection, Simple, Word } from "./tree.ts";
+import type { Assignment, ExtendedNode, Node, Redirection, Simple, Word } from "./tree.ts";
 import { ReadOnly } from "./variables.ts";
 
 /** Its failure does not end the shell under `set -e`. */
@@ -43,11 +42,12 @@ export class Interpreter {
 
   constructor(shell: Shell) {
     this.shell = shell;
-    this.expander = new Expander(shell, (source, line) => this.#substitute(source, line));
+    this.expander = new Expander(shell, this);
   }
 
   builtin(name: string): Builtin | undefined {
-    const own = this.shell.dialect === "dash" ? undefined : extensions.get(name);
+    const own =
+      this.shell.extension?.builtins.get(name) ?? (this.shell.dialect === "dash" ? undefined : extensions.get(name));
     return own ?? specials.get(name) ?? builtins.get(name);
   }
 
@@ -59,7 +59,7 @@ export class Interpreter {
 
   /** Runs source text. A syntax error is said as a ShellError once what stands before it has run. */
   *source(text: string, firstLine: number, flags: number): Run<number> {
-    const { statements, problem } = parseScript(text, firstLine, this.shell.dialect);
+    const { statements, problem } = parseScript(text, firstLine, this.shell);
     return yield* this.statements(statements, problem, flags);
   }
 
@@ -114,7 +114,7 @@ export class Interpreter {
     if (thrown instanceof SyntaxProblem) {
       shell.line = thrown.line;
       shell.functionLine = 0;
-      yield* shell.complain(thrown.message);
+      yield* shell.complain(thrown.message, thrown.source);
       return 2;
     }
     if (thrown instanceof RangeError) {
@@ -124,7 +124,7 @@ export class Interpreter {
     if (!(thrown instanceof ShellError) && !(thrown instanceof ReadOnly) && !(thrown instanceof Errno)) throw thrown;
     const message = thrown instanceof Errno ? errnoText(thrown.errno) : thrown.message;
     if (message !== "") yield* shell.complain(message);
-    return thrown instanceof ShellError ? thrown.status : 2;
+    return thrown instanceof ShellError ? thrown.status : shell.extension === null ? 2 : 1;
   }
 
   // Nodes
@@ -133,13 +133,18 @@ export class Interpreter {
     switch (node.kind) {
       case "simple":
         return yield* this.#simple(node, flags);
-      case "test":
-        this.shell.line = node.line;
-        return this.#check((yield* meets(this.expander, this.shell, node.expression)) ? 0 : 1, flags);
       case "arithmetic":
-        this.shell.line = node.line;
         if (this.shell.dialect === "dash") throw new SyntaxProblem("Syntax error: word unexpected", node.line, false);
-        return this.#check((yield* this.expander.arithmetic(node.text)) === "0" ? 1 : 0, flags);
+        if (this.shell.extension === null) {
+          this.shell.line = node.line;
+          return this.#check((yield* this.expander.arithmetic(node.text)) === "0" ? 1 : 0, flags);
+        }
+        return this.#check(yield* this.#extended(node, flags), flags);
+      case "test":
+      case "count":
+      case "select":
+      case "timed":
+        return this.#check(yield* this.#extended(node, flags), flags);
       case "list":
         return yield* this.#list(node.nodes, flags);
       case "and":
@@ -170,6 +175,13 @@ export class Interpreter {
     }
   }
 
+  /** Only a shell with an extension reads such nodes. */
+  #extended(node: ExtendedNode, flags: number): Run<number> {
+    const { extension } = this.shell;
+    if (extension === null) throw new SyntaxProblem("Syntax error: word unexpected", this.shell.line, false);
+    return extension.run(this, node, flags);
+  }
+
   *#list(nodes: readonly Node[], flags: number): Run<number> {
     for (const [index, node] of nodes.entries()) {
       yield* this.run(node, index === nodes.length - 1 ? flags : flags & ~exiting);
@@ -195,7 +207,7 @@ export class Interpreter {
       const test = yield* this.run(node.test, tested);
       if (this.shell.skip === null && (test === 0) === node.until) break;
       if (this.shell.skip === null) status = yield* this.run(node.body, flags & tested);
-      if (this.#leaves()) break;
+      if (this.leaves()) break;
     }
     this.shell.loops--;
     return (this.shell.status = this.shell.skip === null ? status : this.shell.status);
@@ -209,14 +221,14 @@ export class Interpreter {
     for (const value of values) {
       shell.variables.set(node.name, value);
       status = yield* this.run(node.body, flags & tested);
-      if (this.#leaves()) break;
+      if (this.leaves()) break;
     }
     shell.loops--;
     return (shell.status = shell.skip === null ? status : shell.status);
   }
 
   /** Whether the running loop ends here: a `break`, or something that is to leave more than this loop. */
-  #leaves(): boolean {
+  leaves(): boolean {
     const { skip } = this.shell;
     if (skip === null) return false;
     if (skip.kind === "return") return true;
@@ -228,14 +240,20 @@ export class Interpreter {
 
   *#case(node: Extract<Node, { kind: "case" }>, flags: number): Run<number> {
     const text = yield* this.expander.text(node.word);
-    for (const { patterns, body } of node.items) {
-      for (const pattern of patterns) {
-        if (!matchesPattern(text, yield* this.expander.pattern(pattern))) continue;
-        if (body.kind === "list" && body.nodes.length === 0) return (this.shell.status = 0);
-        return yield* this.run(body, flags);
-      }
+    this.shell.status = 0;
+    let falls = false;
+    for (const { patterns, body, goesOn } of node.items) {
+      if (!falls && !(yield* this.#matchesOne(text, patterns))) continue;
+      if (body.kind !== "list" || body.nodes.length > 0) yield* this.run(body, flags);
+      if (goesOn === undefined || this.shell.skip !== null) break;
+      falls = goesOn === "body";
     }
-    return (this.shell.status = 0);
+    return this.shell.status;
+  }
+
+  *#matchesOne(text: string, patterns: readonly Word[]): Run<boolean> {
+    for (const pattern of patterns) if (matchesPattern(text, yield* this.expander.pattern(pattern))) return true;
+    return false;
   }
 
   *#redirected(node: Extract<Node, { kind: "redirected" }>, flags: number): Run<number> {
@@ -264,10 +282,16 @@ export class Interpreter {
     }
   }
 
+  /** A child that nobody waits for. */
+  forkAside(body: (child: Interpreter) => Run<number>): void {
+    this.#fork(null, false, body);
+  }
+
   /** `set -e`: a failure that nobody tests ends the shell. */
   #check(status: number, flags: number): number {
-    this.shell.status = status;
     const { options, skip } = this.shell;
+    this.shell.status = status;
+    this.shell.pipeline = [status];
     if (status !== 0 && options.has("e") && (flags & tested) === 0 && skip === null) throw new Exit(status);
     return status;
   }
@@ -288,8 +312,20 @@ export class Interpreter {
     if (shell.options.has("x")) yield* this.#trace(node.assignments, words);
     const status = yield* this.#dispatch(node, words, flags);
     shell.status = status;
+    for (const fd of shell.lent.splice(0)) closeQuietly(shell.sys, fd);
     if (shell.traps.waiting) yield* this.signals();
+    if (status !== 0 && shell.onError !== "" && (flags & tested) === 0) yield* this.#onError(status);
     return this.#check(shell.skip === null ? status : shell.status, flags);
+  }
+
+  /** bash's trap on ERR. */
+  *#onError(status: number): Run<void> {
+    const { shell } = this;
+    const action = shell.onError;
+    shell.onError = "";
+    yield* this.source(action, shell.line, tested);
+    shell.onError = action;
+    shell.status = status;
   }
 
   /** Of `export a=$b` and its like the values are not split. */
@@ -315,10 +351,11 @@ export class Interpreter {
 
   *#assign(assignments: readonly Assignment[], traces = false): Run<void> {
     const traced: string[] = [];
-    for (const { name, value, append } of assignments) {
-      const added = yield* this.expander.text(value);
-      const text = append ? (this.shell.variables.get(name) ?? "") + added : added;
-      this.shell.variables.set(name, text);
+    const { extension, variables } = this.shell;
+    for (const assignment of assignments) {
+      const { name, value } = assignment;
+      const text = extension === null ? yield* this.expander.text(value) : yield* extension.assign(this, assignment);
+      if (extension === null) variables.set(name, text);
       traced.push(`${name}=${text}`);
     }
     if (!traces) return;
@@ -328,7 +365,7 @@ export class Interpreter {
   *#trace(assignments: readonly Assignment[], words: readonly string[]): Run<void> {
     const texts: string[] = [];
     for (const { name, value } of assignments) texts.push(`${name}=${yield* this.expander.text(value)}`);
-    yield* this.#traceText([...texts, ...words].join(" "));
+    yield* this.#traceText([...texts, this.shell.extension?.traced(words) ?? words.join(" ")].join(" "));
   }
 
   *#traceText(text: string): Run<void> {
@@ -342,7 +379,7 @@ export class Interpreter {
   /** A prompt, with its parameters expanded. */
   *prompt(text: string): Run<string> {
     if (!/[$`\\]/.test(text)) return text;
-    const { statements } = parseScript(`x <<TSBOX_PROMPT\n${text}\nTSBOX_PROMPT\n`, 1, this.shell.dialect);
+    const { statements } = parseScript(`x <<TSBOX_PROMPT\n${text}\nTSBOX_PROMPT\n`, 1, this.shell);
     for (const node of statements) {
       const here = node.kind === "simple" ? node.redirections[0] : undefined;
       if (here?.kind === "here") return (yield* this.expander.text(here.body)).replace(/\n$/, "");
@@ -356,7 +393,7 @@ export class Interpreter {
     if (aliases.size === 0 || first?.constant == null || first.source !== first.constant) return null;
     const text = expandAlias(aliases, node.source);
     if (text === null) return null;
-    const [only, ...more] = [...parseScript(text, node.line, this.shell.dialect).statements];
+    const [only, ...more] = [...parseScript(text, node.line, this.shell).statements];
     const inner: Node =
       only !== undefined && more.length === 0
         ? only
@@ -375,7 +412,7 @@ export class Interpreter {
       viaCommand = true;
     }
     const name = words[0] ?? "command";
-    const special = specials.get(name);
+    const special = shell.dialect === "bash" ? undefined : specials.get(name);
     const found = viaCommand || special !== undefined ? undefined : shell.functions.get(name);
     if (found !== undefined) return yield* this.#function(found, words, node, flags);
     const builtin = special ?? this.builtin(name);
@@ -399,6 +436,7 @@ export class Interpreter {
       const result = this.builtin(name)?.(this, args, flags) ?? 0;
       const status = typeof result === "number" ? result : yield* result;
       if (kept !== null) shell.variables.restore(kept);
+      if (node.arrays !== undefined) yield* this.#assign(node.arrays);
       return status;
     } catch (thrown) {
       if (!isSaid(thrown) || (thrown instanceof ShellError && thrown.fatal)) throw thrown;
@@ -439,6 +477,7 @@ export class Interpreter {
     shell.loops = 0;
     shell.functionLine = found.line;
     shell.depth++;
+    shell.calls.push(words[0] ?? "");
     shell.variables.enterFunction();
     try {
       yield* this.run(found.body, flags & tested);
@@ -448,6 +487,7 @@ export class Interpreter {
       shell.variables.leaveFunction();
       if (kept.size > 0) shell.variables.restore(kept);
       shell.depth--;
+      shell.calls.pop();
       Object.assign(shell, { positional, loops, functionLine });
     }
   }
@@ -500,11 +540,17 @@ export class Interpreter {
       } catch (thrown) {
         if (!(thrown instanceof Errno)) throw thrown;
         if (thrown.errno === "ENOEXEC") yield* this.#executeScript(path, words);
-        if (thrown.errno !== "ENOENT" && thrown.errno !== "ENOTDIR") reason = thrown.errno;
+        if (thrown.errno !== "ENOENT" && thrown.errno !== "ENOTDIR") reason = this.#refusal(thrown.errno, path);
       }
     }
     const isMissing = reason === "ENOENT";
     throw new ShellError(`${name}: ${isMissing ? "not found" : errnoText(reason)}`, isMissing ? 127 : 126);
+  }
+
+  /** bash looks at what it may not run. */
+  #refusal(errno: Errno["errno"], path: string): Errno["errno"] {
+    const { dialect, sys } = this.shell;
+    return dialect === "bash" && errno === "EACCES" && sys.stat(path).kind === "directory" ? "EISDIR" : errno;
   }
 
   /** Where a command may be: its path, or its name in each directory of PATH. */
@@ -553,7 +599,13 @@ export class Interpreter {
   }
 
   *#pipelineNode(node: Extract<Node, { kind: "pipeline" }>, flags: number): Run<number> {
-    if (!node.negated) return this.#check(yield* this.#pipeline(node.stages, node.source), flags);
+    if (!node.negated) {
+      const status = yield* this.#pipeline(node.stages, node.source);
+      const { pipeline } = this.shell;
+      this.#check(status, flags);
+      this.shell.pipeline = pipeline;
+      return status;
+    }
     const [only] = node.stages;
     const status =
       only === undefined
@@ -619,7 +671,8 @@ export class Interpreter {
     return this.#check(yield* this.#foreground(job), flags);
   }
 
-  *#substitute(source: string, line: number): Run<string> {
+  /** Runs a command substitution and gives its output without the newlines at its end. */
+  *substitute(source: string, line: number): Run<string> {
     const { sys } = this.shell;
     const pipe = sys.pipe();
     const job = this.shell.jobs.add(source, this.shell.monitors);
@@ -630,7 +683,7 @@ export class Interpreter {
     });
     job.members.push({ pid, status: null });
     sys.close(pipe.write);
-    const output = yield* this.#readAll(pipe.read);
+    const output = yield* this.readAll(pipe.read);
     sys.close(pipe.read);
     this.#substituted = yield* this.waitFor(job);
     this.shell.jobs.remove(job);
@@ -638,7 +691,8 @@ export class Interpreter {
     return output.replaceAll("\0", "").replace(/\n+$/, "");
   }
 
-  *#readAll(fd: Fd): Run<string> {
+  /** All that comes from a descriptor, as text. */
+  *readAll(fd: Fd): Run<string> {
     const { sys } = this.shell;
     const chunks: Uint8Array[] = [];
     for (;;) {
@@ -663,6 +717,7 @@ export class Interpreter {
   /** Waits until a foreground job has ended or stopped, and takes the terminal back. */
   *#foreground(job: Job): Run<number> {
     const status = yield* this.waitFor(job, true);
+    this.shell.pipeline = job.members.map((member) => (member.status === null ? 0 : codeOf(member.status)));
     if (stateOf(job) === "done") this.shell.jobs.remove(job);
     this.takeTerminal();
     return status;

@@ -8,12 +8,14 @@
 import {
   parse,
   type AndOr,
+  type ArithmeticFor,
   type Case,
   type Assignment as ParsedAssignment,
   type Command,
   type CommandNode,
   type CompoundList,
   type HereDoc,
+  type HereString,
   type If,
   type ParameterExpansionPart,
   type ParseError,
@@ -27,7 +29,7 @@ import {
   type Word as ParsedWord,
   type WordPart,
 } from "unbash";
-import type { Dialect } from "./dialect.ts";
+import type { Language } from "./extension.ts";
 import type { Assignment, Condition, Node, ParameterOperation, Redirection, Segment, Simple, Word } from "./tree.ts";
 
 /** "Syntax error: …" as dash words it. */
@@ -36,11 +38,14 @@ export class SyntaxProblem extends Error {
   readonly line: number;
   /** More input could mend it. */
   readonly incomplete: boolean;
+  /** The line of the source that it is in. */
+  readonly source: string;
 
-  constructor(message: string, line: number, incomplete: boolean) {
+  constructor(message: string, line: number, incomplete: boolean, source = "") {
     super(message);
     this.line = line;
     this.incomplete = incomplete;
+    this.source = source;
   }
 }
 
@@ -54,24 +59,24 @@ export interface Parsed {
  * The same of the beginning of a longer text, which has been cut at the end of a line: a here-document or
  * a line that goes on behind the cut makes it incomplete too.
  */
-export function parsePart(text: string, firstLine: number, dialect: Dialect): Parsed {
-  const parsed = parseScript(text, firstLine, dialect);
+export function parsePart(text: string, firstLine: number, language: Language): Parsed {
+  const parsed = parseScript(text, firstLine, language);
   if (parsed.problem !== null) return parsed;
   const cut = new SyntaxProblem("Syntax error: end of file unexpected", firstLine, true);
   if (/(?:^|[^\\])(?:\\\\)*\\\n$/.test(text.slice(-64))) return { statements: [], problem: cut };
   if (!text.includes("<<")) return parsed;
   const { commands } = parse(text);
-  const lowering = new Lowering(text, firstLine, dialect);
+  const lowering = new Lowering(text, firstLine, language);
   const statements = [...lowering.statements(commands)];
   return lowering.isCut ? { statements: [], problem: cut } : { statements, problem: null };
 }
 
 /** `firstLine` is the number of the text's first line. */
-export function parseScript(text: string, firstLine: number, dialect: Dialect): Parsed {
+export function parseScript(text: string, firstLine: number, language: Language): Parsed {
   const script = parse(text);
-  const lowering = new Lowering(text, firstLine, dialect);
+  const lowering = new Lowering(text, firstLine, language);
   const errors = (script.errors ?? [])
-    .filter(({ message }) => dialect === "bash" || message !== "expected compound command as function body")
+    .filter(({ message }) => language.dialect === "bash" || message !== "expected compound command as function body")
     .toSorted((a, b) => a.pos - b.pos);
   const [first] = errors;
   if (first === undefined) return { statements: lowering.statements(script.commands), problem: null };
@@ -102,7 +107,8 @@ function problemOf(
   const unterminated = /^unterminated (.*)$/.exec(message)?.[1];
   const isAtEnd = rest === "" || unterminated !== undefined;
   const line = isAtEnd ? lowering.lineOf(text.length) : lowering.lineOf(pos);
-  return new SyntaxProblem(`Syntax error: ${problemText(unterminated, expected, rest)}`, line, isAtEnd);
+  const source = text.split("\n")[line - lowering.lineOf(0)] ?? "";
+  return new SyntaxProblem(`Syntax error: ${problemText(unterminated, expected, rest)}`, line, isAtEnd, source);
 }
 
 function problemText(unterminated: string | undefined, expected: string | undefined, rest: string): string {
@@ -129,13 +135,17 @@ class Lowering {
   readonly #firstLine: number;
   /** A here-document has no end. */
   isCut = false;
-  readonly #dialect: Dialect;
+  readonly #language: Language;
   #lineStarts: number[] | null = null;
 
-  constructor(text: string, firstLine: number, dialect: Dialect) {
+  constructor(text: string, firstLine: number, language: Language) {
     this.#text = text;
     this.#firstLine = firstLine;
-    this.#dialect = dialect;
+    this.#language = language;
+  }
+
+  get #isBash(): boolean {
+    return this.#language.extension !== null;
   }
 
   *statements(statements: readonly Statement[]): Generator<Node, void, undefined> {
@@ -184,10 +194,19 @@ class Lowering {
   }
 
   #pipeline(pipeline: Pipeline): Node {
-    if (pipeline.operators.includes("|&")) throw this.#refused('"&" unexpected', pipeline);
-    const stages = pipeline.commands.map((command) => this.#command(command));
+    if (pipeline.operators.includes("|&") && !this.#isBash) throw this.#refused('"&" unexpected', pipeline);
+    const stages = pipeline.commands.map((command, index) => {
+      const stage = this.#command(command);
+      return pipeline.operators[index] === "|&" ? withErrors(stage) : stage;
+    });
     const negated = pipeline.prefixes.filter(({ type }) => type === "Negation").length % 2 === 1;
     const timed = pipeline.prefixes.find(({ type }) => type === "Time");
+    if (timed?.type === "Time" && this.#isBash) {
+      const [single] = stages;
+      const isSingle = stages.length === 1 && !negated && single !== undefined;
+      const node: Node = isSingle ? single : { kind: "pipeline", stages, negated, source: this.#source(pipeline) };
+      return { kind: "timed", node, posix: timed.posix !== undefined };
+    }
     if (timed !== undefined) return this.#timed(pipeline, stages, negated);
     const [only] = stages;
     if (only !== undefined && stages.length === 1 && !negated) return only;
@@ -233,7 +252,7 @@ class Lowering {
         return {
           kind: "for",
           name: command.name.text,
-          words: command.wordlist?.map((word) => this.word(word)) ?? null,
+          words: command.wordlist?.flatMap((word) => this.#words(word)) ?? null,
           body: this.#list(command.body),
         };
       case "Case":
@@ -250,22 +269,43 @@ class Lowering {
       case "ArithmeticCommand":
         return { kind: "arithmetic", line: this.lineOf(command.pos), text: this.#arithmetic(`$((${command.body}))`) };
       case "ArithmeticFor":
-      case "Select":
-      case "Coproc":
+        if (this.#isBash) return this.#count(command);
         throw this.#refused("word unexpected", command);
+      case "Select": {
+        if (!this.#isBash) throw this.#refused("word unexpected", command);
+        const words = command.wordlist?.flatMap((word) => this.#words(word)) ?? null;
+        return { kind: "select", name: command.name.text, words, body: this.#list(command.body) };
+      }
+      case "Coproc":
+        throw this.#refused(this.#isBash ? "coproc is not supported here" : "word unexpected", command);
     }
   }
 
   #case({ word, items }: Case): Node {
     const wrong = items.find(({ terminator }) => terminator !== undefined && terminator !== ";;");
-    if (wrong !== undefined) throw this.#refused('"&" unexpected', { pos: wrong.end });
+    if (wrong !== undefined && !this.#isBash) throw this.#refused('"&" unexpected', { pos: wrong.end });
     return {
       kind: "case",
       word: this.word(word),
-      items: items.map(({ pattern, body }) => ({
+      items: items.map(({ pattern, body, terminator }) => ({
         patterns: pattern.map((each) => this.word(each)),
         body: this.#list(body),
+        ...(terminator === ";&" ? { goesOn: "body" } : terminator === ";;&" ? { goesOn: "patterns" } : {}),
       })),
+    };
+  }
+
+  /** "for ((begin; test; step))". */
+  #count(command: ArithmeticFor): Node {
+    const part = (expression: { pos: number; end: number } | undefined, otherwise: string): Word =>
+      this.#arithmetic(`$((${expression === undefined ? otherwise : this.#source(expression)}))`);
+    return {
+      kind: "count",
+      line: this.lineOf(command.pos),
+      begin: part(command.initialize, "0"),
+      test: part(command.test, "1"),
+      step: part(command.update, "0"),
+      body: this.#list(command.body),
     };
   }
 
@@ -331,7 +371,7 @@ class Lowering {
   }
 
   #test(command: TestCommand): Node {
-    if (this.#dialect !== "bash") return this.#plain(command);
+    if (!this.#isBash) return this.#plain(command);
     return { kind: "test", line: this.lineOf(command.pos), expression: this.#condition(command.expression) };
   }
 
@@ -358,6 +398,7 @@ class Lowering {
     const assignments: Assignment[] = [];
     const words: Word[] = [];
     const redirections: Redirection[] = [];
+    const arrays: Assignment[] = [];
     for (const each of command.prefix) {
       if (each.type === "Assignment" && this.#isWord(each)) words.push(this.#assignmentWord(each));
       else if (each.type === "Assignment") assignments.push(this.#assignment(each));
@@ -365,23 +406,50 @@ class Lowering {
     }
     if (command.name !== undefined) words.push(this.word(command.name));
     for (const each of command.suffix) {
-      if (each.type === "Word") words.push(this.word(each));
-      else if (each.type === "Assignment") words.push(this.#assignmentWord(each));
+      if (each.type === "Word") words.push(...this.#words(each));
+      else if (each.type === "Assignment" && each.value.type === "ArrayValue" && this.#isBash) {
+        arrays.push(this.#assignment(each));
+        words.push(textWord(each.name));
+      } else if (each.type === "Assignment") words.push(this.#assignmentWord(each));
       else redirections.push(this.#redirection(each));
     }
     const source = command.name === undefined ? "" : this.#text.slice(command.name.pos, command.end);
-    return { kind: "simple", line: this.lineOf(command.pos), assignments, words, redirections, source };
+    const line = this.lineOf(command.pos);
+    return { kind: "simple", line, assignments, words, redirections, source, ...(arrays.length > 0 ? { arrays } : {}) };
   }
 
   /** "x+=1" and "x[1]=2" assign in bash; they are words like others to the rest. */
   #isWord({ append, index }: ParsedAssignment): boolean {
-    return this.#dialect !== "bash" && (append === true || index !== undefined);
+    return !this.#isBash && (append === true || index !== undefined);
   }
 
   #assignment(assignment: ParsedAssignment): Assignment {
     const { name, value, append = false } = assignment;
-    if (value.type === "ArrayValue") throw this.#refused('"(" unexpected', assignment);
-    return { name, append, value: withTildes(this.word(value)) };
+    const index = assignment.index === undefined ? {} : { index: this.word(assignment.index) };
+    if (value.type !== "ArrayValue") return { name, append, value: withTildes(this.word(value)), ...index };
+    if (!this.#isBash) throw this.#refused('"(" unexpected', assignment);
+    return { name, append, value: textWord(""), elements: value.elements.map((word) => this.#element(word)) };
+  }
+
+  /** "[key]=value", or words. */
+  #element(word: ParsedWord): { key: Word | null; words: readonly Word[] } {
+    const [head, key] = /^\[((?:[^\]\\]|\\.)*)\]=/.exec(word.text) ?? [];
+    if (head === undefined || key === undefined) return { key: null, words: this.#words(word) };
+    const [statement] = parse(`x ${key} ${word.text.slice(head.length)}`).commands;
+    const command = statement?.command;
+    const [first, second] = command?.type === "Command" ? command.suffix : [];
+    return {
+      key: first?.type === "Word" ? this.word(first) : textWord(key),
+      words: [second?.type === "Word" ? this.word(second) : textWord("")],
+    };
+  }
+
+  /** A word of a list; in bash its braces make several of it. */
+  #words(word: ParsedWord): Word[] {
+    const lowered = this.word(word);
+    const { extension } = this.#language;
+    if (extension === null || !word.text.includes("{")) return [lowered];
+    return extension.braces(lowered.segments).map((segments) => wordOf(segments, word.text));
   }
 
   /** `export a=b`: an argument that looks like an assignment. */
@@ -393,8 +461,26 @@ class Lowering {
 
   #redirection(redirection: ParsedRedirection): Redirection {
     if (redirection.type === "HereDoc") return this.#here(redirection);
-    if (redirection.type === "HereString") throw this.#refused("redirection unexpected", redirection);
-    return this.#redirect(redirection);
+    if (redirection.type === "HereString") return this.#hereString(redirection);
+    const { descriptor } = redirection;
+    if (descriptor?.type !== "FileDescriptorVariable" || !this.#isBash) return this.#redirect(redirection);
+    return {
+      kind: "named",
+      name: descriptor.name,
+      redirection: this.#redirect({ ...redirection, descriptor: undefined }),
+    };
+  }
+
+  /** "<<< word": a here-document of one line. */
+  #hereString(here: HereString): Redirection {
+    if (!this.#isBash) throw this.#refused("redirection unexpected", here);
+    const word = here.target === undefined ? textWord("") : this.word(here.target);
+    const segments: Segment[] = [...word.segments, { kind: "text", text: "\n", quoted: true }];
+    return {
+      kind: "here",
+      fd: here.descriptor?.type === "FileDescriptor" ? here.descriptor.value : 0,
+      body: wordOf(segments, word.source),
+    };
   }
 
   #redirect(redirect: Redirect): Redirection {
@@ -453,6 +539,7 @@ class Lowering {
       case "SingleQuoted":
         return [{ kind: "text", text: quoted ? part.text : part.value, quoted: true }];
       case "AnsiCQuoted":
+        if (this.#isBash) return [{ kind: "text", text: part.value, quoted: true }];
         return [
           { kind: "text", text: "$", quoted: false },
           { kind: "text", text: part.text.slice(2, -1), quoted: true },
@@ -460,7 +547,7 @@ class Lowering {
       case "DoubleQuoted":
         return [...marksQuotes(part.parts), ...this.#segments(part.parts, true)];
       case "LocaleString":
-        return [{ kind: "text", text: "$", quoted: false }, ...this.#segments(part.parts, true)];
+        return [...(this.#isBash ? [] : [dollar]), ...this.#segments(part.parts, true)];
       case "Glob":
         if (part.kind !== "bracket") return [{ kind: "text", text: part.text, quoted }];
         return this.#bracket(part.text, part.parts, quoted);
@@ -477,7 +564,10 @@ class Lowering {
       case "ArithmeticExpansion":
         return [{ kind: "arithmetic", text: this.#arithmetic(part.text), quoted }];
       case "ProcessSubstitution":
-        throw this.#refused('"(" unexpected', part);
+        if (!this.#isBash) throw this.#refused('"(" unexpected', part);
+        return [
+          { kind: "process", operator: part.operator, source: part.text.slice(2, -1), line: this.lineOf(part.pos) },
+        ];
     }
   }
 
@@ -487,13 +577,30 @@ class Lowering {
   }
 
   #parameter(part: ParameterExpansionPart, quoted: boolean): Segment {
-    return { kind: "parameter", name: part.parameter, quoted, operation: this.#operation(part, quoted) };
+    const segment = {
+      kind: "parameter",
+      name: part.parameter,
+      quoted,
+      operation: this.#operation(part, quoted),
+    } as const;
+    if (!this.#isBash) return segment;
+    return {
+      ...segment,
+      ...(part.index === undefined ? {} : { index: this.word(part.index) }),
+      ...(part.prefix === "!" ? { indirect: true } : {}),
+    };
   }
 
   #operation({ prefix, operation, index }: ParameterExpansionPart, quoted: boolean): ParameterOperation | null {
     if (prefix === "#") return operation === undefined ? { kind: "length" } : { kind: "bad" };
-    if (prefix !== undefined || index !== undefined) return { kind: "bad" };
+    if ((prefix !== undefined || index !== undefined) && !this.#isBash) return { kind: "bad" };
     if (operation === undefined) return null;
+    if (this.#isBash && operation.type === "CaseModification") {
+      const pattern = operation.operand === undefined ? null : this.#operand(operation.operand, false);
+      return { kind: "case", operator: operation.operator, pattern };
+    }
+    if (this.#isBash && operation.type === "Transform") return { kind: "transform", letter: operation.operand.text };
+    if (this.#isBash && operation.type === "Names") return { kind: "names", apart: operation.operator === "@" };
     if (operation.type === "Default") {
       const colon = operation.operator.length === 2;
       const operator = operation.operator.slice(-1) as "-" | "=" | "+" | "?";
@@ -537,6 +644,13 @@ class Lowering {
   #refused(what: string, node: { pos: number }): SyntaxProblem {
     return new SyntaxProblem(`Syntax error: ${what}`, this.lineOf(node.pos), false);
   }
+}
+
+const dollar: Segment = { kind: "text", text: "$", quoted: false };
+
+/** "a |& b": what a says of errors goes the same way. */
+function withErrors(node: Node): Node {
+  return { kind: "redirected", node, redirections: [{ kind: "duplicate", fd: 2, target: textWord("1") }] };
 }
 
 /** Words without any expansion, by their source: scripts repeat them. */
@@ -617,7 +731,7 @@ function withoutTabs(segments: readonly Segment[]): Segment[] {
 /** Quotes make a field even of nothing; around "$@" alone they do not. */
 function marksQuotes(parts: readonly WordPart[]): Segment[] {
   const [only] = parts;
-  const isAll = parts.length === 1 && (only?.text === "$@" || only?.text === "${@}");
+  const isAll = parts.length === 1 && /^\$(?:@|\{@\}|\{!?[A-Za-z_]\w*\[@\]\}|\{@:.*\})$/.test(only?.text ?? "");
   return isAll ? [] : [{ kind: "text", text: "", quoted: true }];
 }
 

@@ -41,8 +41,21 @@ export function* redirect(
         saved,
       );
       duplicate(shell.sys, 2, "1", saved);
-    } else duplicate(shell.sys, redirection.fd, yield* expander.text(redirection.target), saved);
+    } else if (redirection.kind === "named") yield* named(shell, expander, redirection);
+    else duplicate(shell.sys, redirection.fd, yield* expander.text(redirection.target), saved);
   }
+}
+
+/** "{name}>file" opens for good, "{name}>&-" closes what the variable names. */
+function* named(
+  shell: Shell,
+  expander: Expander,
+  { name, redirection }: Extract<Redirection, { kind: "named" }>,
+): Run<void> {
+  const isClosing = redirection.kind === "duplicate" && (yield* expander.text(redirection.target)) === "-";
+  const fd = isClosing ? Number(shell.variables.get(name)) : freeFd(shell.sys);
+  if (!isClosing) shell.variables.set(name, String(fd));
+  yield* redirect(shell, expander, [{ ...redirection, fd } as Redirection], null);
 }
 
 export function restore(sys: Sys, saved: readonly Saved[]): void {
@@ -146,7 +159,7 @@ function duplicate(sys: Sys, fd: Fd, target: string, saved: Saved[] | null): voi
   sys.duplicate(Number(target), fd);
 }
 
-function closeQuietly(sys: Sys, fd: Fd): void {
+export function closeQuietly(sys: Sys, fd: Fd): void {
   if (isOpen(sys, fd)) sys.close(fd);
 }
 

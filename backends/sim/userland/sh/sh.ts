@@ -10,6 +10,7 @@ import { setOptions } from "./builtins-variables.ts";
 import { canonical } from "../paths.ts";
 import { dropPrivileges } from "../privileges.ts";
 import type { Dialect } from "./dialect.ts";
+import type { Extension, Language } from "./extension.ts";
 import { interact } from "./interactive.ts";
 import { exiting, Interpreter } from "./interpret.ts";
 import { type Parsed, parsePart, parseScript } from "./lower.ts";
@@ -26,6 +27,11 @@ interface Invocation {
   readonly isLogin: boolean;
 }
 
+/** bash, with what it has beside the others. */
+export function bashWith(extension: Extension): Program {
+  return (sys, argv, environment) => run(sys, argv, environment, "bash", extension);
+}
+
 export const sh: Program = (sys, argv, environment) => run(sys, argv, environment, dialectOf(sys, argv[0] ?? ""));
 
 /** The shell of a busybox file, whatever name the file has. */
@@ -36,10 +42,12 @@ async function run(
   argv: readonly string[],
   environment: readonly string[],
   dialect: Dialect,
+  extension: Extension | null = null,
 ): Promise<number> {
   const shell = new Shell(sys, argv[0] ?? "sh", []);
   shell.line = 0;
   shell.dialect = dialect;
+  shell.extension = extension;
   const interpreter = new Interpreter(shell);
   return drive(interpreter.toEnd(() => live(interpreter, argv, environment)));
 }
@@ -47,7 +55,7 @@ async function run(
 /** By the name it was called by; "sh" is the shell that the file is of. */
 function dialectOf(sys: Sys, name: string): Dialect {
   const called = baseName(name).replace(/^-/, "");
-  if (called === "bash" || called === "ash" || called === "dash") return called;
+  if (called === "ash" || called === "dash") return called;
   try {
     return baseName(canonical(sys, sys.readlink("/proc/self/exe"))) === "busybox" ? "ash" : "dash";
   } catch (thrown) {
@@ -97,7 +105,8 @@ function invocationOf(shell: Shell, argv: readonly string[]): Invocation {
   }
   if (isCommand) {
     const text = args[at++];
-    if (text === undefined) throw new ShellError("-c requires an argument");
+    if (text === undefined)
+      throw new ShellError(shell.dialect === "bash" ? "-c: option requires an argument" : "-c requires an argument");
     command = text;
   }
   const isFile = command === null && !shell.options.has("s");
@@ -125,9 +134,13 @@ function* scriptText(shell: Shell, path: string): Run<string> {
     const words = errnoText(thrown.errno);
     // dash opens it, and takes the failure to read it for its end.
     if (shell.dialect === "dash" && thrown.errno === "EISDIR") return "";
+    if (shell.dialect === "bash") {
+      shell.name = "bash";
+      throw new ShellError(`${name}: ${words}`, 127);
+    }
     if (shell.dialect !== "dash") {
       shell.input = "stream";
-      throw new ShellError(`can't open '${name}': ${words}`, shell.dialect === "bash" ? 127 : 2);
+      throw new ShellError(`can't open '${name}': ${words}`);
     }
     throw new ShellError(`cannot open ${name}: ${thrown.errno === "ENOENT" ? "No such file" : words}`);
   }
@@ -148,7 +161,7 @@ function* script(interpreter: Interpreter, text: string): Run<number> {
   let line = 1;
   let status = 0;
   for (let at = 0; at < text.length; ) {
-    const { end, parsed } = pieceFrom(text, at, line, interpreter.shell.dialect);
+    const { end, parsed } = pieceFrom(text, at, line, interpreter.shell);
     const isLast = end === text.length;
     status = yield* interpreter.statements(parsed.statements, parsed.problem, isLast ? exiting : 0);
     if (interpreter.shell.skip !== null) return status;
@@ -159,11 +172,11 @@ function* script(interpreter: Interpreter, text: string): Run<number> {
 }
 
 /** As many whole lines as make whole commands. */
-function pieceFrom(text: string, from: number, line: number, dialect: Dialect): { end: number; parsed: Parsed } {
+function pieceFrom(text: string, from: number, line: number, language: Language): { end: number; parsed: Parsed } {
   for (let size = pieceChars; ; size *= 2) {
     const end = from + size >= text.length ? text.length : text.indexOf("\n", from + size) + 1 || text.length;
     const piece = text.slice(from, end);
-    const parsed = end === text.length ? parseScript(piece, line, dialect) : parsePart(piece, line, dialect);
+    const parsed = end === text.length ? parseScript(piece, line, language) : parsePart(piece, line, language);
     if (end === text.length || parsed.problem?.incomplete !== true) return { end, parsed };
   }
 }
@@ -187,7 +200,7 @@ function* fromInput(interpreter: Interpreter): Run<number> {
     text += decodeBytes(chunk);
     const whole = isEnd ? text : text.slice(0, text.lastIndexOf("\n") + 1);
     if (whole === "") continue;
-    const parsed = isEnd ? parseScript(whole, line, shell.dialect) : parsePart(whole, line, shell.dialect);
+    const parsed = isEnd ? parseScript(whole, line, shell) : parsePart(whole, line, shell);
     if (parsed.problem?.incomplete === true && !isEnd) continue;
     text = text.slice(whole.length);
     line += whole.split("\n").length - 1;

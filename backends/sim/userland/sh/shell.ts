@@ -6,6 +6,7 @@ import { encodeText } from "../../../../core/base/bytes.ts";
 import { Errno } from "../../../../core/base/errno.ts";
 import type { Fd, Pid, Sys } from "../../kernel/sys.ts";
 import { type Dialect, sayIn, type Speaker } from "./dialect.ts";
+import type { Extension } from "./extension.ts";
 import { Jobs } from "./jobs.ts";
 import { type Run, settled } from "../run.ts";
 import { Traps } from "./traps.ts";
@@ -92,10 +93,22 @@ export class Shell {
   readonly jobs: Jobs;
   readonly traps: Traps;
   dialect: Dialect;
+  /** What only this shell has. */
+  extension: Extension | null;
   input: Speaker["input"];
   /** Where commands were found. */
   readonly hashed: Map<string, string>;
   status = 0;
+  /** The statuses of the last pipeline's stages. */
+  pipeline: readonly number[] = [0];
+  /** The functions that run, the outermost first. */
+  readonly calls: string[] = [];
+  /** How many sourced files run. */
+  sourced = 0;
+  /** bash's trap on ERR. */
+  onError = "";
+  /** Descriptors of bash's process substitutions, to be closed when the command ends. */
+  lent: Fd[] = [];
   lastBackground: Pid | null = null;
   line = 1;
   /** The line its function begins on, 0 outside. */
@@ -128,6 +141,7 @@ export class Shell {
     this.options = new Set(from?.options);
     this.hashed = new Map(from?.hashed);
     this.dialect = from?.dialect ?? "dash";
+    this.extension = from?.extension?.forked() ?? null;
     this.input = from?.input ?? "stream";
     this.jobs = new Jobs();
     this.traps = from === undefined ? new Traps(sys) : from.traps.inSubshell(sys);
@@ -220,9 +234,10 @@ export class Shell {
   }
 
   /** "sh: 1: message" on standard error. */
-  *complain(message: string): Run<void> {
+  *complain(message: string, source = ""): Run<void> {
     const { name, currentLine: line, command, input, interactive } = this;
-    const text = sayIn(this.dialect, { name, line, command, input, interactive }, message);
+    const speaker = { name, line, command, input, interactive, source };
+    const text = this.extension?.say(speaker, message) ?? sayIn(this.dialect, speaker, message);
     try {
       yield* settled(this.sys.write(2, encodeText(text)));
     } catch (thrown) {

@@ -7,6 +7,13 @@ export interface Variable {
   value: string | null;
   exported: boolean;
   readonly: boolean;
+  /** bash's: an array's elements by their keys, of which "0" is also its value. */
+  elements?: Map<string, string>;
+  associative?: boolean;
+  /** Assignments are arithmetic, or change the letters' case; it stands for another variable. */
+  integer?: boolean;
+  letters?: "upper" | "lower" | undefined;
+  reference?: boolean;
 }
 
 /** An attempt to change a read-only variable. */
@@ -27,7 +34,7 @@ export class Variables {
   changed: (name: string) => void = () => {};
 
   constructor(variables: ReadonlyMap<string, Variable> = new Map()) {
-    this.#variables = new Map([...variables].map(([name, variable]) => [name, { ...variable }]));
+    this.#variables = new Map([...variables].map(([name, variable]) => [name, copyOf(variable)]));
   }
 
   copy(): Variables {
@@ -46,9 +53,24 @@ export class Variables {
     else if (variable.readonly) throw new ReadOnly(name);
     else {
       variable.value = value;
+      variable.elements?.set("0", value);
       if (this.exportsAll) variable.exported = true;
     }
     this.changed(name);
+  }
+
+  find(name: string): Variable | null {
+    return this.#variables.get(name) ?? null;
+  }
+
+  /** Puts it there whole, whatever was there. */
+  put(name: string, variable: Variable): void {
+    this.#variables.set(name, variable);
+    this.changed(name);
+  }
+
+  names(): string[] {
+    return [...this.#variables].filter(([, { value, elements }]) => value !== null || elements).map(([name]) => name);
   }
 
   /** `set -a`. */
@@ -120,6 +142,10 @@ export class Variables {
       this.changed(name);
     }
   }
+}
+
+function copyOf(variable: Variable): Variable {
+  return variable.elements === undefined ? { ...variable } : { ...variable, elements: new Map(variable.elements) };
 }
 
 export function isName(text: string): boolean {
