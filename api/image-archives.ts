@@ -21,7 +21,7 @@ export function imageArchiveRoutes(context: Context): Route[] {
 }
 
 async function load({ engine }: Context, call: Call): Promise<Answer> {
-  const platform = platformOf(call.query);
+  const platform = platformOf(call.query, engine.traits.architecture);
   const loaded = await started(engine.images.load(call.request.body, { platform }));
   return streamReply("application/json", untilAborted(loadLines(loaded), call.request.signal));
 }
@@ -49,10 +49,10 @@ function line(message: object): Uint8Array {
 }
 
 /** "linux/arm64", or JSON as API 1.48 has it; null when it is not asked for. */
-function platformOf(query: Query): Platform | null {
+function platformOf(query: Query, own: string): Platform | null {
   const text = query.text("platform");
   if (text === "") return null;
-  const platform = parsePlatform(text.startsWith("{") ? platformText(text) : text);
+  const platform = parsePlatform(text.startsWith("{") ? platformText(text) : text, own);
   if (platform === null)
     throw invalid(`invalid platform: ${text}; expected os/architecture or os/architecture/variant`);
   return platform;
@@ -89,7 +89,7 @@ async function importTar({ engine }: Context, { query, request }: Call): Promise
     name: repository === "" ? null : `${repository}${tag === "" ? "" : `:${tag}`}`,
     message: query.text("message") || "Imported from -",
     changes: query.all("changes"),
-    platform: platformOf(query),
+    platform: platformOf(query, engine.traits.architecture),
   });
   return streamReply("application/json", one(line({ status: image.id })));
 }

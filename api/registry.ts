@@ -91,7 +91,7 @@ export async function pull({ engine }: Context, call: Call): Promise<Answer> {
   const isNamed = tag !== "" || /[:@][^/]*$/.test(name);
   const whole = tag === "" ? name : `${name}${tag.includes(":") ? "@" : ":"}${tag}`;
   const asked = query.text("platform");
-  const platform = asked === "" ? null : parsePlatform(asked);
+  const platform = asked === "" ? null : parsePlatform(asked, engine.traits.architecture);
   if (asked !== "" && platform === null)
     throw invalid(`invalid platform ${JSON.stringify(asked)}: expected as linux/amd64`);
   const transfers = await started(engine.registry.pull(whole, { all: !isNamed, platform }, askerOf(call)));
@@ -113,16 +113,20 @@ async function search({ engine }: Context, call: Call): Promise<Answer> {
   if (limit < 1 || limit > resultsMax) throw invalid(`limit ${limit} is outside the range of [1, ${resultsMax}]`);
   const term = query.text("term");
   if (term === "") throw new TsboxError("invalid", "search term is empty: name what to look for");
+  const fits = fitting(filters);
   const results = await engine.registry.search(term, limit, askerOf(call));
-  return jsonReply(200, searchResults(results.filter((result) => fits(result, filters))));
+  return jsonReply(200, searchResults(results.filter(fits)));
 }
 
-function fits({ stars, official, automated }: SearchResult, filters: Filters): boolean {
+/** Throws "invalid" for a filter's value that is none. */
+function fitting(filters: Filters): (result: SearchResult) => boolean {
   const isOfficial = filters.boolean("is-official");
   const isAutomated = filters.boolean("is-automated");
-  return (
+  const least = filters.values("stars").map(Number);
+  if (least.some((stars) => !Number.isInteger(stars)))
+    throw invalid(`invalid filter 'stars=[${filters.values("stars").join(" ")}]'`);
+  return ({ stars, official, automated }) =>
     (isOfficial === null || isOfficial === official) &&
     (isAutomated === null || isAutomated === automated) &&
-    filters.values("stars").every((least) => stars >= Number(least))
-  );
+    least.every((number) => stars >= number);
 }

@@ -126,7 +126,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   },
 };
 
-/** Docker's long names: `container ls` is `ps`. The rest of `container X` is `X`. */
+/** Docker's long names: `container ls` is `ps`. Of two for one command the first is shown in helps. */
 const longNames: Readonly<Record<string, string>> = {
   "container ls": "ps",
   "container list": "ps",
@@ -134,27 +134,26 @@ const longNames: Readonly<Record<string, string>> = {
   "container remove": "rm",
   "image history": "history",
   "image import": "import",
-  "image save": "save",
-  "image ls": "images",
   "image inspect": "inspect",
-  "image list": "images",
-  "image rm": "rmi",
-  "image remove": "rmi",
   "image load": "load",
+  "image ls": "images",
+  "image list": "images",
   "image pull": "pull",
   "image push": "push",
+  "image rm": "rmi",
+  "image remove": "rmi",
+  "image save": "save",
   "image tag": "tag",
-  "system info": "info",
   "system events": "events",
+  "system info": "info",
   "volume list": "volume ls",
   "volume remove": "volume rm",
 };
 
-const containerCommands = new Set(
+const containerCommands =
   "attach cp create exec export inspect kill logs pause port rename restart rm run start stats stop top unpause update wait".split(
     " ",
-  ),
-);
+  );
 
 export const groups: Readonly<Record<string, string>> = {
   container: "Manage containers",
@@ -178,9 +177,30 @@ export function findCommand(argv: readonly string[]): Found | null {
   const [first = "", second = ""] = argv;
   const grouped = Object.hasOwn(groups, first);
   const words = grouped ? `${first} ${second}` : first;
-  const name = longNames[words] ?? (first === "container" && containerCommands.has(second) ? second : words);
+  const name = longNames[words] ?? (first === "container" && containerCommands.includes(second) ? second : words);
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
   return entry === undefined ? null : { words, name, entry, rest: argv.slice(grouped ? 2 : 1) };
+}
+
+/** A group's commands by the words behind its name, sorted. */
+export function membersOf(group: string): [words: string, entry: Entry][] {
+  const named = [
+    ...Object.keys(commands).map((name) => [name, name] as const),
+    ...containerCommands.map((name) => [`container ${name}`, name] as const),
+    ...Object.entries(longNames),
+  ];
+  const members = new Map<string, Entry>();
+  for (const [words, name] of named) {
+    const entry = commands[name];
+    const isNew = ![...members.values()].some((other) => other === entry);
+    if (groupOf(words) === group && entry !== undefined && isNew) members.set(words.slice(group.length + 1), entry);
+  }
+  return [...members].toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function groupOf(words: string): string {
+  const [group = "", member] = words.split(" ");
+  return member === undefined ? "" : group;
 }
 
 export async function loadCommand(entry: Entry): Promise<Command> {

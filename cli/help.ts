@@ -1,5 +1,5 @@
 /** Help texts, laid out as Docker's: `tsbox --help`, `tsbox volume`, `tsbox run --help`. */
-import { commands, groups } from "./catalogue.ts";
+import { commands, groups, membersOf } from "./catalogue.ts";
 import type { Command } from "./command.ts";
 import { CliError } from "./errors.ts";
 import type { Flag } from "./flags.ts";
@@ -48,14 +48,8 @@ Run 'tsbox COMMAND --help' for more information on a command.
 `;
 }
 
-const imageCommands = ["images", "load", "pull", "push", "rmi", "tag"];
-const singleCommands = ["login", "logout", "search", "version"];
-const systemCommands = ["events", "info"];
-
 function groupHelp(group: string, summary: string): string {
-  const members = Object.entries(commands)
-    .filter(([name]) => groupsOf(name).includes(group))
-    .map(([name, each]): [string, string] => [name.slice(name.indexOf(" ") + 1), each.summary]);
+  const members = membersOf(group).map(([words, each]): [string, string] => [words, each.summary]);
   return `Usage:  tsbox ${group} COMMAND
 
 ${summary}
@@ -65,14 +59,6 @@ ${list(members)}
 
 Run 'tsbox ${group} COMMAND --help' for more information on a command.
 `;
-}
-
-function groupsOf(name: string): string[] {
-  const [group = "", member] = name.split(" ");
-  if (member !== undefined) return [group];
-  if (imageCommands.includes(name)) return ["image"];
-  if (systemCommands.includes(name)) return ["system"];
-  return singleCommands.includes(name) ? [] : ["container"];
 }
 
 /** `tsbox run --help`. */

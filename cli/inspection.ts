@@ -22,6 +22,7 @@ export async function printInspection(
   }
   if (show === null) await terminal.stdout(`${indentJson(`[${found.join(",")}]`)}\n`);
   else for (const text of found) await printFormatted(terminal, show, text);
+  if (show !== null && found.length === 0) await terminal.stdout("\n");
   if (problems.length > 0) await terminal.stderr(`${problems.join("\n")}\n`);
   return problems.length > 0 ? 1 : 0;
 }

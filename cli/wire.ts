@@ -111,7 +111,9 @@ export interface DiskUsage {
   readonly LayersSize: number;
   readonly Images: readonly ImageSummary[];
   readonly Containers: readonly ContainerSummary[];
-  readonly Volumes: readonly (VolumeSummary & { readonly UsageData?: { readonly RefCount: number } })[];
+  readonly Volumes: readonly (VolumeSummary & {
+    readonly UsageData?: { readonly RefCount: number; readonly Size?: number };
+  })[];
 }
 
 export interface VolumeSummary {

@@ -46,9 +46,10 @@ export function imageConfigToWire(defaults: ImageDefaults) {
     Volumes: defaults.volumes.length === 0 ? null : setToWire(defaults.volumes),
     WorkingDir: defaults.workingDir,
     Entrypoint: defaults.entrypoint,
-    OnBuild: null,
+    OnBuild: defaults.onBuild.length === 0 ? null : defaults.onBuild,
     Labels: Object.keys(defaults.labels).length === 0 ? null : defaults.labels,
     ...(defaults.stopSignal === null ? {} : { StopSignal: defaults.stopSignal }),
+    ...(defaults.healthcheck === null ? {} : { Healthcheck: defaults.healthcheck }),
   };
 }
 

@@ -78,6 +78,8 @@ const emptyDefaults = {
   exposedPorts: [],
   labels: {},
   stopSignal: null,
+  onBuild: [],
+  healthcheck: null,
 };
 
 /** Seconds since the epoch; 0 for a time that is not told. */

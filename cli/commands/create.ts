@@ -1,7 +1,7 @@
 /** `create`: a container that is not started yet. */
 import { command } from "../command.ts";
 import { createContainer } from "../create-container.ts";
-import { startFailure } from "../errors.ts";
+import { ApiError, startFailure } from "../errors.ts";
 import { createFlags } from "../run-options.ts";
 
 export default command({
@@ -17,6 +17,7 @@ export default command({
       await call.ports.terminal.stdout(`${id}\n`);
       return 0;
     } catch (thrown) {
+      if (thrown instanceof ApiError) throw thrown;
       throw startFailure(thrown, call.path);
     }
   },

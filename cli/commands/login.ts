@@ -70,7 +70,7 @@ async function credentials(terminal: Terminal, given: Given): Promise<{ username
 
 async function fromInput({ stdin }: Terminal, { username, password }: Given) {
   if (password !== "") throw new CliError("--password and --password-stdin are mutually exclusive");
-  if (username === "") throw new CliError("Must provide --username with --password-stdin");
+  if (username === "") throw new CliError("the --password-stdin option requires --username to be set");
   const input = decodeBytes(await readAll(stdin, passwordBytesMax));
   return { username, password: input.replace(/\r?\n$/, "") };
 }

@@ -1,12 +1,10 @@
 /** `ps`: which containers there are. */
 import { command } from "../command.ts";
+import { containerRow } from "../container-row.ts";
 import { filterFlag, filterQuery } from "../filters.ts";
 import { flag } from "../flags.ts";
-import { formatList, type Row } from "../format/list.ts";
-import { portsText } from "../format/ports.ts";
-import { ellipsis, goTime, humanAge, humanSize, shortId } from "../format/units.ts";
+import { formatList } from "../format/list.ts";
 import type { ContainerSummary } from "../wire.ts";
-import type { WallTime } from "../ports.ts";
 
 const headings = {
   ID: "CONTAINER ID",
@@ -53,7 +51,7 @@ export default command({
       size,
       filters: filterQuery(options.filter),
     });
-    const rows = containers.map((each) => row(each, options["no-trunc"], ports.time));
+    const rows = containers.map((each) => containerRow(each, options["no-trunc"], ports.time));
     const shown = quiet && format === "" ? "{{.ID}}" : format;
     const list = {
       headings,
@@ -66,45 +64,3 @@ export default command({
     return 0;
   },
 });
-
-function row(each: ContainerSummary, whole: boolean, time: WallTime): Row {
-  const mounts = (each.Mounts ?? []).map(({ Name, Source }) => Name || Source);
-  return {
-    ID: whole ? each.Id : shortId(each.Id),
-    Image: imageText(each, whole),
-    Command: JSON.stringify(whole ? each.Command : ellipsis(each.Command, 20)),
-    RunningFor: humanAge(each.Created, time),
-    CreatedAt: goTime(each.Created, time),
-    Status: each.Status,
-    State: each.State,
-    Ports: portsText(each.Ports ?? []),
-    Names: namesText(each.Names ?? []),
-    Size: sizeText(each),
-    Labels: Object.entries(each.Labels ?? {})
-      .map(([key, value]) => `${key}=${value}`)
-      .toSorted()
-      .join(","),
-    Mounts: mounts.map((name) => (whole ? name : ellipsis(name, 15))).join(","),
-    LocalVolumes: String((each.Mounts ?? []).filter(({ Type }) => Type === "volume").length),
-    Networks: Object.keys(each.NetworkSettings?.Networks ?? {}).join(","),
-  };
-}
-
-function imageText({ Image, ImageID }: ContainerSummary, whole: boolean): string {
-  if (Image === "") return "<no image>";
-  if (whole) return Image;
-  return Image === ImageID || Image.startsWith("sha256:") ? shortId(Image) : Image.replace(/@sha256:.*$/, "");
-}
-
-/** Without the slash, and without the names that links gave ("/other/alias"). */
-function namesText(names: readonly string[]): string {
-  return names
-    .map((name) => name.replace(/^\//, ""))
-    .filter((name) => !name.includes("/"))
-    .join(",");
-}
-
-function sizeText({ SizeRw = 0, SizeRootFs = 0 }: ContainerSummary): string {
-  const written = humanSize(SizeRw, 3);
-  return SizeRootFs > 0 ? `${written} (virtual ${humanSize(SizeRootFs, 3)})` : written;
-}

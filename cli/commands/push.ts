@@ -22,6 +22,7 @@ export default command({
     const typed = parseReference(image);
     if (all && (typed.tag !== null || typed.digest !== null))
       throw new CliError("tag can't be used with --all-tags/-a");
+    if (typed.digest !== null) throw new CliError("cannot push a digest reference");
     if (!all && typed.tag === null && !options.quiet) await terminal.stdout("Using default tag: latest\n");
     const reference = all ? typed : withDefaultTag(typed);
     const headers = await new Logins(ports).headerFor(image);

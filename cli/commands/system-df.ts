@@ -2,22 +2,11 @@
 import { command } from "../command.ts";
 import { flag } from "../flags.ts";
 import { formatList, type Row } from "../format/list.ts";
-import { humanAge, humanSize, shortId } from "../format/units.ts";
+import { humanSize } from "../format/units.ts";
+import { usageInDetail } from "../usage-in-detail.ts";
 import type { ContainerSummary, DiskUsage } from "../wire.ts";
-import type { WallTime } from "../ports.ts";
 
 const headings = { Type: "TYPE", TotalCount: "TOTAL", Active: "ACTIVE", Size: "SIZE", Reclaimable: "RECLAIMABLE" };
-const imageHeadings = {
-  Repository: "REPOSITORY",
-  Tag: "TAG",
-  ID: "IMAGE ID",
-  CreatedSince: "CREATED",
-  Size: "SIZE",
-  SharedSize: "SHARED SIZE",
-  UniqueSize: "UNIQUE SIZE",
-  Containers: "CONTAINERS",
-};
-
 export default command({
   usage: "[OPTIONS]",
   summary: "Show disk usage",
@@ -29,7 +18,7 @@ export default command({
   max: 0,
   perform: async ({ options, client, ports }) => {
     const usage = await client.get<DiskUsage>("/system/df");
-    const text = options.verbose ? imagesInDetail(usage, ports.time) : summary(usage, options.format);
+    const text = options.verbose ? usageInDetail(usage, ports.time) : summary(usage, options.format);
     await ports.terminal.stdout(text);
     return 0;
   },
@@ -81,23 +70,4 @@ function volumesRow({ Volumes }: DiskUsage): Row {
 
 function emptyRow(Type: string): Row {
   return { Type, TotalCount: "0", Active: "0", Size: "0B", Reclaimable: "0B" };
-}
-
-function imagesInDetail({ Images }: DiskUsage, time: WallTime): string {
-  const rows = Images.map((image): Row => {
-    const [name = "<none>:<none>"] = image.RepoTags ?? [];
-    const at = name.lastIndexOf(":");
-    return {
-      Repository: name.slice(0, at),
-      Tag: name.slice(at + 1),
-      ID: shortId(image.Id),
-      CreatedSince: humanAge(image.Created, time),
-      Size: humanSize(image.Size, 3),
-      SharedSize: humanSize(image.SharedSize),
-      UniqueSize: humanSize(image.Size - image.SharedSize),
-      Containers: String(image.Containers),
-    };
-  });
-  const columns = Object.keys(imageHeadings);
-  return `Images space usage:\n\n${formatList({ headings: imageHeadings, columns, rows, type: "*formatter.imageContext" }, "")}`;
 }

@@ -36,7 +36,10 @@ export async function create(
   request: CreateRequest,
 ): Promise<{ id: ContainerId; warnings: string[] }> {
   const asked = request.name === null || request.name === "" ? null : parseName(request.name);
-  const image = await context.images.resolve(request.config.image, parsePlatform(request.platform ?? ""));
+  const image = await context.images.resolve(
+    request.config.image,
+    parsePlatform(request.platform ?? "", context.machine.traits.architecture),
+  );
   checkPlatform(request, image);
   const draft = draftOf(context, request, image);
   const name = asked ?? makeUpName(context.ports.random, (taken) => context.containers.isTaken(taken));

@@ -31,6 +31,7 @@ export async function importImage(
   { ports, intake }: { readonly ports: Ports; readonly intake: Intake },
 ): Promise<StoredImage> {
   const config = changeConfig({}, changes);
+  if (!["linux", "wasi"].includes(platform.os)) throw new TsboxError("invalid", "operating system is not supported");
   const layer = await intake.file(decompressed(tar, ports.inflate, "the archive"), null);
   if (layer.size === 0) throw new TsboxError("corrupt", "the archive is empty: an image needs at least one entry");
   const created = formatTime(ports.clock.now());

@@ -8,9 +8,7 @@ import type { JsonObject } from "./descriptor.ts";
 
 /** Docker's names of the fields of `config`. Throws TsboxError "invalid" naming the change that cannot be made. */
 export function changeConfig(config: JsonObject, changes: readonly string[]): JsonObject {
-  return changes
-    .map((line) => line.trim())
-    .reduce((changed, line) => (line === "" ? changed : change(changed, line)), config);
+  return changes.map((line) => line.trim()).reduce(change, config);
 }
 
 type Change = (config: JsonObject, rest: string, line: string) => JsonObject;
@@ -20,10 +18,12 @@ const instructions: Readonly<Record<string, Change>> = {
   ENTRYPOINT: (config, rest) => ({ ...config, Entrypoint: commandOf(rest) }),
   ENV: (config, rest, line) => ({ ...config, Env: withVariables(config["Env"], pairsOf(rest, line)) }),
   EXPOSE: (config, rest) => ({ ...config, ExposedPorts: withKeys(config["ExposedPorts"], words(rest).map(portOf)) }),
+  HEALTHCHECK: (config, rest, line) => ({ ...config, Healthcheck: healthcheckOf(rest, line) }),
   LABEL: (config, rest, line) => ({
     ...config,
     Labels: { ...objectOf(config["Labels"]), ...Object.fromEntries(pairsOf(rest, line)) },
   }),
+  ONBUILD: (config, rest) => ({ ...config, OnBuild: [...listOf(config["OnBuild"]), triggerOf(rest)] }),
   STOPSIGNAL: (config, rest) => ({ ...config, StopSignal: rest }),
   USER: (config, rest) => ({ ...config, User: rest }),
   VOLUME: (config, rest) => ({ ...config, Volumes: withKeys(config["Volumes"], jsonWords(rest) ?? words(rest)) }),
@@ -31,6 +31,7 @@ const instructions: Readonly<Record<string, Change>> = {
 };
 
 function change(config: JsonObject, line: string): JsonObject {
+  if (line === "") throw invalid("file with no instructions");
   const [, word = "", rest = ""] = /^(\S+)\s*([\s\S]*)$/.exec(line) ?? [];
   const name = word.toUpperCase();
   const apply = Object.hasOwn(instructions, name) ? instructions[name] : undefined;
@@ -81,12 +82,66 @@ function pairsOf(rest: string, line: string): [key: string, value: string][] {
 }
 
 function withVariables(env: unknown, pairs: readonly [string, string][]): string[] {
-  let list = Array.isArray(env) ? env.filter((item) => typeof item === "string") : [];
+  let list = listOf(env);
   for (const [key, value] of pairs) {
     const at = list.findIndex((item) => item.startsWith(`${key}=`));
     list = at < 0 ? [...list, `${key}=${value}`] : list.with(at, `${key}=${value}`);
   }
   return list;
+}
+
+function listOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
+}
+
+function triggerOf(rest: string): string {
+  const word = (/^\S+/.exec(rest)?.[0] ?? "").toUpperCase();
+  if (word === "ONBUILD") throw invalid("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+  if (word === "FROM" || word === "MAINTAINER") throw invalid(`${word} isn't allowed as an ONBUILD trigger`);
+  return rest;
+}
+
+/** The flags of HEALTHCHECK, and the fields they are kept in; the last one is a number, the others are durations. */
+const checkFlags: Readonly<Record<string, string>> = {
+  interval: "Interval",
+  timeout: "Timeout",
+  "start-period": "StartPeriod",
+  "start-interval": "StartInterval",
+  retries: "Retries",
+};
+
+/** `[--FLAG=VALUE …] CMD COMMAND`, or `NONE` (Dockerfile reference, "HEALTHCHECK"). */
+function healthcheckOf(rest: string, line: string): JsonObject {
+  const [, flags = "", word = "", command = ""] = /^((?:--\S+\s+)*)(\S+)\s*([\s\S]*)$/.exec(rest) ?? [];
+  const kind = word.toUpperCase();
+  const known = Object.fromEntries(words(flags).map((flag) => checkFlag(flag, line)));
+  if (kind === "NONE" && command === "") return { Test: ["NONE"] };
+  if (kind !== "CMD") throw invalid(`Unknown type ${JSON.stringify(kind)} in HEALTHCHECK (try CMD)`);
+  if (command === "") throw invalid("Missing command after HEALTHCHECK CMD");
+  const list = jsonWords(command);
+  return { Test: list === null ? ["CMD-SHELL", command] : ["CMD", ...list], ...known };
+}
+
+function checkFlag(flag: string, line: string): [field: string, value: number] {
+  const [, name = "", value = ""] = /^--([a-z-]+)=(.+)$/.exec(flag) ?? [];
+  const field = Object.hasOwn(checkFlags, name) ? checkFlags[name] : undefined;
+  if (field === undefined) throw invalid(`${line}: Unknown flag: ${flag.replace(/^--|=.*$/g, "")}`);
+  const number = name === "retries" ? wholeNumber(value) : nanoseconds(value);
+  if (number === null) throw invalid(`${line}: ${JSON.stringify(value)} is no value for --${name}`);
+  return [field, number];
+}
+
+function wholeNumber(text: string): number | null {
+  return /^\d{1,9}$/.test(text) ? Number(text) : null;
+}
+
+const units: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+
+/** A duration of Go's, as "1m30s" (time.ParseDuration). */
+function nanoseconds(text: string): number | null {
+  if (!/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return null;
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
+  return parts.reduce((sum, [, number, unit = ""]) => sum + Number(number) * (units[unit] ?? 0), 0);
 }
 
 function withKeys(known: unknown, keys: readonly string[]): JsonObject {

@@ -60,6 +60,8 @@ function parseHistory(json: JsonObject, what: string): readonly HistoryStep[] {
 function parseDefaults(config: JsonObject, what: string): ImageDefaults {
   const text = (name: string): string => asText(config[name], `${what}.${name}`);
   const list = (name: string): readonly string[] | null => asTextList(config[name], `${what}.${name}`);
+  const object = (name: string): JsonObject | null =>
+    config[name] === undefined || config[name] === null ? null : asObject(config[name], `${what}.${name}`);
   const keys = (name: string): readonly string[] => Object.keys(asObject(config[name] ?? {}, `${what}.${name}`));
   return {
     user: text("User"),
@@ -71,6 +73,8 @@ function parseDefaults(config: JsonObject, what: string): ImageDefaults {
     exposedPorts: keys("ExposedPorts"),
     labels: asTexts(config["Labels"], `${what}.Labels`),
     stopSignal: text("StopSignal") || null,
+    onBuild: list("OnBuild") ?? [],
+    healthcheck: object("Healthcheck"),
   };
 }
 

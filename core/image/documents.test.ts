@@ -24,6 +24,8 @@ test("a configuration says what a container takes over", () => {
     ExposedPorts: { "80/tcp": {} },
     Labels: { a: "b" },
     StopSignal: "SIGINT",
+    OnBuild: ["RUN make"],
+    Healthcheck: { Test: ["CMD", "true"], Interval: 5_000_000_000 },
   };
   const whole = {
     architecture: "arm64",
@@ -51,6 +53,8 @@ test("a configuration says what a container takes over", () => {
       exposedPorts: ["80/tcp"],
       labels: { a: "b" },
       stopSignal: "SIGINT",
+      onBuild: ["RUN make"],
+      healthcheck: { Test: ["CMD", "true"], Interval: 5_000_000_000 },
     },
   });
 });
@@ -119,6 +123,9 @@ test("platforms are written in many ways and compared by what they mean", () => 
     "",
     "linux/",
     "LINUX/AMD64",
+    "linux",
+    "aarch64",
+    "nonsense",
   ];
   assert.deepEqual(
     texts.map((text) => {
@@ -136,6 +143,9 @@ test("platforms are written in many ways and compared by what they mean", () => 
       null,
       null,
       "linux/amd64",
+      "linux/amd64",
+      "linux/arm64",
+      null,
     ],
   );
   const arm = { os: "linux", architecture: "arm64", variant: "" };

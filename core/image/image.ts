@@ -1,5 +1,6 @@
 /** An image as values: whole, with what its configuration says, and as a list shows it. */
 import type { ImageConfig } from "./config.ts";
+import type { JsonObject } from "./descriptor.ts";
 import type { DiffId, Digest, ImageId } from "./digest.ts";
 import type { StoredImage } from "./layout.ts";
 import { familiarOf } from "./reference.ts";
@@ -16,6 +17,10 @@ export interface ImageDefaults {
   readonly exposedPorts: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly stopSignal: string | null;
+  /** Lines of a Dockerfile for whoever builds on the image; Docker's, as is the next. */
+  readonly onBuild: readonly string[];
+  /** As it stands there. */
+  readonly healthcheck: JsonObject | null;
 }
 
 /** A step of an image's making, oldest first (OCI image-spec, config.md: "history"). */

@@ -11,12 +11,25 @@ export interface Platform {
 const aliases: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64", armhf: "arm", i386: "386" };
 const defaultVariants: Readonly<Record<string, string>> = { arm64: "v8", arm: "v7", amd64: "v1" };
 
-/** "linux/arm64/v8" and the like; the operating system may be left out. Null for what is no platform. */
-export function parsePlatform(text: string): Platform | null {
+const systems = new Set(
+  "aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasi windows".split(" "),
+);
+const architectures = new Set(
+  "386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm".split(" "),
+);
+
+/**
+ * "linux/arm64/v8" and the like. A single word is an operating system or an architecture that is known (containerd:
+ * platforms.Parse), and the other one is this machine's. Null for what is no platform.
+ */
+export function parsePlatform(text: string, own = "amd64"): Platform | null {
   const parts = text.toLowerCase().split("/");
   if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]+$/.test(part))) return null;
-  const [os = "", architecture = "", variant = ""] = parts.length === 1 ? ["linux", ...parts] : parts;
-  return { os, architecture: aliases[architecture] ?? architecture, variant };
+  const [first = "", second = "", variant = ""] = parts;
+  if (parts.length > 1) return { os: first, architecture: aliases[second] ?? second, variant };
+  if (systems.has(first)) return { os: first, architecture: own, variant: "" };
+  const architecture = aliases[first] ?? first;
+  return architectures.has(architecture) ? { os: "linux", architecture, variant: "" } : null;
 }
 
 /** What is wanted of an image for several platforms: one that was named, or what a machine takes by itself. */

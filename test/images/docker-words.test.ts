@@ -35,9 +35,26 @@ images --format {{.Repository}}:{{.Tag}} --filter since=busybox
 images --format {{.Repository}}:{{.Tag}} --filter dangling=true
 images --filter nosuch=1
 history --no-trunc --format {{.ID}}|{{.CreatedBy}}|{{.Size}}|{{.Comment}} layered
+history --no-trunc --format json layered
+history --human=false layered
 history nosuch
+images --format json busybox
+images --format {{json~.}} busybox
+images --format {{.Nosuch}}
+images --format {{.Nosuch}} nosuch
+tag busybox a:
+tag busybox a___b
+tag busybox .a
+tag busybox a--b/c_d.e:f
+rmi a--b/c_d.e:f
+push busybox@sha256:0000000000000000000000000000000000000000000000000000000000000000
 image inspect --format {{.Id}}|{{json~.RepoTags}}|{{json~.RepoDigests}}|{{json~.RootFS}}|{{json~.Config.Cmd}}|{{.Size}} layered
 image inspect nosuch
+image inspect --format {{.Id}} nosuch
+save -o /nosuch/directory/file busybox
+search --filter is-official=maybe 127.0.0.1:1/x
+search --filter nosuch=1 x
+login --password-stdin 127.0.0.1:1
 system df --format {{.Type}}|{{.TotalCount}}|{{.Active}}|{{.Size}}|{{.Reclaimable}}
 save nosuch
 save nosuch:tag
@@ -62,6 +79,17 @@ images -q
 import --change CMD~["x"] - me/root:1 < root
 image inspect --format {{json~.Config.Cmd}}|{{json~.RootFS.Layers}}|{{json~.RepoTags}} me/root:1
 image inspect --format {{.Comment}} me/root:1
+import --change ONBUILD~RUN~x --change HEALTHCHECK~--interval=1m30s~--retries=3~CMD~true - h:1 < root
+image inspect --format {{json~.Config.OnBuild}}|{{json~.Config.Healthcheck}} h:1
+import --change HEALTHCHECK~NONE - h:1 < root
+import --change HEALTHCHECK~CMD~["a","b"] - h:2 < root
+image inspect --format {{json~.Config.Healthcheck}} h:2
+import --change HEALTHCHECK~true - h:3 < root
+import --change ONBUILD~ONBUILD~RUN~x - h:3 < root
+import --change ONBUILD~FROM~x - h:3 < root
+import --change  - h:3 < root
+import --platform windows - h:3 < root
+rmi h:1 h:2
 import - < root
 image prune -f
 rmi me/root:1
@@ -85,9 +113,9 @@ async function inputs(): Promise<Inputs> {
   const upper = await layerOf(directory("etc/"), entry("etc/own", "own"));
   const config = { created: "2024-02-02T00:00:00Z", config: { Cmd: ["sh"] } };
   const history = [
-    { created_by: "ADD rootfs" },
-    { created_by: "CMD sh", empty_layer: true },
-    { created_by: "RUN own", comment: "c" },
+    { created: "2024-01-01T00:00:00Z", created_by: "ADD rootfs" },
+    { created: "2024-02-01T12:34:56.789Z", created_by: "CMD sh", empty_layer: true },
+    { created: "2024-02-02T00:00:00Z", created_by: "RUN <own> && true", comment: "c" },
   ];
   const layered = await dockerArchive({
     names: ["layered:latest"],

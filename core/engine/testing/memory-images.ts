@@ -17,6 +17,8 @@ const noDefaults: ImageDefaults = {
   exposedPorts: [],
   labels: {},
   stopSignal: null,
+  onBuild: [],
+  healthcheck: null,
 };
 
 /** An image of that familiar name, "busybox:latest". */
