@@ -29,6 +29,14 @@ const api: Api = async (request) => {
     "/empty": () => ({ kind: "reply", status: 204, headers: {}, body: null }),
     "/silent": () => ({ kind: "reply", status: 200, headers: {}, body: untilAborted(request.signal) }),
     "/cut": () => ({ kind: "reply", status: 200, headers: {}, body: failing() }),
+    "/deaf": async () => ({
+      kind: "hijack",
+      status: 101,
+      headers: { connection: "Upgrade", upgrade: "tcp" },
+      duplex: async function* () {
+        yield bytes("over");
+      },
+    }),
     "/hijack": async () => {
       const body = text(await readAll(request.body, 1 << 20));
       const upgrade = request.headers["upgrade"] !== undefined;
@@ -127,6 +135,12 @@ test("a hijack without upgrade is neither chunked nor of known length and surviv
   assert.match(answer, /^HTTP\/1\.1 200 OK\r\n/);
   assert.doesNotMatch(answer, /content-length|transfer-encoding/i);
   assert.match(answer, /\r\n\r\nbody={};;late output$/);
+});
+
+test("a client that is still sending when the output ends gets all of it, and an end instead of a reset", async () => {
+  const head = "POST /deaf HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n";
+  for (let round = 0; round < 5; round++)
+    assert.match(await raw([head, "x".repeat(4_000_000)], { halfClose: false }), /\r\n\r\nover$/);
 });
 
 test("an upgrade that the api refuses gets a plain reply and the end of the connection", async () => {

@@ -206,8 +206,22 @@ async function sendUpgraded(
   const headers = Object.entries(answer.headers).map(([name, value]) => `${headerName(name)}: ${value}\r\n`);
   socket.write(`HTTP/1.1 101 UPGRADED\r\n${headers.join("")}\r\n`);
   await pump(answer.duplex(input), socket);
-  // All that is written reaches the client also when its own half is still open.
-  socket.end(() => socket.destroy());
+  await endGently(socket);
+}
+
+/** How long a client may take to close its half after it was sent our end. */
+const goodbyeMs = 10_000;
+
+/**
+ * The client may be sending still. A connection that is closed with its input unread is reset, which the client would
+ * take for our failure: it is read away, until the client has seen the end and closes its own half.
+ */
+async function endGently(socket: Duplex): Promise<void> {
+  const giveUp = setTimeout(() => socket.destroy(), goodbyeMs);
+  socket.end();
+  socket.resume();
+  if (!socket.destroyed) await new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  clearTimeout(giveUp);
 }
 
 /** Clients read names in any case, people who watch the wire like them as usual. */
