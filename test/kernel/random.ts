@@ -40,6 +40,10 @@ function maybe(roll: Dice, word: string): string {
 const kinds: readonly (readonly [number, (roll: Dice) => string])[] = [
   [4, () => "fork"],
   [1, () => "exit 3"],
+  [1, (roll) => `note ${oneOf(roll, [10, 17, 18])}`],
+  [2, () => "noted"],
+  [1, (roll) => `nice ${roll(actors + 1)} ${roll(9) - 4}`],
+  [1, (roll) => `prio ${roll(actors + 1)}`],
   [3, (roll) => `kill ${roll(actors + 1)} ${oneOf(roll, signals)}`],
   [2, () => "wait"],
   [1, () => "pid"],
@@ -59,6 +63,7 @@ const kinds: readonly (readonly [number, (roll: Dice) => string])[] = [
   [3, (roll) => `umount ${oneOf(roll, paths)}${maybe(roll, "l")}`],
   [3, (roll) => `propagate ${oneOf(roll, [scene, ...paths])} ${oneOf(roll, modes)}${maybe(roll, "r")}`],
   [1, (roll) => `chdir ${oneOf(roll, paths)}`],
+  [1, (roll) => `chroot ${oneOf(roll, paths)}`],
   [2, (roll) => `mkdir ${oneOf(roll, cgroups)}`],
   [1, (roll) => `rmdir ${oneOf(roll, cgroups)}`],
   [3, (roll) => `write ${oneOf(roll, cgroups)}/cgroup.procs 0`],

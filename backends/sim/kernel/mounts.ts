@@ -195,6 +195,7 @@ export function subtree(table: MountTable, id: number): Mount[] {
 
 /** In the order they were made. */
 function childrenOf(table: MountTable, { covered }: Mount): Mount[] {
+  if (covered.size === 0) return [];
   return [...covered.values()].sort((a, b) => a - b).map((id) => mountAt(table, id));
 }
 

@@ -336,3 +336,8 @@ function modeOf(node: SyntheticNode): number {
   if (node.kind === "symlink") return 0o777;
   return node.mode ?? (node.kind === "directory" ? 0o555 : 0o444);
 }
+
+/** A directory of what may be another at any time. */
+export function later(now: () => SyntheticDirectory): SyntheticDirectory {
+  return { kind: "directory", names: () => now().names(), child: (name) => now().child(name) };
+}
