@@ -24,15 +24,14 @@ export function stateRoot({ step, now, state, trees }: Snapshot, hasher: Hasher)
 function* linesOf(snapshot: TreeSnapshot, hasher: Hasher): Generator<string> {
   const tree = new Tree(() => 0n, snapshot);
   yield `tree ${snapshot.next}\n`;
-  for (const [number, { kind, mode, uid, gid, links, atime, mtime, ctime, xattrs, body }] of snapshot.nodes.entries()) {
+  for (const [number, { kind, mode, uid, gid, links, atime, mtime, ctime, xattrs, body }] of snapshot.inodes()) {
     const attributes = [number, kind, mode.toString(8), uid, gid, links, atime, mtime, ctime].join(" ");
     const named = [...xattrs].map(([name, value]) => `${name}=${hex(value)}`).sort();
     yield `${attributes} ${JSON.stringify(named)} ${bodyOf(tree, kind, number, body, hasher)}\n`;
   }
 }
 
-type Body =
-  ReturnType<TreeSnapshot["nodes"]["get"]> extends infer N ? (N extends { body: infer B } ? B : never) : never;
+type Body = ReturnType<Tree["node"]>["body"];
 
 function bodyOf(tree: Tree, kind: string, number: number, body: Body, hasher: Hasher): string {
   if (body instanceof Content) return digestOf(body, hasher);

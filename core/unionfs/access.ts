@@ -91,7 +91,7 @@ export function createdIn(
   const { gid } = directory;
   if (kind === "directory") return { mode: mode | 0o2000, uid: actor.uid, gid };
   const isSetgid = (mode & 0o2010) === 0o2010;
-  const keeps = !isSetgid || isInGroup(actor, gid) || actor.may("CAP_FSETID", { ...directory });
+  const keeps = !isSetgid || isInGroup(actor, gid) || actor.may("CAP_FSETID", directory);
   return { mode: keeps ? mode : mode & ~0o2000, uid: actor.uid, gid };
 }
 

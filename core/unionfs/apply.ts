@@ -11,7 +11,8 @@ import { Errno } from "../base/errno.ts";
 import type { Change, Meta, TreePath } from "./change.ts";
 import type { Inode, NewNode } from "./file-system.ts";
 import { type Branch, isOpaque, isWhiteout, yes } from "./marks.ts";
-import { contentOf, deviceOf, type Node, noXattrs, targetOf } from "./node.ts";
+import { contentOf, type Node, targetOf } from "./node.ts";
+import { noXattrs } from "./records.ts";
 import type { Tree } from "./tree.ts";
 
 const marks = "trusted.overlay.";
@@ -85,7 +86,7 @@ function* changesBelow(tree: Tree, directory: Inode, path: TreePath, links: Map<
   }
 }
 
-function changeOf(node: Readonly<Node>, path: TreePath): Change {
+function changeOf(node: Node, path: TreePath): Change {
   const meta = metaOf(node);
   switch (node.kind) {
     case "file": {
@@ -96,7 +97,7 @@ function changeOf(node: Readonly<Node>, path: TreePath): Change {
       return { kind: "symlink", path, meta, target: targetOf(node) };
     case "character":
     case "block":
-      return { kind: node.kind, path, meta, ...deviceOf(node) };
+      return { kind: node.kind, path, meta, ...node.device };
     case "directory":
       return { kind: "directory", path, meta };
     case "fifo":
@@ -105,7 +106,7 @@ function changeOf(node: Readonly<Node>, path: TreePath): Change {
   }
 }
 
-function metaOf({ mode, uid, gid, mtime, xattrs }: Readonly<Node>): Meta {
+function metaOf({ mode, uid, gid, mtime, xattrs }: Node): Meta {
   return { mode, uid, gid, mtime, xattrs: xattrs.size === 0 ? noXattrs : withoutMarks(xattrs) };
 }
 

@@ -1,9 +1,9 @@
 /** `checkTree`: everything that is always true of a tree, looked at one by one. */
 import { encodeText } from "../base/bytes.ts";
+import { Content } from "./content.ts";
 import type { Inode } from "./file-system.ts";
 import { isWhiteoutDevice } from "./marks.ts";
-import { eachName, getName, NameMap } from "./name-map.ts";
-import { type Node, pagesOf } from "./node.ts";
+import { encodedLength, type Node, targetPages } from "./node.ts";
 import type { Tree } from "./tree.ts";
 import { xattrRoom } from "./usage.ts";
 
@@ -55,22 +55,24 @@ class TreeCheck {
   }
 
   #read(spot: Spot): void {
-    const { body } = this.#tree.node(spot.inode);
-    if (!(body instanceof NameMap)) return this.#say(spot.path, "is walked as a directory and is none");
     let count = 0;
-    eachName(body, (name, inode) => {
+    this.#tree.each(spot.inode, (name, inode) => {
       count++;
       const path = `${spot.path}/${name}`;
-      this.#checkName(body, name, inode, path);
-      this.#visit(spot.inode, { inode: inode as Inode, path });
+      this.#checkName(spot.inode, name, inode, path);
+      this.#visit(spot.inode, { inode, path });
     });
-    if (count !== body.size) this.#say(spot.path, `says it has ${body.size} names and has ${count}`);
+    const said = this.#tree.count(spot.inode);
+    if (count !== said) this.#say(spot.path, `says it has ${said} names and has ${count}`);
   }
 
-  #checkName(names: NameMap, name: string, inode: number, path: string): void {
+  #checkName(directory: Inode, name: string, inode: Inode, path: string): void {
     const isName = name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name);
     if (!isName || encodeText(name).length > 255) this.#say(path, "is no file name");
-    if (getName(names, name) !== inode) this.#say(path, "is listed and not found");
+    if (this.#tree.find(directory, name) !== inode) this.#say(path, "is listed and not found");
+    if (!this.#tree.has(inode)) return;
+    const isKnown = [...this.#tree.namesOf(inode)].some((each) => each.parent === directory && each.name === name);
+    if (!isKnown) this.#say(path, "is a name of which its inode does not know");
   }
 
   #visit(directory: Inode, spot: Spot): void {
@@ -89,7 +91,7 @@ class TreeCheck {
     this.#waiting.push(spot);
   }
 
-  #nodeOf({ inode, path }: Spot): Readonly<Node> | null {
+  #nodeOf({ inode, path }: Spot): Node | null {
     try {
       return this.#tree.node(inode);
     } catch {
@@ -100,24 +102,38 @@ class TreeCheck {
 
   #checkAll(): void {
     let [inodes, pages, xattrBytes] = [0, 0, 0];
-    for (const [inode, node] of this.#tree.inodes()) {
+    for (const inode of this.#tree.inodes()) {
+      const node = this.#tree.node(inode);
       inodes += node.kind === "directory" ? 1 : Math.max(1, node.links);
-      pages += pagesOf(node);
+      pages += node.pages;
       for (const [name, value] of node.xattrs) xattrBytes += xattrRoom(name, value);
-      this.#checkLinks(inode as Inode, node);
+      this.#checkLinks(inode, node);
+      this.#checkSize(inode, node);
     }
     const counted = JSON.stringify(this.#tree.usage);
     const there = JSON.stringify({ pages, inodes, xattrBytes });
     if (counted !== there) this.#say("", `counts ${counted}; there are ${there}`);
   }
 
-  #checkLinks(inode: Inode, node: Readonly<Node>): void {
+  #checkLinks(inode: Inode, node: Node): void {
     const names = this.#names.get(inode) ?? 0;
     const isDirectory = node.kind === "directory";
     const links = isDirectory && names > 0 ? 2 + (this.#subdirectories.get(inode) ?? 0) : names;
     const path = this.#paths.get(inode) ?? `inode ${inode}`;
+    const known = [...this.#tree.namesOf(inode)].length;
+    if (names > 0 && known !== names) this.#say(path, `knows ${known} of its ${names} names`);
     if (names === 0 && node.links > 0) return this.#say(path, "is an orphan: it has links and no name");
     if (node.links !== links) this.#say(path, `has ${node.links} links; its names make ${links}`);
+  }
+
+  /** A record says it too. */
+  #checkSize(inode: Inode, { kind, body, size, pages }: Node): void {
+    const isRight =
+      body instanceof Content
+        ? size === body.size && pages === body.pages
+        : size === (typeof body === "string" ? encodedLength(body) : 0) && pages === targetPages(size);
+    const path = this.#paths.get(inode) ?? `inode ${inode}`;
+    if (!isRight) this.#say(path, `is a ${kind} that says it has ${size} bytes in ${pages} pages`);
   }
 
   #say(path: string, problem: string): void {

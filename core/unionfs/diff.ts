@@ -5,10 +5,8 @@
  */
 import type { Inode } from "./file-system.ts";
 import { type Branch, isOpaque, isWhiteout } from "./marks.ts";
-import { eachDifference, eachName, NameMap, noNames } from "./name-map.ts";
-import type { Node } from "./node.ts";
 import type { FileSystem } from "./file-system.ts";
-import type { TreeSnapshot } from "./tree.ts";
+import { rootInode, type TreeSnapshot } from "./tree.ts";
 
 export interface Difference {
   readonly kind: "A" | "C" | "D";
@@ -25,41 +23,40 @@ class Comparison {
   readonly #before: TreeSnapshot;
   readonly #after: TreeSnapshot;
   readonly #kinds = new Map<string, Difference["kind"]>();
-  #linked: Map<number, string[]> | null = null;
-
   constructor(before: TreeSnapshot, after: TreeSnapshot) {
     this.#before = before;
     this.#after = after;
   }
 
   run(): Difference[] {
-    for (const [inode, now, then] of this.#after.nodes.differences(this.#before.nodes)) {
-      if (now === undefined || then === undefined) continue; // its name came or went: its directory tells
-      for (const path of this.#pathsOf(inode, now)) this.#changed(path, then, now);
-    }
+    for (const inode of this.#after.changedSince(this.#before)) // of what came or went its directory tells
+      for (const path of this.#pathsOf(inode)) this.#changed(path, inode, inode);
     return sorted(this.#kinds);
   }
 
-  #changed(path: string, then: Readonly<Node>, now: Readonly<Node>): void {
+  #changed(path: string, then: Inode, now: Inode): void {
     this.#note(path, "C");
-    const [a, b] = [then.body, now.body];
-    if (a instanceof NameMap && b instanceof NameMap)
-      eachDifference(a, b, (name, old, fresh) => this.#renamed(`${path}/${name}`, old, fresh));
+    if (!this.#before.isDirectory(then) || !this.#after.isDirectory(now)) return;
+    this.#after.names.differences(now, this.#before.names, then, (name, fresh, old) => {
+      this.#renamed(`${path}/${name}`, old, fresh);
+    });
   }
 
-  #renamed(path: string, old: number, fresh: number): void {
+  #renamed(path: string, old: Inode | 0, fresh: Inode | 0): void {
     if (fresh === 0) return this.#note(path, "D");
     if (old === 0) return this.#added(path, fresh);
-    const [then, now] = [this.#before.nodes.get(old), this.#after.nodes.get(fresh)];
-    if (then !== undefined && now !== undefined) this.#changed(path, then, now);
-    if (!(then?.body instanceof NameMap) && now?.body instanceof NameMap)
-      eachName(now.body, (name, inode) => this.#added(`${path}/${name}`, inode));
+    this.#changed(path, old, fresh);
+    if (!this.#before.isDirectory(old)) this.#addedIn(path, fresh);
   }
 
-  #added(path: string, inode: number): void {
+  #added(path: string, inode: Inode): void {
     this.#note(path, "A");
-    const body = this.#after.nodes.get(inode)?.body;
-    if (body instanceof NameMap) eachName(body, (name, child) => this.#added(`${path}/${name}`, child));
+    this.#addedIn(path, inode);
+  }
+
+  #addedIn(path: string, directory: Inode): void {
+    if (!this.#after.isDirectory(directory)) return;
+    this.#after.names.each(directory, (name, child) => this.#added(`${path}/${name}`, child));
   }
 
   #note(path: string, kind: Difference["kind"]): void {
@@ -69,39 +66,13 @@ class Comparison {
     if (!this.#kinds.has(parent)) this.#note(parent, "C");
   }
 
-  /** The paths under which an inode was there before and still is. */
-  #pathsOf(inode: number, node: Readonly<Node>): string[] {
-    if (node.links > 1 && node.kind !== "directory") return (this.#linked ??= this.#names()).get(inode) ?? [];
-    const path = this.#pathOf(inode);
-    return path === null ? [] : [path];
-  }
-
-  /** Null for what has no name, or is inside something that came or was moved: that is told as added. */
-  #pathOf(inode: number): string | null {
-    let path = "";
-    for (let at = inode; at !== 1; ) {
-      const [now, then] = [this.#after.nodes.get(at), this.#before.nodes.get(at)];
-      if (now === undefined || then === undefined || now.links === 0) return null;
-      if (now.parent !== then.parent || now.name !== then.name) return null;
-      path = `/${now.name}${path}`;
-      at = now.parent;
-    }
-    return path;
-  }
-
-  /** All names of files with several: asked for only when such a file has changed. */
-  #names(): Map<number, string[]> {
-    const names = new Map<number, string[]>();
-    const visit = (directory: number, path: string): void => {
-      const body = this.#after.nodes.get(directory)?.body;
-      eachName(body instanceof NameMap ? body : noNames, (name, inode) => {
-        const node = this.#after.nodes.get(inode);
-        if (node?.kind === "directory") visit(inode, `${path}/${name}`);
-        else if ((node?.links ?? 0) > 1) names.set(inode, [...(names.get(inode) ?? []), `${path}/${name}`]);
-      });
-    };
-    visit(1, "");
-    return names;
+  /** The paths under which an inode was there before and still is; what is inside something that came or was moved is told as added. */
+  #pathsOf(inode: Inode): string[] {
+    if (inode === rootInode) return [""];
+    return [...this.#after.namesOf(inode)].flatMap(({ parent, name }) => {
+      const wasThere = this.#before.isDirectory(parent) && this.#before.names.find(parent, name) === inode;
+      return wasThere ? this.#pathsOf(parent).map((path) => `${path}/${name}`) : [];
+    });
   }
 }
 

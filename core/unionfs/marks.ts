@@ -12,7 +12,6 @@
  */
 import { decodeBytes } from "../base/bytes.ts";
 import { Errno } from "../base/errno.ts";
-import { Content } from "./content.ts";
 import type { Inode } from "./file-system.ts";
 import type { Node } from "./node.ts";
 import type { Tree } from "./tree.ts";
@@ -28,32 +27,25 @@ export interface Branch {
   readonly root: Inode;
 }
 
-export function isWhiteoutDevice({ kind, body }: Readonly<Node>): boolean {
-  return (
-    kind === "character" &&
-    body !== null &&
-    typeof body === "object" &&
-    "major" in body &&
-    body.major === 0 &&
-    body.minor === 0
-  );
+export function isWhiteoutDevice({ kind, device }: Node): boolean {
+  return kind === "character" && device.major === 0 && device.minor === 0;
 }
 
 /** A name that is looked up is gone, whether or not the directory says that files of it are whiteouts. */
-export function isWhiteout(node: Readonly<Node>, prefix: MarkPrefix): boolean {
+export function isWhiteout(node: Node, prefix: MarkPrefix): boolean {
   return isWhiteoutDevice(node) || isWhiteoutFile(node, prefix);
 }
 
-function isWhiteoutFile({ body, xattrs }: Readonly<Node>, prefix: MarkPrefix): boolean {
-  return xattrs.size > 0 && body instanceof Content && body.size === 0 && xattrs.has(`${prefix}whiteout`);
+function isWhiteoutFile({ kind, size, xattrs }: Node, prefix: MarkPrefix): boolean {
+  return xattrs.size > 0 && kind === "file" && size === 0 && xattrs.has(`${prefix}whiteout`);
 }
 
 /** Who reads a directory looks at its files, whether they are whiteouts, only where it says so. */
-export function hasWhiteoutFiles({ xattrs }: Readonly<Node>, prefix: MarkPrefix): boolean {
+export function hasWhiteoutFiles({ xattrs }: Node, prefix: MarkPrefix): boolean {
   return xattrs.size > 0 && isByte(xattrs.get(`${prefix}opaque`), x);
 }
 
-export function isOpaque({ xattrs }: Readonly<Node>, prefix: MarkPrefix): boolean {
+export function isOpaque({ xattrs }: Node, prefix: MarkPrefix): boolean {
   return xattrs.size > 0 && isByte(xattrs.get(`${prefix}opaque`), yes[0]);
 }
 
@@ -62,12 +54,12 @@ function isByte(value: Uint8Array | undefined, byte: number | undefined): boolea
 }
 
 /** Whether it was copied from a layer below. */
-export function isCopy({ xattrs }: Readonly<Node>, prefix: MarkPrefix): boolean {
+export function isCopy({ xattrs }: Node, prefix: MarkPrefix): boolean {
   return xattrs.size > 0 && xattrs.has(`${prefix}origin`);
 }
 
 /** Throws Errno EIO for a mark that says nothing: it is empty, or a version 0, its own length and more (struct ovl_metacopy). */
-export function isMetacopy({ kind, xattrs }: Readonly<Node>, prefix: MarkPrefix): boolean {
+export function isMetacopy({ kind, xattrs }: Node, prefix: MarkPrefix): boolean {
   const value = kind === "file" && xattrs.size > 0 ? xattrs.get(`${prefix}metacopy`) : undefined;
   if (value === undefined) return false;
   if (value.length > 0 && (value.length < 4 || value[0] !== 0 || value[1] !== value.length)) throw new Errno("EIO");
@@ -75,7 +67,7 @@ export function isMetacopy({ kind, xattrs }: Readonly<Node>, prefix: MarkPrefix)
 }
 
 /** A name, or an absolute path without empty parts. Throws Errno EINVAL for anything else. */
-export function redirectOf({ xattrs }: Readonly<Node>, prefix: MarkPrefix): string | null {
+export function redirectOf({ xattrs }: Node, prefix: MarkPrefix): string | null {
   const value = xattrs.size > 0 ? xattrs.get(`${prefix}redirect`) : undefined;
   if (value === undefined) return null;
   const redirect = decodeBytes(value);

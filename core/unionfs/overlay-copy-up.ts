@@ -7,7 +7,7 @@
 import { Content } from "./content.ts";
 import type { Inode, NewNode } from "./file-system.ts";
 import type { MarkPrefix } from "./marks.ts";
-import { contentOf, deviceOf, type Node } from "./node.ts";
+import { contentOf, type Node, targetOf } from "./node.ts";
 import { type Entry, type Inodes, rootInode } from "./overlay-inodes.ts";
 import { Owner } from "./owner.ts";
 import type { Tree } from "./tree.ts";
@@ -58,7 +58,7 @@ export class CopyUp {
     this.#upper.setAttributes(upper, { mtime: node.mtime, atime: node.atime });
     const keepsLowers = node.kind === "directory" || metacopy;
     const origin = node.kind === "directory" || node.links > 1 ? null : (entry.lowers[0] ?? null);
-    this.#inodes.change(inode, { upper, lowers: keepsLowers ? entry.lowers : [], metacopy, origin });
+    this.#inodes.change(entry, { upper, lowers: keepsLowers ? entry.lowers : [], metacopy, origin });
     return upper;
   }
 
@@ -70,7 +70,7 @@ export class CopyUp {
     this.#upper.shareContent(upper, content);
     if (content.pages === 0) this.#upper.setAttributes(upper, { mtime });
     this.#upper.removeXattr(upper, `${this.#prefix}metacopy`);
-    this.#inodes.change(inode, { metacopy: false, lowers: [] });
+    this.#inodes.change(entry, { metacopy: false, lowers: [] });
     return upper;
   }
 
@@ -83,18 +83,18 @@ export class CopyUp {
   }
 
   /** A copy-up does not touch the parent's times. */
-  #copyNode(parent: Inode, name: string, node: Readonly<Node>): Inode {
+  #copyNode(parent: Inode, name: string, node: Node): Inode {
     const { mtime, atime } = this.#upper.node(parent);
     const upper = this.#upper.create(parent, name, asNew(node));
     this.#upper.setAttributes(parent, { mtime, atime });
     return upper;
   }
 
-  #copyGone(node: Readonly<Node>): Inode {
+  #copyGone(node: Node): Inode {
     return this.#upper.createUnnamed(this.#inodes.upperOf(rootInode) as Inode, asNew(node));
   }
 
-  #copyXattrs(upper: Inode, { xattrs }: Readonly<Node>): void {
+  #copyXattrs(upper: Inode, { xattrs }: Node): void {
     for (const [name, value] of xattrs) {
       const isOwn = name.startsWith(this.#prefix) && !name.startsWith(`${this.#prefix}overlay.`);
       if (!isOwn) this.#upper.setXattr(upper, name, value);
@@ -106,9 +106,9 @@ export class CopyUp {
   }
 }
 
-function asNew(node: Readonly<Node>): NewNode {
-  const { kind, mode, uid, gid, body } = node;
-  if (kind === "symlink") return { kind, target: body as string, mode, uid, gid };
-  if (kind === "character" || kind === "block") return { kind, ...deviceOf(node), mode, uid, gid };
+function asNew(node: Node): NewNode {
+  const { kind, mode, uid, gid } = node;
+  if (kind === "symlink") return { kind, target: targetOf(node), mode, uid, gid };
+  if (kind === "character" || kind === "block") return { kind, ...node.device, mode, uid, gid };
   return { kind, mode, uid, gid };
 }

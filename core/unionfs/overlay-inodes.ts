@@ -10,13 +10,14 @@
  * part below a directory. What a name leads to below never changes, so it may be remembered for ever.
  */
 import { Errno } from "../base/errno.ts";
-import type { Inode } from "./file-system.ts";
+import type { Inode, Stat } from "./file-system.ts";
 import { type Branch, isWhiteout, isWhiteoutDevice } from "./marks.ts";
-import { eachName, getName, type NameMap, noNames, setName } from "./name-map.ts";
-import { namesOf, type Node } from "./node.ts";
+import type { Node } from "./node.ts";
 import { type Found, type Layers, type Lower, lookUp, type Parts } from "./overlay-lookup.ts";
 import { Numbers } from "./overlay-numbers.ts";
 import { Owner } from "./owner.ts";
+import type { Guarded } from "./records.ts";
+import { NumberMap } from "./number-map.ts";
 import { SparseArray } from "./sparse-array.ts";
 import type { Tree } from "./tree.ts";
 
@@ -31,8 +32,14 @@ export interface Entry extends Found, Alias {
   readonly gone: boolean;
   /** A directory whose lower parts are seen nowhere else: what is in them has its own number. */
   readonly isHome: boolean;
-  /** A directory's names below, undefined until somebody asks: with one lower part those of its tree, with more what they are in the union. */
-  below: NameMap | undefined;
+  /** What the names in a directory's several lower parts are in the union, undefined until somebody asks. */
+  below: ReadonlyMap<string, Inode> | undefined;
+}
+
+/** What names in a directory lead to; its owner changes it in place. */
+interface Known {
+  readonly owner: Owner;
+  readonly names: Map<string, Inode>;
 }
 
 /** The number in the union of an inode of one of its trees. */
@@ -42,9 +49,9 @@ interface Alias {
 
 export interface InodesSnapshot {
   readonly entries: SparseArray<Entry>;
-  readonly upperAliases: SparseArray<Alias>;
-  readonly lowerAliases: SparseArray<Alias>;
-  readonly known: SparseArray<NameMap>;
+  readonly upperAliases: NumberMap;
+  readonly lowerAliases: NumberMap;
+  readonly known: SparseArray<Known>;
   readonly others: number;
 }
 
@@ -59,11 +66,11 @@ export class Inodes {
   readonly #numbers: Numbers;
   #owner = new Owner();
   #entries = SparseArray.empty<Entry>();
-  #upperAliases = SparseArray.empty<Alias>();
+  #upperAliases = NumberMap.empty();
   /** By the number that the part would have. */
-  #lowerAliases = SparseArray.empty<Alias>();
+  #lowerAliases = NumberMap.empty();
   /** By directory: what names below lead to, where that has been looked for. */
-  #known = SparseArray.empty<NameMap>();
+  #known = SparseArray.empty<Known>();
   #others = 0;
 
   constructor(upper: Branch, layers: Layers) {
@@ -98,10 +105,26 @@ export class Inodes {
   // What an inode is
 
   /** What is shown of it: its topmost part. Throws Errno ENOENT. */
-  node(inode: Inode): Readonly<Node> {
+  node(inode: Inode): Node {
     const entry = this.#keptOf(inode);
     if (entry === undefined) return this.#numbers.node(inode);
     return entry.upper === 0 ? this.#lowerNode(entry.lowers[0] as Lower) : this.upper.node(entry.upper);
+  }
+
+  peek(inode: Inode): Guarded {
+    const entry = this.#keptOf(inode);
+    if (entry === undefined) return this.#numbers.tree(inode).peek(this.#numbers.inode(inode));
+    if (entry.upper !== 0) return this.upper.peek(entry.upper);
+    const lower = entry.lowers[0] as Lower;
+    return this.lower(lower).peek(lower.inode);
+  }
+
+  stat(inode: Inode): Stat {
+    const entry = this.#keptOf(inode);
+    if (entry === undefined) return this.#numbers.tree(inode).statAs(this.#numbers.inode(inode), inode);
+    if (entry.upper !== 0) return this.upper.statAs(entry.upper, inode);
+    const lower = entry.lowers[0] as Lower;
+    return this.lower(lower).statAs(lower.inode, inode);
   }
 
   /** The tree and the inode in it that are shown. */
@@ -112,7 +135,7 @@ export class Inodes {
   }
 
   /** What has a file's bytes: its last part when those above have none. */
-  dataNode(inode: Inode): Readonly<Node> {
+  dataNode(inode: Inode): Node {
     const entry = this.#keptOf(inode);
     return entry?.metacopy === true ? this.#lowerNode(entry.lowers.at(-1) as Lower) : this.node(inode);
   }
@@ -138,7 +161,7 @@ export class Inodes {
 
   /** The directory, if names can still be made in it. Throws Errno ENOTDIR, ENOENT. */
   alive(directory: Inode): Inode {
-    if (this.node(directory).kind !== "directory") throw new Errno("ENOTDIR");
+    if (this.peek(directory).kind !== "directory") throw new Errno("ENOTDIR");
     if (this.isGone(directory)) throw new Errno("ENOENT");
     return directory;
   }
@@ -146,7 +169,7 @@ export class Inodes {
   /** It has no name any more. */
   isGone(inode: Inode): boolean {
     const upper = this.upperOf(inode);
-    return upper === 0 ? this.#keptOf(inode)?.gone === true : this.upper.node(upper).links === 0;
+    return upper === 0 ? this.#keptOf(inode)?.gone === true : this.upper.links(upper) === 0;
   }
 
   /** The directory that it is in. */
@@ -165,7 +188,7 @@ export class Inodes {
     return (this.#layers.lowers[layer] as Branch).tree;
   }
 
-  #lowerNode(lower: Lower): Readonly<Node> {
+  #lowerNode(lower: Lower): Node {
     return this.lower(lower).node(lower.inode);
   }
 
@@ -197,12 +220,12 @@ export class Inodes {
 
   #parentBelow(inode: Inode, parent: Inode): Inode {
     const number = this.#numbers.beside(inode, parent) as Inode;
-    return this.#lowerAliases.get(number)?.inode ?? number;
+    return (this.#lowerAliases.get(number) as Inode | 0) || number;
   }
 
   /** The union's number of an inode of the upper tree. */
   ofUpper(upper: Inode): Inode {
-    return this.#upperAliases.get(upper)?.inode ?? this.#numbers.ofUpper(upper);
+    return (this.#upperAliases.get(upper) as Inode | 0) || this.#numbers.ofUpper(upper);
   }
 
   // What a name leads to
@@ -216,54 +239,53 @@ export class Inodes {
       if (found !== 0) return this.#shown(directory, entry, name, found);
       if (entry === undefined || entry.lowers.length === 0) return 0;
     }
-    if (this.isGone(directory)) return 0;
-    const known = this.#known.get(directory);
-    const number = known === undefined ? 0 : (getName(known, name) as Inode | 0);
-    return number === 0 ? this.#findBelow(directory, entry, name) : number;
+    const found = this.#known.get(directory)?.names.get(name) ?? this.#findBelow(directory, entry, name);
+    return found === 0 || this.isGone(directory) ? 0 : found;
   }
 
   /** What an inode of the upper layer is in the union: a whiteout is nothing, a directory may have more parts. */
   #shown(directory: Inode, entry: Entry | undefined, name: string, upper: Inode): Inode | 0 {
-    const alias = this.#upperAliases.get(upper);
-    if (alias !== undefined) return alias.inode;
-    const node = this.upper.node(upper);
-    if (isWhiteoutDevice(node)) return 0;
-    const isWhole = node.kind !== "directory" || entry === undefined || entry.lowers.length === 0;
-    if (isWhole && isPlain(node)) return this.#numbers.ofUpper(upper);
-    return this.#search(directory, name);
+    const alias = this.#upperAliases.get(upper) as Inode | 0;
+    if (alias !== 0) return alias;
+    const isWhole = entry === undefined || entry.lowers.length === 0 || !this.upper.isDirectory(upper);
+    if (isWhole && this.upper.isPlain(upper)) return this.#numbers.ofUpper(upper);
+    return isWhiteoutDevice(this.upper.node(upper)) ? 0 : this.#search(directory, name);
   }
 
   #findBelow(directory: Inode, entry: Entry | undefined, name: string): Inode | 0 {
     if (entry === undefined) return this.#findInOne(directory, name);
-    const found = getName(this.#namesBelow(entry), name) as Inode | 0;
-    if (found === 0) return 0;
-    const number = entry.lowers.length > 1 ? found : this.#numberBelow(entry, entry.lowers[0] as Lower, name, found);
+    const number = entry.lowers.length === 1 ? this.#numberIn(entry, name) : (this.#below(entry).get(name) ?? 0);
     return number === unknown ? this.#search(directory, name) : number;
   }
 
-  #namesBelow(entry: Entry): NameMap {
-    return (entry.below ??= entry.lowers.length === 1 ? this.#namesOf(entry.lowers[0] as Lower) : this.#merged(entry));
+  /** In the only part below. */
+  #numberIn(entry: Entry, name: string): Inode | 0 {
+    const lower = entry.lowers[0] as Lower;
+    const tree = this.lower(lower);
+    const found = tree.find(lower.inode, name);
+    if (found === 0) return 0;
+    if (!entry.isHome || !tree.isPlainDirectory(found)) return this.#numberBelow(entry, lower, found);
+    const number = this.#numbers.ofLower(lower.layer, found);
+    return number === 0 || this.#lowerAliases.get(number) !== 0 ? unknown : number;
   }
 
-  #namesOf(lower: Lower): NameMap {
-    return namesOf(this.#lowerNode(lower));
+  #below(entry: Entry): ReadonlyMap<string, Inode> {
+    return (entry.below ??= this.#merged(entry));
   }
 
   /** What the names in several lower parts are, as far as their numbers tell. */
-  #merged(entry: Entry): NameMap {
-    let names = noNames;
-    const owner = new Owner();
+  #merged(entry: Entry): ReadonlyMap<string, Inode> {
+    const names = new Map<string, Inode>();
     for (const lower of entry.lowers)
-      eachName(this.#namesOf(lower), (name, found) => {
-        if (getName(names, name) !== 0) return;
-        names = setName(names, owner, name, this.#numberBelow(entry, lower, name, found as Inode));
+      this.lower(lower).each(lower.inode, (name, found) => {
+        if (!names.has(name)) names.set(name, this.#numberBelow(entry, lower, found));
       });
     return names;
   }
 
-  #numberBelow({ isHome }: Entry, { layer, inode }: Lower, name: string, found: Inode): Inode {
+  #numberBelow({ isHome }: Entry, { layer }: Lower, found: Inode): Inode {
     const { tree } = this.#layers.lowers[layer] as Branch;
-    const isItself = isHome && isPlainFile(tree.node(found), inode, name);
+    const isItself = isHome && tree.isPlainFile(found);
     return (isItself && this.#numbers.ofLower(layer, found)) || unknown;
   }
 
@@ -273,8 +295,7 @@ export class Inodes {
     const inode = this.#numbers.inode(directory);
     const found = tree.find(inode, name);
     if (found === 0) return 0;
-    const node = tree.node(found);
-    const isOne = isPlainFile(node, inode, name) || (node.kind === "directory" && isPlain(node));
+    const isOne = tree.isPlainFile(found) || tree.isPlainDirectory(found);
     const number = isOne ? this.#numbers.beside(directory, found) : 0;
     return number === 0 ? this.#search(directory, name) : number;
   }
@@ -297,7 +318,7 @@ export class Inodes {
     const upper = found.upper as Inode;
     const inode = found.lowers.length > 0 ? this.#numbers.ofMerged(upper) : this.#numbers.ofUpper(upper);
     if (found.lowers.length > 0) this.#keepFound(inode, directory, name, found);
-    else this.#upperAliases.set(this.#owner, upper, { inode });
+    else this.#upperAliases.set(this.#owner, upper, inode);
     return inode;
   }
 
@@ -305,9 +326,15 @@ export class Inodes {
     const own = this.#ownNumber(directory, name, found);
     const inode = own === 0 ? this.#numbers.other(this.#others++) : own;
     if (own === 0 || found.lowers.length > 1) this.#keepFound(inode, directory, name, found);
-    const known = this.#known.get(directory) ?? noNames;
-    this.#known.set(this.#owner, directory, setName(known, this.#owner, name, inode));
+    this.#remember(directory, name, inode);
     return inode;
+  }
+
+  #remember(directory: Inode, name: string, inode: Inode): void {
+    const known = this.#known.get(directory);
+    if (known?.owner === this.#owner) return void known.names.set(name, inode);
+    const names = new Map(known?.names).set(name, inode);
+    this.#known.set(this.#owner, directory, { owner: this.#owner, names });
   }
 
   /** The number of its topmost part, if it has that and the part is here only; else 0. */
@@ -327,7 +354,7 @@ export class Inodes {
   #isHere(above: Entry, name: string, { layer, inode }: Lower): boolean {
     const node = this.#lowerNode({ layer, inode });
     const number = this.#numbers.ofLower(layer, inode);
-    const isTaken = number === 0 || this.#lowerAliases.get(number) !== undefined;
+    const isTaken = number === 0 || this.#lowerAliases.get(number) !== 0;
     const isIn = (part: Lower): boolean => part.layer === layer && part.inode === node.parent;
     return !isTaken && node.name === name && above.lowers.some(isIn);
   }
@@ -344,13 +371,13 @@ export class Inodes {
 
   #keep(entry: Entry): void {
     this.#entries.set(this.#owner, entry.inode, entry);
-    if (entry.upper !== 0) this.#upperAliases.set(this.#owner, entry.upper, entry);
+    if (entry.upper !== 0) this.#upperAliases.set(this.#owner, entry.upper, entry.inode);
   }
 
   #nameParts(inode: Inode, lowers: readonly Lower[]): void {
     for (const { layer, inode: part } of lowers) {
       const number = this.#numbers.ofLower(layer, part);
-      if (number !== 0) this.#lowerAliases.set(this.#owner, number, { inode });
+      if (number !== 0) this.#lowerAliases.set(this.#owner, number, inode);
     }
   }
 
@@ -359,7 +386,7 @@ export class Inodes {
     const entry = this.#keptOf(directory);
     if (entry === undefined && this.#numbers.upperOf(directory) !== 0) return false;
     const { lowers, below } = entry ?? this.#told(directory);
-    if (below !== undefined && getName(below, name) === 0) return false;
+    if (below?.has(name) === false) return false;
     for (const lower of lowers) {
       const tree = this.lower(lower);
       const found = tree.find(lower.inode, name);
@@ -371,24 +398,24 @@ export class Inodes {
   // Changing
 
   /** Says something else of an inode: it was copied up, marked, or lost its name. */
-  change(inode: Inode, change: Partial<Entry>): void {
-    this.#keep({ ...this.entry(inode), ...change });
+  change(entry: Entry, change: Partial<Entry>): void {
+    this.#keep({ ...entry, ...change });
   }
 
   /** It has lost a name: if that is all it had, it is gone. What is in the upper tree counts its names there. */
   lose(inode: Inode): void {
-    if (this.upperOf(inode) === 0) this.change(inode, { gone: true });
+    if (this.upperOf(inode) === 0) this.change(this.entry(inode), { gone: true });
   }
 
   /** An inode without a name of which nobody knows any more. */
   forget(inode: Inode): void {
     const entry = this.#keptOf(inode);
     const upper = entry === undefined ? this.#numbers.upperOf(inode) : entry.upper;
-    const isLost = upper === 0 ? entry?.gone === true : this.upper.has(upper) && this.upper.node(upper).links === 0;
+    const isLost = upper === 0 ? entry?.gone === true : this.upper.has(upper) && this.upper.links(upper) === 0;
     if (!isLost) return;
     if (upper !== 0) {
       this.upper.forget(upper);
-      this.#upperAliases.set(this.#owner, upper, undefined);
+      this.#upperAliases.set(this.#owner, upper, 0);
     }
     if (entry === undefined) return;
     this.#entries.set(this.#owner, inode, undefined);
@@ -411,15 +438,4 @@ function newEntry(inode: Inode, parent: Inode, name: string, found: Found, isHom
 export function isMerge(entry: Entry | null): boolean {
   if (entry === null || entry.metacopy) return false;
   return entry.upper === 0 ? entry.lowers.length > 1 : entry.lowers.length > 0;
-}
-
-/** Nothing is hidden or looked for below because of it. */
-function isPlain(node: Readonly<Node>): boolean {
-  return node.xattrs.size === 0 && !isWhiteoutDevice(node);
-}
-
-/** It has one name, and this is the one that its node says: of several the last, which may have been taken away. */
-function isPlainFile(node: Readonly<Node>, directory: Inode, name: string): boolean {
-  const isIts = node.links === 1 && node.parent === directory && node.name === name;
-  return isIts && node.kind !== "directory" && isPlain(node);
 }

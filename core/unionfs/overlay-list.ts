@@ -62,7 +62,7 @@ export class Lists {
     return [...shown].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, kind]) => this.#entry(directory, name, kind));
   }
 
-  #hidersIn(entry: Entry, part: Readonly<Node>, layer: number | null): Hiders {
+  #hidersIn(entry: Entry, part: Node, layer: number | null): Hiders {
     if (!isMerge(entry) && !isCopy(part, this.#prefix)) return "none";
     const isLowest = layer === this.#lowest; // it has nothing below to hide
     return !isLowest && hasWhiteoutFiles(part, this.#prefix) ? "devices and files" : "devices";
@@ -70,7 +70,7 @@ export class Lists {
 
   #shownIn(
     directory: Inode,
-    hidersIn: (part: Readonly<Node>, layer: number | null) => Hiders,
+    hidersIn: (part: Node, layer: number | null) => Hiders,
   ): Map<string, DirectoryEntry["kind"]> {
     const shown = new Map<string, DirectoryEntry["kind"]>();
     const hidden = new Set<string>();

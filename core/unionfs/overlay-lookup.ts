@@ -143,7 +143,7 @@ class Search {
     return result;
   }
 
-  #file(node: Readonly<Node>, inode: Inode, isLast: boolean, from: number, end: number): Inode | 0 {
+  #file(node: Node, inode: Inode, isLast: boolean, from: number, end: number): Inode | 0 {
     if (this.#isDirectory || !isLast) return this.#end(0);
     this.#metacopy = isMetacopy(node, this.#layers.prefix);
     this.#stop = !this.#metacopy;
@@ -151,7 +151,7 @@ class Search {
     return inode;
   }
 
-  #readRedirect(node: Readonly<Node>, from: number, end: number): void {
+  #readRedirect(node: Node, from: number, end: number): void {
     const redirect = redirectOf(node, this.#layers.prefix);
     if (redirect === null) return;
     const isAbsolute = redirect.startsWith("/");

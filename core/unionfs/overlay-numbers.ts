@@ -99,13 +99,14 @@ export class Numbers {
   }
 
   /** The node that the number names. Throws Errno ENOENT. */
-  node(number: Inode): Readonly<Node> {
+  node(number: Inode): Node {
     return this.tree(number).node(this.inode(number));
   }
 
   /** Which of the trees: the last one that begins before the number. */
   #treeOf(number: number): number {
-    let [low, high] = [0, this.#bases.length - 1];
+    let low = 0;
+    let high = this.#bases.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
       if ((this.#bases[middle] as number) <= number) low = middle;

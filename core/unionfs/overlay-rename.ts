@@ -114,7 +114,7 @@ export class Renames {
     const bytes = encodeText(redirect);
     if (bytes.length > redirectBytesMax) throw new Errno("EXDEV", name);
     this.#copies.mark(entry.upper as Inode, "redirect", bytes);
-    this.#inodes.change(inode, { redirect });
+    this.#inodes.change(entry, { redirect });
   }
 
   #pathBelow(inode: Inode): string {

@@ -15,7 +15,7 @@ export class Whiteouts {
   }
 
   /** What a rename leaves behind is made in its directory, `inheriting` its group where that is set; else a whiteout is made elsewhere and moved. */
-  make(parent: Inode, name: string, inheriting: Readonly<Node> | null = null): void {
+  make(parent: Inode, name: string, inheriting: Node | null = null): void {
     const gid = inheriting !== null && (inheriting.mode & 0o2000) !== 0 ? inheriting.gid : 0;
     this.#upper.create(parent, name, { kind: "character", major: 0, minor: 0, mode: 0, uid: 0, gid });
   }

@@ -13,13 +13,14 @@
 import { Errno } from "../base/errno.ts";
 import type { Attributes, DirectoryEntry, FileSystem, Inode, NewNode, RenameFlag, Stat } from "./file-system.ts";
 import { type Branch, type MarkPrefix, yes } from "./marks.ts";
-import { contentOf, type Node, statOf, targetOf } from "./node.ts";
+import { contentOf, targetOf } from "./node.ts";
 import { CopyUp } from "./overlay-copy-up.ts";
 import { Inodes, type InodesSnapshot, isMerge, rootInode } from "./overlay-inodes.ts";
 import { Lists } from "./overlay-list.ts";
 import type { Layers } from "./overlay-lookup.ts";
 import { Renames } from "./overlay-rename.ts";
 import { Whiteouts } from "./overlay-whiteouts.ts";
+import { blocksAPage, type Guarded } from "./records.ts";
 import { checkRename } from "./rename.ts";
 import type { Tree, TreeSnapshot } from "./tree.ts";
 import { isNoRoom } from "./usage.ts";
@@ -104,11 +105,11 @@ export class Overlay implements FileSystem {
   }
 
   stat(inode: Inode): Stat {
-    const node = this.#inodes.node(inode);
+    const stat = this.#inodes.stat(inode);
     const entry = this.#inodes.kept(inode);
-    if (entry === null) return statOf(inode, node, node);
-    const isMerged = node.kind === "directory" && isMerge(entry);
-    return statOf(inode, node, this.#inodes.dataNode(inode), isMerged ? 1 : node.links);
+    if (entry === null) return stat;
+    if (entry.metacopy) return { ...stat, blocks: this.#inodes.dataNode(inode).pages * blocksAPage };
+    return stat.kind === "directory" && isMerge(entry) ? { ...stat, links: 1 } : stat;
   }
 
   /** Where stat(2) says a file is (overlayfs.rst, "Inode properties"). */
@@ -137,8 +138,8 @@ export class Overlay implements FileSystem {
     return [...trees].indexOf(tree);
   }
 
-  peek(inode: Inode): Readonly<Node> {
-    return this.#inodes.node(inode);
+  peek(inode: Inode): Guarded {
+    return this.#inodes.peek(inode);
   }
 
   lookup(directory: Inode, name: string): Inode {
@@ -156,7 +157,7 @@ export class Overlay implements FileSystem {
   }
 
   #directory(inode: Inode): Inode {
-    if (this.#inodes.node(inode).kind !== "directory") throw new Errno("ENOTDIR");
+    if (this.peek(inode).kind !== "directory") throw new Errno("ENOTDIR");
     return inode;
   }
 

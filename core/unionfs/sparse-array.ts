@@ -58,19 +58,6 @@ export class SparseArray<T extends object> {
     yield* entriesOf(this.#root, this.#depth * bits, 0, from);
   }
 
-  /** The places in which two arrays differ; nodes they share are passed over, so it costs what has changed. */
-  *differences(
-    other: SparseArray<T>,
-  ): Generator<[index: number, mine: T | undefined, others: T | undefined], void, undefined> {
-    const depth = Math.max(this.#depth, other.#depth);
-    yield* differencesOf(
-      raised(this.#root, this.#depth, depth),
-      raised(other.#root, other.#depth, depth),
-      depth * bits,
-      0,
-    );
-  }
-
   #grow(owner: Owner): void {
     this.#root = [owner, 1, this.#root];
     this.#depth++;
@@ -113,10 +100,6 @@ function putBelow<T extends object>(
   return changed[1] === 0 ? undefined : changed;
 }
 
-function raised<T>(root: Inner<T>, from: number, to: number): Inner<T> {
-  return from === to ? root : raised([nobody, 1, root], from + 1, to);
-}
-
 function* entriesOf<T extends object>(
   node: Inner<T>,
   shift: number,
@@ -129,23 +112,5 @@ function* entriesOf<T extends object>(
     if (slot === undefined || index + 2 ** shift <= from) continue;
     if (shift === 0) yield [index, slot as T];
     else yield* entriesOf(slot as Inner<T>, shift - bits, index, from);
-  }
-}
-
-function* differencesOf<T extends object>(
-  mine: Inner<T> | undefined,
-  others: Inner<T> | undefined,
-  shift: number,
-  base: number,
-): Generator<[number, T | undefined, T | undefined], void, undefined> {
-  if (mine === others) return;
-  const length = Math.max(mine?.length ?? first, others?.length ?? first) - first;
-  for (let place = 0; place < length; place++) {
-    const a = mine?.[first + place];
-    const b = others?.[first + place];
-    if (a === b) continue;
-    const index = base + place * 2 ** shift;
-    if (shift === 0) yield [index, a as T | undefined, b as T | undefined];
-    else yield* differencesOf(a as Inner<T> | undefined, b as Inner<T> | undefined, shift - bits, index);
   }
 }
