@@ -77,7 +77,7 @@ export class HostFiles {
     if (fileSystem instanceof Tree) fileSystem.setContent(inode, bytes);
     else fileSystem.write(inode, 0, bytes);
     const replaced = fileSystem.rename(directory, temporary, directory, name);
-    if (replaced !== null && !this.#kernel.openInodes.isHeld(fileSystem, replaced)) fileSystem.forget(replaced);
+    if (replaced !== null) this.#kernel.lingering.forget(fileSystem, replaced);
   }
 
   /** A program that comes with the machine: TypeScript stands in for it (kernel/exec.ts). */
@@ -138,10 +138,10 @@ export class HostFiles {
     const inode = fileSystem.lookup(directory, name);
     if (fileSystem.stat(inode).kind === "directory") {
       for (const entry of fileSystem.list(inode)) this.#removeEntry(fileSystem, inode, entry.name);
-      fileSystem.forget(fileSystem.removeDirectory(directory, name));
+      this.#kernel.lingering.forget(fileSystem, fileSystem.removeDirectory(directory, name));
     } else {
       const removed = fileSystem.unlink(directory, name);
-      if (!this.#kernel.openInodes.isHeld(fileSystem, removed)) fileSystem.forget(removed);
+      this.#kernel.lingering.forget(fileSystem, removed);
     }
   }
 

@@ -22,22 +22,38 @@ export interface Actor {
 
 export type Wanted = "read" | "write" | "execute";
 
+const bits = { read: 4, write: 2, execute: 1 } as const;
+const toRead = bits.read;
+const toSearch = bits.execute;
+const toChangeEntries = bits.write | bits.execute;
+
 /** Throws EACCES when neither the mode bits nor a capability let the actor. */
 export function permit(actor: Actor, file: Guarded, wanted: Wanted, path = ""): void {
-  const bit = wanted === "read" ? 4 : wanted === "write" ? 2 : 1;
-  if ((bitsFor(actor, file) & bit) !== 0) return;
-  const isDirectory = file.kind === "directory";
-  const mayExecute = wanted !== "execute" || isDirectory || (file.mode & 0o111) !== 0;
-  if (mayExecute && actor.may("CAP_DAC_OVERRIDE", file)) return;
-  const looks = wanted === "read" || (wanted === "execute" && isDirectory);
-  if (!looks || !actor.may("CAP_DAC_READ_SEARCH", file)) throw new Errno("EACCES", path);
+  permitBits(actor, file, bits[wanted], path);
+}
+
+/** Several things at once are not each by itself: a capability must cover all of them (fs/namei.c, generic_permission). */
+export function permitAll(actor: Actor, file: Guarded, wanted: readonly Wanted[], path = ""): void {
+  permitBits(
+    actor,
+    file,
+    wanted.reduce((all, each) => all | bits[each], 0),
+    path,
+  );
 }
 
 /** To make and take away names in a directory. EACCES. */
 export function permitEntries(actor: Actor, directory: Guarded, path = ""): void {
-  if ((bitsFor(actor, directory) & 3) === 3) return;
-  permit(actor, directory, "write", path);
-  permit(actor, directory, "execute", path);
+  permitBits(actor, directory, toChangeEntries, path);
+}
+
+function permitBits(actor: Actor, file: Guarded, wanted: number, path: string): void {
+  if ((bitsFor(actor, file) & wanted) === wanted) return;
+  const isDirectory = file.kind === "directory";
+  const mayExecute = (wanted & bits.execute) === 0 || isDirectory || (file.mode & 0o111) !== 0;
+  if (mayExecute && actor.may("CAP_DAC_OVERRIDE", file)) return;
+  const looks = isDirectory ? (wanted & ~(toRead | toSearch)) === 0 : wanted === toRead;
+  if (!looks || !actor.may("CAP_DAC_READ_SEARCH", file)) throw new Errno("EACCES", path);
 }
 
 /** The three bits of a file's mode that are this actor's. */

@@ -15,8 +15,9 @@ export class AttributeCalls<Place extends object | number> extends NameCalls<Pla
     const file = this.view.look(place);
     if (file.kind === "directory") throw new Errno("EISDIR", path);
     if (file.kind !== "file") throw new Errno("EINVAL", path);
-    this.notReadOnly(place, path);
+    if (this.view.isFileSystemReadOnly(place)) throw new Errno("EROFS", path);
     permit(this.view.actor, file, "write", path);
+    this.notReadOnly(place, path);
     this.notRunning(place, path);
     const old = this.view.stat(place);
     if (size > old.size && size > this.view.fileSizeMax) throw new Errno("EFBIG", path);
@@ -31,8 +32,7 @@ export class AttributeCalls<Place extends object | number> extends NameCalls<Pla
   }
 
   #changed(place: Place): void {
-    const look = (): ReturnType<typeof this.view.look> => this.view.look(place);
-    this.written({ fileSystem: this.fileSystem(place), inode: this.view.inode(place), look });
+    this.written(this.found(place, () => this.view.look(place)));
   }
 
   /** A program that runs is not written to. */

@@ -1,7 +1,7 @@
 /** System calls that give names and take them away. */
 import { Errno } from "../base/errno.ts";
-import { permit, type Wanted } from "./access.ts";
-import type { RenameFlag } from "./file-system.ts";
+import { permit, permitAll } from "./access.ts";
+import type { NodeKind, RenameFlag } from "./file-system.ts";
 import type { OpenedFile } from "./opened-file.ts";
 import { isNoName, PathCalls, toTheParent, type Unowned, withoutSlashes } from "./path-calls.ts";
 import { checkMove } from "./rename.ts";
@@ -15,7 +15,7 @@ export class NameCalls<Place extends object | number> extends PathCalls<Place> {
     this.create(this.free(path, true), path, { kind: "directory", mode: mode & 0o1777 });
   }
 
-  mknod(path: string, node: Exclude<Unowned, { kind: "directory" | "symlink" }>): void {
+  mknod(path: string, node: Unowned & { readonly kind: Exclude<NodeKind, "directory" | "symlink"> }): void {
     const spot = this.free(path, false);
     if (node.kind === "character" || node.kind === "block") {
       this.notReadOnly(spot.directory, path);
@@ -32,7 +32,7 @@ export class NameCalls<Place extends object | number> extends PathCalls<Place> {
 
   link(target: string, path: string): void {
     const file = this.existing(target, true);
-    const { directory, name } = this.#linkable(path, (from) => this.view.isOneMount(from, file), this.view.look(file));
+    const { directory, name } = this.#linkable(path, this.view.mount(file), this.view.look(file));
     this.fileSystem(directory).link(this.view.inode(directory), name, this.view.inode(file));
   }
 
@@ -40,18 +40,17 @@ export class NameCalls<Place extends object | number> extends PathCalls<Place> {
   linkOpened(file: OpenedFile, path: string): void {
     const { actor } = this.view;
     if (file.opener !== actor && !actor.may("CAP_DAC_READ_SEARCH", null)) throw new Errno("ENOENT", path);
-    const isThere = (directory: Place): boolean => this.fileSystem(directory) === file.fileSystem;
-    const { directory, name } = this.#linkable(path, isThere, file.look());
+    const { directory, name } = this.#linkable(path, file.mount, file.look());
     const { links } = file.stat();
     if (links === 0 && !file.mayBeNamed) throw new Errno("ENOENT", path);
     file.fileSystem.link(this.view.inode(directory), name, file.inode);
     file.mayBeNamed = false;
   }
 
-  #linkable(path: string, isNear: (directory: Place) => boolean, file: Guarded): Spot<Place> {
+  #linkable(path: string, mount: number, file: Guarded): Spot<Place> {
     const spot = this.free(path, false);
     this.notReadOnly(spot.directory, path);
-    if (!isNear(spot.directory)) throw new Errno("EXDEV", path);
+    if (this.view.mount(spot.directory) !== mount) throw new Errno("EXDEV", path);
     this.#permitLink(file, path);
     this.permitEntries(spot.directory, path);
     return spot;
@@ -62,12 +61,12 @@ export class NameCalls<Place extends object | number> extends PathCalls<Place> {
     const { actor } = this.view;
     if (file.uid === actor.uid || actor.may("CAP_FOWNER", file)) return;
     const isSpecial = file.kind !== "file" || (file.mode & 0o4000) !== 0 || (file.mode & 0o2010) === 0o2010;
-    if (isSpecial || !this.#allows(file, "read") || !this.#allows(file, "write")) throw new Errno("EPERM", path);
+    if (isSpecial || !this.#mayReadAndWrite(file)) throw new Errno("EPERM", path);
   }
 
-  #allows(file: Guarded, wanted: Wanted): boolean {
+  #mayReadAndWrite(file: Guarded): boolean {
     try {
-      permit(this.view.actor, file, wanted);
+      permitAll(this.view.actor, file, ["read", "write"]);
       return true;
     } catch (thrown) {
       if (thrown instanceof Errno) return false;
@@ -113,7 +112,8 @@ export class NameCalls<Place extends object | number> extends PathCalls<Place> {
   rename(from: string, to: string, flag: RenameFlag = "replace"): void {
     const sourceParent = walk(this.view, from, toTheParent);
     const targetParent = walk(this.view, to, toTheParent);
-    if (!this.view.isOneMount(sourceParent.directory, targetParent.directory)) throw new Errno("EXDEV", to);
+    if (this.view.mount(sourceParent.directory) !== this.view.mount(targetParent.directory))
+      throw new Errno("EXDEV", to);
     if (isNoName(sourceParent)) throw new Errno("EBUSY", from);
     if (isNoName(targetParent)) throw new Errno(flag === "no-replace" ? "EEXIST" : "EBUSY", to);
     const source = this.#taken(sourceParent, from);
@@ -143,10 +143,18 @@ export class NameCalls<Place extends object | number> extends PathCalls<Place> {
   #permitRename(source: Taken<Place>, target: Spot<Place>, path: string, flag: RenameFlag): void {
     this.permitTaking(source.directory, source.looked, path);
     if (target.looked === null) this.permitEntries(target.directory, path);
-    else this.permitTaking(target.directory, target.looked, path);
+    else this.#permitReplacing(source.looked, target.directory, target.looked, path, flag);
     if (this.view.isSame(source.directory, target.directory)) return;
     this.#permitMove(source.looked, path);
     if (flag === "exchange" && target.looked !== null) this.#permitMove(target.looked, path);
+  }
+
+  /** A directory takes the name of a directory only, and nothing else does. */
+  #permitReplacing({ kind }: Guarded, directory: Place, taken: Guarded, path: string, flag: RenameFlag): void {
+    this.permitTaking(directory, taken, path);
+    if (flag === "exchange") return;
+    if (kind === "directory" && taken.kind !== "directory") throw new Errno("ENOTDIR", path);
+    if (kind !== "directory" && taken.kind === "directory") throw new Errno("EISDIR", path);
   }
 
   /** A directory that gets another parent is written to: ".." in it changes. */

@@ -25,13 +25,20 @@ export interface OpenFlags {
 export interface Found {
   readonly fileSystem: FileSystem;
   readonly inode: Inode;
+  /** The number of the mount that it is seen through. */
+  readonly mount: number;
   /** What decides who may do what, as the mount shows it that it was opened through. */
   readonly look: () => Guarded;
 }
 
 /** Whose call it is (posix.ts). */
 export interface Caller {
-  readonly view: { readonly actor: Actor; readonly open: OpenInodes; readonly fileSizeMax: number };
+  readonly view: {
+    readonly actor: Actor;
+    readonly open: OpenInodes;
+    readonly fileSizeMax: number;
+    forget(fileSystem: FileSystem, inode: Inode): void;
+  };
   /** This process has written to it: what it may not keep goes. */
   written(file: Found): void;
 }
@@ -40,6 +47,7 @@ export interface Caller {
 export class OpenedFile implements Found {
   readonly fileSystem: FileSystem;
   readonly inode: Inode;
+  readonly mount: number;
   readonly look: () => Guarded;
   readonly flags: OpenFlags;
   /** By identity: one who has changed who they are, even back again, is another. */
@@ -49,9 +57,10 @@ export class OpenedFile implements Found {
   readonly #caller: Caller;
   #offset = 0;
 
-  constructor({ fileSystem, inode, look }: Found, flags: OpenFlags, caller: Caller) {
+  constructor({ fileSystem, inode, mount, look }: Found, flags: OpenFlags, caller: Caller) {
     this.fileSystem = fileSystem;
     this.inode = inode;
+    this.mount = mount;
     this.look = look;
     this.flags = flags;
     this.opener = caller.view.actor;
@@ -123,6 +132,7 @@ export class OpenedFile implements Found {
   }
 
   seek(offset: number, whence: "set" | "current" | "end" | "data" | "hole"): number {
+    if (this.flags.path === true) throw new Errno("EBADF");
     if (whence === "data" || whence === "hole") this.#offset = this.fileSystem.seek(this.inode, offset, whence);
     else {
       const from = { set: 0, current: this.#offset, end: this.stat().size }[whence];
@@ -149,7 +159,8 @@ export class OpenedFile implements Found {
 
   /** The last one to close an unlinked file ends it. */
   close(): void {
-    const isLast = this.#caller.view.open.release(this.fileSystem, this.inode, this.flags.write === true);
-    if (isLast) this.fileSystem.forget(this.inode);
+    const { view } = this.#caller;
+    if (view.open.release(this.fileSystem, this.inode, this.flags.write === true))
+      view.forget(this.fileSystem, this.inode);
   }
 }

@@ -1,9 +1,8 @@
 /** System calls that look at files by path, and what all system calls by path share. */
 import { Errno } from "../base/errno.ts";
-import { permit, permitEntries, permitRemoval, type Wanted, withoutSetid } from "./access.ts";
+import { createdIn, permit, permitAll, permitEntries, permitRemoval, type Wanted, withoutSetid } from "./access.ts";
 import type { DirectoryEntry, FileSystem, Inode, NewNode, Stat } from "./file-system.ts";
-import type { OpenedFile } from "./opened-file.ts";
-import { createdIn } from "./access.ts";
+import type { Found } from "./opened-file.ts";
 import type { ProcessView } from "./process-view.ts";
 import { checkName, type Guarded, type Spot, walk, type WalkOptions } from "./walk.ts";
 
@@ -49,12 +48,12 @@ export class PathCalls<Place extends object | number> {
     const isKept = file.kind === "file" || file.kind === "directory" || file.kind === "symlink";
     const mayBeRefused = wanted.includes("write") && isKept;
     if (mayBeRefused && this.view.isFileSystemReadOnly(place)) throw new Errno("EROFS", path);
-    for (const each of wanted) permit(this.view.actor, file, each, path);
+    permitAll(this.view.actor, file, wanted, path);
     if (mayBeRefused) this.notReadOnly(place, path);
   }
 
   /** After a write by this process: what it may not keep goes, the set-id bits and the file's capabilities. */
-  written({ fileSystem, inode, look }: Pick<OpenedFile, "fileSystem" | "inode" | "look">): void {
+  written({ fileSystem, inode, look }: Found): void {
     dropCapability(fileSystem, inode);
     const file = look();
     if ((file.mode & 0o6000) === 0 || this.view.actor.may("CAP_FSETID", file)) return;
@@ -110,14 +109,18 @@ export class PathCalls<Place extends object | number> {
     }
   }
 
+  protected found(place: Place, look: () => Guarded): Found {
+    const { view } = this;
+    return { fileSystem: view.fileSystem(place), inode: view.inode(place), mount: view.mount(place), look };
+  }
+
   protected fileSystem(place: Place): FileSystem {
     return this.view.fileSystem(place);
   }
 
-  /** Its name is gone: nobody who has it open keeps it any more. */
+  /** A name of it in this directory is gone. */
   protected forgotten(directory: Place, inode: Inode): void {
-    const fileSystem = this.fileSystem(directory);
-    if (!this.view.open.isHeld(fileSystem, inode)) fileSystem.forget(inode);
+    this.view.forget(this.fileSystem(directory), inode);
   }
 
   protected permitEntries(directory: Place, path: string): void {

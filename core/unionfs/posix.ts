@@ -10,7 +10,7 @@
  *   path-calls.ts ← name-calls.ts ← attribute-calls.ts ← Posix, which opens
  */
 import { Errno } from "../base/errno.ts";
-import { permit } from "./access.ts";
+import { permitAll, type Wanted } from "./access.ts";
 import { AttributeCalls } from "./attribute-calls.ts";
 import { OpenedFile, type OpenFlags } from "./opened-file.ts";
 import { isNoName, waysOf } from "./path-calls.ts";
@@ -82,8 +82,7 @@ export class Posix<Place extends object | number> extends AttributeCalls<Place> 
     const mayBeRefused = writes && kind === "file";
     if (mayBeRefused && (flags.truncate === true || this.view.isFileSystemReadOnly(place)))
       this.notReadOnly(place, path);
-    if (flags.read === true) permit(actor, file, "read", path);
-    if (writes) permit(actor, file, "write", path);
+    permitAll(actor, file, wantedBy(flags.read === true, writes), path);
     if (mayBeRefused) this.notReadOnly(place, path);
     if (kind === "socket") throw new Errno("ENXIO", path);
     if (mayBeRefused) this.notRunning(place, path);
@@ -96,7 +95,14 @@ export class Posix<Place extends object | number> extends AttributeCalls<Place> 
   }
 
   opened(place: Place, flags: OpenFlags): OpenedFile {
-    const file = { fileSystem: this.fileSystem(place), inode: this.view.inode(place), look: this.view.looking(place) };
-    return new OpenedFile(file, flags, this);
+    return new OpenedFile(this.found(place, this.view.looking(place)), flags, this);
   }
+}
+
+const toRead: readonly Wanted[] = ["read"];
+const toWrite: readonly Wanted[] = ["write"];
+const toBoth: readonly Wanted[] = ["read", "write"];
+
+function wantedBy(reads: boolean, writes: boolean): readonly Wanted[] {
+  return reads ? (writes ? toBoth : toRead) : toWrite;
 }

@@ -21,6 +21,8 @@ export interface ProcessView<Place extends object | number> extends Space<Place>
   readonly fileSizeMax: number;
   /** Which files are open, by anybody. */
   readonly open: OpenInodes;
+  /** A name of it is gone, or it is open once less: it goes with the last, unless something else keeps it. */
+  forget(fileSystem: FileSystem, inode: Inode): void;
   fileSystem(place: Place): FileSystem;
   inode(place: Place): Inode;
   /** As `look` has it, with all the rest. */
@@ -34,8 +36,8 @@ export interface ProcessView<Place extends object | number> extends Space<Place>
   /** Whether the mount, or all of the file system, is read-only. */
   isReadOnly(place: Place): boolean;
   isFileSystemReadOnly(place: Place): boolean;
-  /** Whether both are seen through one mount. */
-  isOneMount(one: Place, other: Place): boolean;
+  /** The number of the mount it is seen through. */
+  mount(place: Place): number;
   /** Whether something is mounted on what `child` gave. */
   isMountPoint(place: Place): boolean;
   /** Whether it is the program of a process. */

@@ -35,6 +35,10 @@ export class SingleMount implements ProcessView<Inode> {
     this.directory = root;
   }
 
+  forget(fileSystem: FileSystem, inode: Inode): void {
+    if (!this.open.isHeld(fileSystem, inode)) fileSystem.forget(inode);
+  }
+
   fileSystem(): FileSystem {
     return this.#fileSystem;
   }
@@ -91,8 +95,8 @@ export class SingleMount implements ProcessView<Inode> {
     return this.#readOnly;
   }
 
-  isOneMount(): boolean {
-    return true;
+  mount(): number {
+    return 0;
   }
 
   isMountPoint(): boolean {

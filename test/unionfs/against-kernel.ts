@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { scratch } from "../../backends/linux/testing/scratch.ts";
-import { encodeText } from "../../core/base/bytes.ts";
+import { decodeBytes, encodeText } from "../../core/base/bytes.ts";
 import type { Command } from "./performing.ts";
 import type { Step } from "./surroundings.ts";
 
@@ -66,7 +66,8 @@ export function openOracle(): Oracle | string {
     if (child.exitCode !== null) child = start(program);
     const lines = script.map((command) => `${command.join("\t")}\n`).join("");
     child.stdin.write(encodeText(`${lines}${endOfScript}\n`));
-    return (await answerOf(child.stdout)).split("\n").slice(0, -2);
+    const answer = decodeBytes(Buffer.from(await answerOf(child.stdout), "latin1"));
+    return answer.split("\n").slice(0, -2);
   };
   const close = (): void => {
     child.stdin.end();
@@ -104,6 +105,11 @@ export function onTmpfs(steps: readonly Step[], options = "mode=755"): Step[] {
     ["leave"],
     ["umount", "/mnt"],
   ];
+}
+
+/** The same where there may be mounts in it at the end. */
+export function onTmpfsWithMounts(steps: readonly Step[]): Step[] {
+  return [...onTmpfs(steps).slice(0, -1), ["drop", "/mnt"]];
 }
 
 /** What is done through the union; or that, and what is done to the layer itself afterwards. */

@@ -30,8 +30,12 @@ const directory = paths((around) => around.of("directory"), "b");
 const anything = paths((around) => around.of(null), "a");
 const gone = paths((around) => around.gone, "c");
 
-const name = fc.constantFrom("a", "a", "b", "b", "c", "d");
-const rare = fc.constantFrom(".", "..", "e", "x".repeat(255), "x".repeat(256));
+const plain = fc.constantFrom("a", "a", "b", "b", "c", "d");
+/** Of two bytes, and of one that is no character. */
+const strange = fc.constantFrom("é", "\udcff");
+const name = fc.oneof({ weight: 30, arbitrary: plain }, { weight: 1, arbitrary: strange });
+const long = fc.constantFrom("x".repeat(255), "x".repeat(256), "é".repeat(127), "é".repeat(128), "\udcff".repeat(256));
+const rare = fc.oneof(fc.constantFrom(".", "..", "e"), long);
 const component = fc.oneof({ weight: 40, arbitrary: name }, { weight: 1, arbitrary: rare });
 const wild = fc
   .tuple(
@@ -159,6 +163,16 @@ export const building: fc.Arbitrary<Step> = fc.oneof(
 
 const user = fc.constantFrom(["0", "0", ""], ["0", "0", ""], ["1000", "1000", ""], ["1001", "1000", "2000"]);
 
+const counted = fc.constantFrom(
+  "all",
+  "none",
+  ...["CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "MKNOD", "SYS_ADMIN"],
+  ...["CHOWN,FOWNER", "DAC_OVERRIDE,FSETID", "DAC_READ_SEARCH,FOWNER", "FOWNER,SYS_ADMIN"],
+);
+
+/** Somebody of whose capabilities some count. */
+const becoming = fc.tuple(user, counted).map(([fields, names]): Step => ["as", ...fields, names]);
+
 /** Of anybody: also what only looks, and descriptors. */
 export const using: fc.Arbitrary<Step> = fc.oneof(
   { weight: 50, arbitrary: building },
@@ -180,8 +194,61 @@ export const using: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: command("list", mostly(directory)) },
   { weight: 1, arbitrary: command("getx", mostly(anything), attribute) },
   { weight: 2, arbitrary: user.map((fields): Step => ["as", ...fields]) },
+  { weight: 1, arbitrary: becoming },
   { weight: 1, arbitrary: constant<Step>(["as", "0", "0", ""]) },
   { weight: 1, arbitrary: command("umask", fc.constantFrom("0", "22", "77")) },
+);
+
+const wildAtRoot = wild.map((path) => `../${path}`);
+const upwards = fc.oneof(wild, wildAtRoot, fc.constantFrom("..", "../..", ".", "../.", "../../a", "./b"));
+const upwardsField = upwards.map((path) => () => path);
+
+/** By a path that begins at a directory: also above it, and so out of what is mounted there. */
+const elsewhere = fc
+  .tuple(
+    directory,
+    fc.oneof(
+      command("lstat", upwardsField),
+      command("list", upwardsField),
+      command("open", slot, upwardsField, fc.oneof(reading, making), mode),
+      command("mkdir", upwardsField, mode),
+      command("rmdir", upwardsField),
+      command("unlink", upwardsField),
+      command("rename", upwardsField, upwardsField, exchange),
+      command("link", upwardsField, upwardsField),
+    ),
+  )
+  .map(
+    ([from, step]): Step =>
+      (around) =>
+        (typeof step === "function" ? step(around) : [step]).map((each) => ["at", from(around), ...each]),
+  );
+
+/** By no symlink: it may lead anywhere, out of the tree too. */
+const plainly = (step: Step): Step => {
+  if (typeof step !== "function") return step;
+  return (around) =>
+    step(around).map(([name = "", from = "", to = "", ...rest]): Command => {
+      const paths = name === "bind" ? [from, to] : [from];
+      const isPlain = paths.every((path) => around.is(path, "directory") || around.is(path, "file"));
+      return isPlain ? [name, from, to, ...rest] : ["lstat", from];
+    });
+};
+
+const bindFlags = fc.constantFrom("", "", "r", "R");
+
+/** Mounts within the tree, and what else only a whole kernel can do. */
+export const mounting: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: command("bind", directory, directory, bindFlags).map(plainly) },
+  { weight: 2, arbitrary: command("bind", file, file, bindFlags).map(plainly) },
+  { weight: 1, arbitrary: command("bind", anything, anything, bindFlags).map(plainly) },
+  { weight: 1, arbitrary: command("tmpfs", directory).map(plainly) },
+  { weight: 3, arbitrary: command("unmount", directory, fc.constantFrom("", "", "l")).map(plainly) },
+  { weight: 1, arbitrary: command("unmount", file, fc.constantFrom("", "l")).map(plainly) },
+  { weight: 6, arbitrary: elsewhere },
+  { weight: 3, arbitrary: becoming },
+  { weight: 2, arbitrary: constant<Step>(["as", "0", "0", ""]) },
+  { weight: 1, arbitrary: command("open", slot, mostly(anything), fc.constantFrom("p", "pn", "pd"), mode) },
 );
 
 const ways = fc.constantFrom("a", "b", "c", "/a", "/b", "/b/a", "/a/b/c", "d", "/", "", "..", "a/b", "/../a", "//a");

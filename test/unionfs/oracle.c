@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -131,9 +133,36 @@ static void view_outside(const char *path) {
   enter(back);
 }
 
-static void as_root(void) { if (seteuid(0) < 0 || setegid(0) < 0) exit(5); }
+struct capabilities { unsigned low, high; };
+static const struct capabilities all_capabilities = {~0u, ~0u};
 
-static void become(unsigned uid, unsigned gid, const char *groups) {
+// Which capabilities count, of those that are permitted; which did before.
+static struct capabilities count_only(struct capabilities wanted) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct sets[2];
+  if (syscall(SYS_capget, &header, sets) < 0) exit(5);
+  struct capabilities before = {sets[0].effective, sets[1].effective};
+  sets[0].effective = wanted.low & sets[0].permitted, sets[1].effective = wanted.high & sets[1].permitted;
+  if (syscall(SYS_capset, &header, sets) < 0) exit(5);
+  return before;
+}
+
+static struct capabilities capabilities_of(const char *names) {
+  static const struct { const char *name; unsigned number; } table[] = {{"CHOWN", CAP_CHOWN}, {"DAC_OVERRIDE", CAP_DAC_OVERRIDE},
+    {"DAC_READ_SEARCH", CAP_DAC_READ_SEARCH}, {"FOWNER", CAP_FOWNER}, {"FSETID", CAP_FSETID}, {"MKNOD", CAP_MKNOD}, {"SYS_ADMIN", CAP_SYS_ADMIN}};
+  struct capabilities found = {0, 0};
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+    if (strstr(names, table[i].name)) found.low |= 1u << table[i].number;
+  return found;
+}
+
+static void as_root(void) {
+  count_only(all_capabilities);
+  if (seteuid(0) < 0 || setegid(0) < 0) exit(5);
+  count_only(all_capabilities);
+}
+
+static void become(unsigned uid, unsigned gid, const char *groups, const char *capabilities) {
   gid_t list[8];
   size_t count = 0;
   as_root();
@@ -143,13 +172,14 @@ static void become(unsigned uid, unsigned gid, const char *groups) {
     at = *end ? end + 1 : end;
   }
   if (setgroups(count, list) < 0 || setegid(gid) < 0 || seteuid(uid) < 0) exit(5);
+  if (strcmp(capabilities, "") && strcmp(capabilities, "all")) count_only(capabilities_of(capabilities));
 }
 
 static int flags_of(const char *letters) {
   bool r = strchr(letters, 'r'), w = strchr(letters, 'w');
   int flags = r && w ? O_RDWR : w ? O_WRONLY : O_RDONLY;
   static const struct { char letter; int flag; } table[] = {{'c', O_CREAT}, {'x', O_EXCL}, {'t', O_TRUNC},
-    {'a', O_APPEND}, {'n', O_NOFOLLOW}, {'d', O_DIRECTORY}, {'u', O_TMPFILE}};
+    {'a', O_APPEND}, {'n', O_NOFOLLOW}, {'d', O_DIRECTORY}, {'u', O_TMPFILE}, {'p', O_PATH}};
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) if (strchr(letters, table[i].letter)) flags |= table[i].flag;
   return flags | O_NONBLOCK | O_NOCTTY;
 }
@@ -262,8 +292,28 @@ static void scan_on(void) {
   if (is("end")) closedir(scans[which].directory), scans[which].directory = NULL;
 }
 
+// A bind mount within what was entered; "r": read-only, "R": with what is mounted in it.
+static void do_bind(void) {
+  if (mount(f[1], f[2], NULL, MS_BIND | (strchr(f[3], 'R') ? MS_REC : 0), NULL) < 0) return say(-1);
+  say(strchr(f[3], 'r') ? mount(NULL, f[2], NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOATIME, NULL) : 0);
+}
+
+// Copies of mounts keep their file systems, so that a later one does not get the device number of one that is gone.
+static int kept[256], kept_count;
+
+static void do_tmpfs(void) {
+  if (mount("none", f[1], "tmpfs", MS_NOATIME, "mode=755") < 0) return say(-1);
+  int copy = (int)syscall(SYS_open_tree, AT_FDCWD, f[1], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (copy >= 0 && kept_count < 256) kept[kept_count++] = copy;
+  say(0);
+}
+
 static void outer(void) {
   if (is("mkdir!")) say(mkdir(f[1], octal(2)));
+  else if (is("bind")) do_bind();
+  else if (is("tmpfs")) do_tmpfs();
+  else if (is("unmount")) say(umount2(f[1], *f[2] == 'l' ? MNT_DETACH : 0));
+  else if (is("drop")) say(umount2(f[1], MNT_DETACH));
   else if (is("mount")) {
     int result = mount(f[2], f[1], f[2], MS_NOATIME | (strchr(f[4], 'r') ? MS_RDONLY : 0), f[3]);
     puts(result < 0 ? error_name() : "mounted");
@@ -273,6 +323,7 @@ static void outer(void) {
   else if (is("leave")) {
     as_root(), umask(0);
     for (int i = 0; i < SLOTS; i++) if (slot[i] >= 0) close(slot[i]), slot[i] = -1;
+    while (kept_count > 0) close(kept[--kept_count]);
     leave(), puts("ok");
   }
 }
@@ -312,19 +363,41 @@ static void perform(void) {
   else if (is("symlink")) say(symlink(f[1], f[2]));
   else if (is("mknod")) do_mknod();
   else if (is("truncate")) say(truncate(f[1], number(2)));
-  else if (is("as")) become((unsigned)number(1), (unsigned)number(2), f[3]), puts("ok");
+  else if (is("as")) become((unsigned)number(1), (unsigned)number(2), f[3], f[4]), puts("ok");
   else if (is("umask")) umask(octal(1)), puts("ok");
   else attributes();
 }
 
+// Does something as root, and comes back as who it was: to the kernel that is another.
+static struct { uid_t uid; gid_t gid; struct capabilities counted; } before;
+
+static void begin_as_root(void) {
+  before.uid = geteuid(), before.gid = getegid();
+  before.counted = count_only(all_capabilities);
+  as_root();
+}
+
+static void end_as_root(void) {
+  if (setegid(before.gid) < 0 || seteuid(before.uid) < 0) exit(5);
+  count_only(before.counted);
+}
+
 static void views(void) {
-  uid_t uid = geteuid();
-  gid_t gid = getegid();
-  if (seteuid(0) < 0) exit(5);
+  begin_as_root();
   if (is("view")) view("", "", *f[1] == 'b', true);
   else view_outside(f[1]);
-  if (setegid(gid) < 0 || seteuid(uid) < 0) exit(5);
+  end_as_root();
   puts(".");
+}
+
+// A command whose paths begin at another directory.
+static void perform_at(void) {
+  if (chdir(f[1]) < 0) return say(-1);
+  for (int i = 0; i < FIELDS; i++) f[i] = i + 2 < FIELDS ? f[i + 2] : "";
+  perform();
+  begin_as_root();
+  if (chdir("/") < 0) exit(4);
+  end_as_root();
 }
 
 int main(void) {
@@ -340,6 +413,7 @@ int main(void) {
     for (int i = 0; i < FIELDS; i++) f[i] = at ? strsep(&at, "\t") : "";
     if (is("=")) puts("="), fflush(stdout);
     else if (is("view") || is("upper")) views();
+    else if (is("at")) perform_at();
     else perform();
   }
   return fflush(stdout) == 0 ? 0 : 1;

@@ -1,4 +1,4 @@
-/** Performs the scripts of oracle.c on core/unionfs, and prints what it prints. */
+/** Performs the scripts of oracle.c on core/unionfs alone, and prints what it prints; on the simulated kernel: in-simulator.ts. */
 import { decodeBytes, encodeText } from "../../core/base/bytes.ts";
 import { Errno } from "../../core/base/errno.ts";
 import type { Actor, Wanted } from "../../core/unionfs/access.ts";
@@ -13,6 +13,35 @@ import { Tree } from "../../core/unionfs/tree.ts";
 
 /** A command and its fields, as a line of the script. */
 export type Command = readonly string[];
+
+/** Whoever performs scripts. */
+export interface Subject {
+  run(script: readonly Command[]): string[] | Promise<string[]>;
+}
+
+/** The system calls by path, as core has them. */
+export type Calls = Pick<
+  Posix<Inode>,
+  | "stat"
+  | "lstat"
+  | "list"
+  | "readlink"
+  | "access"
+  | "mkdir"
+  | "mknod"
+  | "symlink"
+  | "link"
+  | "unlink"
+  | "rmdir"
+  | "rename"
+  | "truncate"
+  | "chmod"
+  | "chown"
+  | "utimes"
+  | "getXattr"
+  | "setXattr"
+  | "removeXattr"
+>;
 
 interface Mounted {
   readonly fileSystem: FileSystem;
@@ -31,12 +60,12 @@ interface Scan {
   readonly read: number;
 }
 
-const rootUser = actorOf(0, 0, []);
+const rootUser = actorOf(0, 0, [], "");
 /** What is later was stamped by the clock. */
 const durableFrom = 1_000_000_000_000_000_000n;
-const privateMarks = /^(?:trusted|user)\.overlay\.(?:origin|impure|nlink|uuid)$/;
+export const privateMarks = /^(?:trusted|user)\.overlay\.(?:origin|impure|nlink|uuid)$/;
 
-export class Performer {
+export class Performer implements Subject {
   readonly #mounts = new Map<string, Mounted>();
   readonly #directories = new Map<string, Place>();
   readonly #slots = new Map<string, OpenedFile>();
@@ -167,47 +196,23 @@ export class Performer {
     return (name === "end" ? [] : scan.entries).map((entry) => `${entry} `).join("");
   }
 
-  #onFiles(name: string, [a = "", b = "", c = "", d = "", e = ""]: string[]): string | null {
-    const posix = this.#posix();
-    const octal = (text: string): number => Number.parseInt(text, 8);
+  #onFiles(name: string, fields: string[]): string | null {
+    const [a = "", b = "", c = "", d = ""] = fields;
     switch (name) {
       case "as":
-        this.#user = actorOf(Number(a), Number(b), c === "" ? [] : c.split(",").map(Number));
+        this.#user = actorOf(Number(a), Number(b), c === "" ? [] : c.split(",").map(Number), d);
         return "ok";
       case "umask":
-        this.#umask = octal(a);
+        this.#umask = Number.parseInt(a, 8);
         return "ok";
-      case "mkdir":
-        return ok(posix.mkdir(a, octal(b)));
-      case "rmdir":
-        return ok(posix.rmdir(a));
-      case "unlink":
-        return ok(posix.unlink(a));
-      case "rename":
-        return ok(posix.rename(a, b, (["replace", "no-replace", "exchange"] as const)[Number(c)] ?? "replace"));
-      case "link":
-        return ok(posix.link(a, b));
-      case "symlink":
-        return ok(posix.symlink(a, b));
-      case "mknod":
-        return ok(posix.mknod(a, { kind: b as "character", mode: octal(c), major: Number(d), minor: Number(e) }));
-      case "truncate":
-        return ok(posix.truncate(a, Number(b)));
-      case "chmod":
-        return ok(posix.chmod(a, octal(b)));
-      case "chown":
-        return ok(posix.chown(a, idOf(b), idOf(c), d === "n"));
-      case "utimes":
-        return ok(posix.utimes(a, { atime: secondsOf(b, 5n), mtime: secondsOf(c, 7n) }, d === "n"));
-      case "setx":
-        return ok(posix.setXattr(a, b, encodeText(c), true));
-      case "rmx":
-        return ok(posix.removeXattr(a, b, true));
       default:
-        return looked(this.#inside(), posix, name, a, b);
+        return calledByPath(this.#posix(), [name, ...fields], (stat) => statLine(this.#identity(stat), stat, false));
     }
   }
 
+  #identity({ inode }: Stat): string {
+    return identityOf(this.#inside().fileSystem, inode);
+  }
   #onDescriptors(name: string, [slot = "", b = "", c = "", d = ""]: string[]): string {
     if (name === "open") return this.#open(slot, b, c, Number.parseInt(d, 8));
     const file = this.#slots.get(slot);
@@ -222,7 +227,7 @@ export class Performer {
       case "ftruncate":
         return ok(file.truncate(Number(b), this.#posix()));
       case "fstat":
-        return statLine(this.#inside(), file.stat(), false);
+        return statLine(this.#identity(file.stat()), file.stat(), false);
       case "flink":
         return ok(this.#posix().linkOpened(file, b));
       case "close":
@@ -240,9 +245,64 @@ export class Performer {
     const { kind } = file.stat();
     if (kind === "file") this.#slots.set(slot, file);
     else file.close();
+    if (letters.includes("p")) return kind === "file" ? "ok" : "special";
     if (kind === "block") throw new Errno("ENXIO"); // no such device on this machine
     if (kind === "fifo" && letters.includes("w") && !letters.includes("r")) throw new Errno("ENXIO");
     return kind === "file" ? "ok" : "special";
+  }
+}
+
+/** What a command about a path comes to; null: it is none. */
+export function calledByPath(
+  calls: Calls,
+  [name = "", a = "", b = "", c = "", d = "", e = ""]: Command,
+  shown: (stat: Stat, path: string, noFollow: boolean) => string,
+): string | null {
+  const octal = (text: string): number => Number.parseInt(text, 8);
+  switch (name) {
+    case "mkdir":
+      return ok(calls.mkdir(a, octal(b)));
+    case "rmdir":
+      return ok(calls.rmdir(a));
+    case "unlink":
+      return ok(calls.unlink(a));
+    case "rename":
+      return ok(calls.rename(a, b, (["replace", "no-replace", "exchange"] as const)[Number(c)] ?? "replace"));
+    case "link":
+      return ok(calls.link(a, b));
+    case "symlink":
+      return ok(calls.symlink(a, b));
+    case "mknod":
+      return ok(calls.mknod(a, { kind: b as "character", mode: octal(c), major: Number(d), minor: Number(e) }));
+    case "truncate":
+      return ok(calls.truncate(a, Number(b)));
+    case "chmod":
+      return ok(calls.chmod(a, octal(b)));
+    case "chown":
+      return ok(calls.chown(a, idOf(b), idOf(c), d === "n"));
+    case "utimes":
+      return ok(calls.utimes(a, { atime: secondsOf(b, 5n), mtime: secondsOf(c, 7n) }, d === "n"));
+    case "setx":
+      return ok(calls.setXattr(a, b, encodeText(c), true));
+    case "rmx":
+      return ok(calls.removeXattr(a, b, true));
+    case "stat":
+      return shown(calls.stat(a), a, false);
+    case "lstat":
+      return shown(calls.lstat(a), a, true);
+    case "access":
+      return ok(calls.access(a, wantedOf(Number(b))));
+    case "readlink":
+      return `->${calls.readlink(a)}`;
+    case "list":
+      return calls
+        .list(a)
+        .map((entry) => `${entry.name} `)
+        .join("");
+    case "getx":
+      return decodeBytes(calls.getXattr(a, b, true));
+    default:
+      return null;
   }
 }
 
@@ -250,8 +310,11 @@ function namesIn(posix: Posix<Inode>, path: string): readonly string[] {
   return posix.list(path).map((entry) => entry.name);
 }
 
-function actorOf(uid: number, gid: number, groups: readonly number[]): Actor {
-  return { uid, gid, groups, may: () => uid === 0 };
+/** `capabilities`: which count, without "CAP_"; "": as the user id has it. */
+function actorOf(uid: number, gid: number, groups: readonly number[], capabilities: string): Actor {
+  const named = new Set(capabilities.split(",").map((name) => `CAP_${name}`));
+  const byUser = capabilities === "" || capabilities === "all";
+  return { uid, gid, groups, may: (capability) => (byUser ? uid === 0 : named.has(capability)) };
 }
 
 function optionsOf(given: ReadonlyMap<string, string | undefined>): OverlayOptions {
@@ -264,7 +327,7 @@ function optionsOf(given: ReadonlyMap<string, string | undefined>): OverlayOptio
   };
 }
 
-function ok(_done: void): string {
+export function ok(_done: void): string {
   return "ok";
 }
 
@@ -276,28 +339,6 @@ function secondsOf(text: string, nanoseconds: bigint): bigint {
   return BigInt(text) * 1_000_000_000n + nanoseconds;
 }
 
-function looked(place: Place, posix: Posix<Inode>, name: string, path: string, argument: string): string | null {
-  switch (name) {
-    case "stat":
-      return statLine(place, posix.stat(path), false);
-    case "lstat":
-      return statLine(place, posix.lstat(path), false);
-    case "access":
-      return ok(posix.access(path, wantedOf(Number(argument))));
-    case "readlink":
-      return `->${posix.readlink(path)}`;
-    case "list":
-      return posix
-        .list(path)
-        .map((entry) => `${entry.name} `)
-        .join("");
-    case "getx":
-      return decodeBytes(posix.getXattr(path, argument, true));
-    default:
-      return null;
-  }
-}
-
 function wantedOf(bits: number): Wanted[] {
   return [
     ...((bits & 4) === 0 ? [] : ["read" as const]),
@@ -306,11 +347,11 @@ function wantedOf(bits: number): Wanted[] {
   ];
 }
 
-function flagsOf(letters: string): OpenFlags {
+export function flagsOf(letters: string): OpenFlags {
   const has = (letter: string): boolean => letters.includes(letter);
   return {
-    read: has("r") || !has("w"),
-    write: has("w"),
+    read: !has("p") && (has("r") || !has("w")),
+    write: !has("p") && has("w"),
     create: has("c"),
     exclusive: has("x"),
     truncate: has("t"),
@@ -318,23 +359,29 @@ function flagsOf(letters: string): OpenFlags {
     noFollow: has("n"),
     directory: has("d"),
     unnamed: has("u"),
+    path: has("p"),
   };
 }
 
-function statLine({ fileSystem }: Pick<Place, "fileSystem">, stat: Stat, blocks: boolean): string {
+/** "device:number", as stat(2) tells them of a file. */
+export function identityOf(fileSystem: FileSystem, inode: Inode): string {
+  const { device, number } =
+    fileSystem instanceof Overlay ? fileSystem.identity(inode) : { device: 0, number: inode as number };
+  return `${device.toString(16)}:${number.toString(16)}`;
+}
+
+export function statLine(identity: string, stat: Stat, blocks: boolean): string {
   const { kind, mode, uid, gid, links, size, major, minor, mtime } = stat;
   const isWhiteout = kind === "character" && major === 0 && minor === 0;
   const time = mtime >= durableFrom ? "now" : String(mtime);
-  const { device, number } =
-    fileSystem instanceof Overlay ? fileSystem.identity(stat.inode) : { device: 0, number: stat.inode as number };
   return [
     `${kind} ${mode.toString(8)} ${uid} ${gid} ${isWhiteout ? -1 : links} ${size} ${major}:${minor} ${time}`,
     ...(blocks ? [`b${stat.blocks}`] : []),
-    ...(isWhiteout ? [] : [`#${device.toString(16)}:${number.toString(16)}`]),
+    ...(isWhiteout ? [] : [`#${identity}`]),
   ].join(" ");
 }
 
-function hashed(bytes: Uint8Array): string {
+export function hashed(bytes: Uint8Array): string {
   let hash = 2166136261;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 16777619);
   return ` ${bytes.length}=${(hash >>> 0).toString(16)}`;
@@ -347,7 +394,7 @@ function viewOf(place: Place, blocks: boolean, isUpper = false, directory: Inode
     const inode = foundIn(fileSystem, directory, name);
     if (typeof inode === "string") return [`${at} ${inode}`];
     const stat = fileSystem.stat(inode);
-    const told = statLine(place, stat, blocks);
+    const told = statLine(identityOf(fileSystem, inode), stat, blocks);
     const line = `${at} ${isUpper ? told.replace(/ #.*/, "") : told}${xattrsOf(fileSystem, inode)}${bodyOf(fileSystem, stat)}`;
     return stat.kind === "directory" ? [line, ...viewOf(place, blocks, isUpper, inode, at)] : [line];
   });

@@ -21,25 +21,22 @@ const layers = fc.tuple(
   fc.array(using, { minLength: 40, maxLength: 40 }),
 );
 
-const scripts: [Mounting | null, readonly Command[]][] = [
-  ...fc.sample(above, options).map((steps): [null, Command[]] => [null, short(onTmpfs(steps))]),
-  ...mountings.flatMap((mounting) =>
-    fc
-      .sample(layers, options)
-      .map(([lowers, upper]): [Mounting, Command[]] => [mounting, short(onOverlay(mounting, [...lowers, upper]))]),
-  ),
-  ...cases.map(({ mounting, steps }): [Mounting | null, readonly Command[]] => [mounting, scriptOf(steps)]),
-];
+const scripts: [Mounting | null, readonly Command[]][] = [];
+for (const steps of fc.sample(above, options)) scripts.push([null, await short(onTmpfs(steps))]);
+for (const mounting of mountings)
+  for (const [lowers, upper] of fc.sample(layers, options))
+    scripts.push([mounting, await short(onOverlay(mounting, [...lowers, upper]))]);
+for (const { mounting, steps } of cases) scripts.push([mounting, await scriptOf(steps)]);
 
 /** Views of the steps between are left out: the errno of each and the end tell. */
-function short(steps: readonly Step[]): Command[] {
-  const script = scriptOf(steps);
+async function short(steps: readonly Step[]): Promise<Command[]> {
+  const script = await scriptOf(steps);
   const last = script.findLastIndex(([name]) => name === "upper");
   return script.filter(([name], at) => (name !== "view" && name !== "upper") || at >= last - 1);
 }
 
-function scriptOf(steps: readonly Step[]): readonly Command[] {
-  return carryOut(new Performer(), steps).script;
+async function scriptOf(steps: readonly Step[]): Promise<readonly Command[]> {
+  return (await carryOut(new Performer(), steps)).script;
 }
 
 const recorded: unknown[] = [];

@@ -1,5 +1,5 @@
 /** What is there when a random command's turn comes: told by the last view, and by what was made since. */
-import type { Command, Performer } from "./performing.ts";
+import type { Command, Subject } from "./performing.ts";
 
 /** A command, or what becomes one or several when its turn comes. */
 export type Step = Command | ((around: Surroundings) => readonly Command[]);
@@ -48,16 +48,16 @@ function entryOf(line: string): [path: string, kind: string][] {
 }
 
 /** Performs steps, and says which commands they became. */
-export function carryOut(
-  performer: Performer,
+export async function carryOut(
+  subject: Subject,
   steps: readonly Step[],
-): { script: readonly Command[]; said: readonly string[] } {
+): Promise<{ script: readonly Command[]; said: readonly string[] }> {
   const around = new Surroundings();
   const script: Command[] = [];
   const said: string[] = [];
   for (const step of steps) {
     for (const command of typeof step === "function" ? step(around) : [step]) {
-      const lines = performer.run([command]);
+      const lines = await subject.run([command]);
       around.notice(command, lines);
       script.push(command);
       said.push(...lines);

@@ -10,6 +10,7 @@ import { memoryTotalBytes } from "./cgroup/group.ts";
 import { namespaceRoot } from "./cgroup/proc.ts";
 import { Devpts } from "./devpts.ts";
 import { queueDirectory } from "./ipc/queues.ts";
+import { meantBy } from "./ids.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Process } from "./process.ts";
 import type { Mount } from "./mounts.ts";
@@ -45,7 +46,7 @@ function ofType(kernel: Kernel, process: Process, type: string, options: string)
       return new Synthetic(queueDirectory(process.namespaces.ipc, kernel), () => kernel.turns.now, "mqueue");
     case "tmpfs":
     case "devtmpfs":
-      return memoryTree(kernel, options);
+      return memoryTree(kernel, process, options);
     case "devpts":
       return new Devpts(
         () => kernel.turns.now,
@@ -85,11 +86,25 @@ function limitsOf(options: string): Limits {
   return { ...(bytes === 0 ? {} : { bytes }), ...(inodes === 0 ? {} : { inodes }) };
 }
 
-function memoryTree(kernel: Kernel, options: string): Tree {
+/** tmpfs(5): its root is the mounter's, unless the options say whose, and everybody writes to it. */
+function memoryTree(kernel: Kernel, process: Process, options: string): Tree {
   const tree = new Tree(() => kernel.turns.now, limitsOf(options));
   const mode = /(?:^|,)mode=([0-7]+)/.exec(options)?.[1];
-  tree.setAttributes(tree.root, { mode: mode === undefined ? 0o1777 : Number.parseInt(mode, 8) });
+  tree.setAttributes(tree.root, {
+    mode: mode === undefined ? 0o1777 : Number.parseInt(mode, 8),
+    uid: ownerIn(process, "uids", options) ?? process.uid,
+    gid: ownerIn(process, "gids", options) ?? process.gid,
+  });
   return tree;
+}
+
+/** EINVAL for an id that the user namespace does not map. */
+function ownerIn({ namespaces }: Process, kind: "uids" | "gids", options: string): number | null {
+  const id = (kind === "uids" ? /(?:^|,)uid=(\d+)/ : /(?:^|,)gid=(\d+)/).exec(options)?.[1];
+  if (id === undefined) return null;
+  const meant = meantBy(namespaces.user, kind, Number(id));
+  if (meant === null) throw new Errno("EINVAL");
+  return meant;
 }
 
 /** IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST (netdevice(7)). */

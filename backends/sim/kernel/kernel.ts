@@ -20,6 +20,7 @@ import { type Cgroup, groupOf, type Hierarchy } from "./cgroup/group.ts";
 import { Family } from "./family.ts";
 import { takeBack } from "./ipc/semaphores.ts";
 import { attach, detach } from "./ipc/shared-memory.ts";
+import { Lingering } from "./lingering.ts";
 import { KernelLog } from "./log.ts";
 import type { Mount } from "./mounts.ts";
 import { Observers } from "./observers.ts";
@@ -80,6 +81,7 @@ export class Kernel {
   readonly openInodes = new OpenInodes();
   /** The memory of files that came with images or with the machine (exec.ts). */
   readonly imageBytes = new WeakSet<ArrayBufferLike>();
+  readonly lingering: Lingering = new Lingering(this);
   readonly log = new KernelLog(() => this.turns.now - this.options.now);
   readonly signals = new Signals(this);
   readonly family = new Family(this);
@@ -268,6 +270,7 @@ export class Kernel {
     this.family.bereave(process);
     this.#leaveNetwork(process);
     for (const ending of process.endings) ending();
+    this.lingering.sweep();
     this.family.tellParent(process, exit);
     this.turns.drop(process);
   }

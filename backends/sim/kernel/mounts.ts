@@ -40,14 +40,18 @@ export interface Mount {
   readonly id: number;
   /** What it is mounted on; null for the root of the namespace. */
   readonly on: Location | null;
-  /** What is mounted on it, by the inodes that are hidden. */
-  readonly covered: Map<Inode, number>;
+  /** What is mounted on it, by the inodes that are hidden: several of a file, on its several names. */
+  readonly covered: Map<Inode, readonly number[]>;
   readonly fileSystem: FileSystem;
   /** The part of the file system that is seen: its root, or a directory or file in it (bind). */
   readonly root: Inode;
+  /** The name of that part, of a file too. */
+  readonly entry?: Location["entry"] | undefined;
   readonly type: string;
   readonly source: string;
   readonly flags: ReadonlySet<MountFlag>;
+  /** It was mounted read-only: so is the file system itself, by whichever mount it is seen. */
+  readonly isSealed?: boolean;
   /** Of the file system, "lowerdir=…" or "size=65536k". */
   readonly options: string;
   readonly sharing: Sharing;
@@ -80,6 +84,18 @@ export function copyTable(table: MountTable, change: (mount: Mount) => Partial<M
   return { ...table, mounts };
 }
 
+/** Parts of file systems that were mounted at some time: what never was need not be looked for in all tables. */
+const boundParts = new WeakMap<FileSystem, Set<Inode>>();
+
+function noteBound(fileSystem: FileSystem, part: Inode): void {
+  const known = boundParts.get(fileSystem) ?? new Set<Inode>();
+  boundParts.set(fileSystem, known.add(part));
+}
+
+export function mayBeBound(fileSystem: FileSystem, part: Inode): boolean {
+  return boundParts.get(fileSystem)?.has(part) ?? false;
+}
+
 export function mountAt(table: MountTable, id: number): Mount {
   const mount = table.mounts.get(id);
   assert(mount !== undefined, `mount ${id} is in the table`);
@@ -94,10 +110,38 @@ export function rootOf(table: MountTable): Location {
 export function topmost(table: MountTable, location: Location): Location {
   let at = location;
   for (;;) {
-    const cover = table.mounts.get(at.mount)?.covered.get(at.inode);
+    const cover = coverOf(table, at);
     if (cover === undefined) return at;
-    at = { mount: cover, inode: mountAt(table, cover).root };
+    at = rootOfMount(mountAt(table, cover));
   }
+}
+
+function rootOfMount({ id, root, entry }: Mount): Location {
+  return entry === undefined ? { mount: id, inode: root } : { mount: id, inode: root, entry };
+}
+
+/** Which mount lies on it, by this very name. */
+export function coverOf(table: MountTable, place: Location): number | undefined {
+  const mount = mountAt(table, place.mount);
+  const covers = mount.covered.size === 0 ? undefined : mount.covered.get(place.inode);
+  return covers?.find((id) => isSameName(mount.fileSystem, place, mountAt(table, id).on));
+}
+
+/** A directory has one name; of a file's the others are not mounted on. */
+function isSameName(fileSystem: FileSystem, { inode, entry }: Location, on: Location | null): boolean {
+  const other = on?.entry;
+  if (entry === undefined || other === undefined) return true;
+  if (entry.directory === other.directory && entry.name === other.name) return true;
+  return fileSystem.peek(inode).kind === "directory";
+}
+
+/** The mount `by` hides what is at `place`, or does no more. */
+function cover(table: MountTable, place: Location, by: number, isHidden: boolean): void {
+  const { covered } = mountAt(table, place.mount);
+  const others = (covered.get(place.inode) ?? []).filter((id) => id !== by);
+  if (isHidden) covered.set(place.inode, [...others, by]);
+  else if (others.length > 0) covered.set(place.inode, others);
+  else covered.delete(place.inode);
 }
 
 /** Down from the root of a mount to what it stands on; null at the namespace's root. */
@@ -111,7 +155,8 @@ export function addMount(table: MountTable, on: Location, mount: NewMount): numb
   const seen = topmost(table, on);
   const id = table.newId();
   table.mounts.set(id, { sharing: unshared, ...mount, id, on: seen, covered: new Map(), isLocked: false });
-  mountAt(table, seen.mount).covered.set(seen.inode, id);
+  if (mount.root !== mount.fileSystem.root) noteBound(mount.fileSystem, mount.root);
+  cover(table, seen, id, true);
   return id;
 }
 
@@ -129,7 +174,7 @@ export type MountTree = readonly [Mount, ...Mount[]];
 /** What a bind of `source` brings along: its mount, and with `recursive` those beneath it that may be bound. */
 export function boundTree(table: MountTable, source: Location, recursive: boolean): MountTree {
   const origin = mountAt(table, source.mount);
-  const top = { ...origin, root: source.inode, sharing: { ...origin.sharing, unbindable: false } };
+  const top = { ...origin, root: source.inode, entry: source.entry, sharing: { ...origin.sharing, unbindable: false } };
   if (!recursive) return [top];
   const carried = childrenWithin(table, source).filter(({ sharing }) => !sharing.unbindable);
   return [top, ...carried.flatMap((child) => subtree(table, child.id))];
@@ -156,7 +201,7 @@ export function graft(
 export function removeMount(table: MountTable, id: number, detach: boolean): void {
   const mount = mountAt(table, id);
   if (mount.on === null) throw new Errno("EINVAL");
-  mountAt(table, mount.on.mount).covered.delete(mount.on.inode);
+  cover(table, mount.on, id, false);
   if (detach) table.mounts.set(id, { ...mount, on: null });
   else for (const gone of subtree(table, id)) table.mounts.delete(gone.id);
 }
@@ -174,8 +219,8 @@ export function pivotTable(table: MountTable, newRoot: Location, putOld: Locatio
   const mount = mountAt(table, newRoot.mount);
   const old = mountAt(table, table.root);
   assert(mount.on !== null, "the new root is mounted on something");
-  mountAt(table, mount.on.mount).covered.delete(mount.on.inode);
-  mountAt(table, putOld.mount).covered.set(putOld.inode, old.id);
+  cover(table, mount.on, mount.id, false);
+  cover(table, putOld, old.id, true);
   table.mounts.set(mount.id, { ...mount, on: null, isLocked: old.isLocked || mount.isLocked });
   table.mounts.set(old.id, { ...old, on: putOld, isLocked: false });
   table.root = mount.id;
@@ -196,7 +241,10 @@ export function subtree(table: MountTable, id: number): Mount[] {
 /** In the order they were made. */
 function childrenOf(table: MountTable, { covered }: Mount): Mount[] {
   if (covered.size === 0) return [];
-  return [...covered.values()].sort((a, b) => a - b).map((id) => mountAt(table, id));
+  return [...covered.values()]
+    .flat()
+    .sort((a, b) => a - b)
+    .map((id) => mountAt(table, id));
 }
 
 export function hasChildren(table: MountTable, id: number): boolean {
@@ -206,7 +254,9 @@ export function hasChildren(table: MountTable, id: number): boolean {
 /** The mounts whose place lies at or below a location of their parent mount. */
 function childrenWithin(table: MountTable, location: Location): Mount[] {
   const mount = mountAt(table, location.mount);
-  return childrenOf(table, mount).filter(({ on }) => on !== null && isWithin(mount, on, location.inode));
+  const isThere = (on: Location): boolean =>
+    on.inode === location.inode ? isSameName(mount.fileSystem, location, on) : isWithin(mount, on, location.inode);
+  return childrenOf(table, mount).filter(({ on }) => on !== null && isThere(on));
 }
 
 /** Whether a place of a mount lies at or below a directory or file of its file system. */

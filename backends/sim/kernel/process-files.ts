@@ -6,7 +6,7 @@ import type { OpenInodes } from "../../../core/unionfs/open-inodes.ts";
 import type { Ownership, ProcessView } from "../../../core/unionfs/process-view.ts";
 import { insideOf } from "./ids.ts";
 import type { Kernel } from "./kernel.ts";
-import { type Location, mountAt, topmost } from "./mounts.ts";
+import { coverOf, type Location, mountAt } from "./mounts.ts";
 import { actorOf } from "./permission.ts";
 import { isAlive, type Process } from "./process.ts";
 import { Locations, statAt, type View } from "./walk.ts";
@@ -75,19 +75,28 @@ export class ProcessFiles extends Locations implements ProcessView<Location> {
   }
 
   isReadOnly({ mount }: Location): boolean {
-    return mountAt(this.table, mount).flags.has("ro");
+    const { flags, isSealed } = mountAt(this.table, mount);
+    return isSealed === true || flags.has("ro");
   }
 
-  isFileSystemReadOnly(location: Location): boolean {
-    return this.isReadOnly(location);
+  isFileSystemReadOnly({ mount }: Location): boolean {
+    return mountAt(this.table, mount).isSealed === true;
   }
 
-  isOneMount(one: Location, other: Location): boolean {
-    return one.mount === other.mount;
+  forget(fileSystem: FileSystem, inode: Inode): void {
+    this.#kernel.lingering.forget(fileSystem, inode);
   }
 
+  mount({ mount }: Location): number {
+    return mount;
+  }
+
+  /** By whichever mount it is seen: what is mounted on stays. */
   isMountPoint(location: Location): boolean {
-    return topmost(this.table, location) !== location;
+    const fileSystem = this.fileSystem(location);
+    for (const { id, fileSystem: each } of this.table.mounts.values())
+      if (each === fileSystem && coverOf(this.table, { ...location, mount: id }) !== undefined) return true;
+    return false;
   }
 
   /** Of files that may run only: few are written to. */

@@ -104,6 +104,7 @@ export class FileCalls extends DescriptorCalls {
 
   changeDirectory(path: string): void {
     this.process.directory = this.#enterable(path);
+    this.kernel.lingering.sweep();
   }
 
   changeRoot(path: string): void {
@@ -111,6 +112,7 @@ export class FileCalls extends DescriptorCalls {
     this.unrefused("chroot");
     this.need("CAP_SYS_CHROOT");
     this.process.root = location;
+    this.kernel.lingering.sweep();
   }
 
   #enterable(path: string): Location {

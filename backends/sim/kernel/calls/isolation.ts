@@ -41,7 +41,9 @@ export class IsolationCalls extends FileCalls {
   mount(type: string, source: string, target: string, flags: readonly MountFlag[], options: string): void {
     const location = this.#mountable(target);
     const made = type === "overlay" ? this.#overlay(options) : makeFileSystem(this.kernel, this.process, type, options);
-    const mount = { ...made, type, source, flags: new Set(flags), options, idMaps: null };
+    this.#checkPlace(location, true, target);
+    const isSealed = flags.includes("ro");
+    const mount = { ...made, type, source, flags: new Set(flags), isSealed, options, idMaps: null };
     attachOne(this.process.namespaces.mount, this.kernel.mountNamespaces(), location, mount);
   }
 
@@ -59,18 +61,25 @@ export class IsolationCalls extends FileCalls {
     return { tree, root: location.inode };
   }
 
+  /** Nothing is mounted on what has no name any more, nor a file on a directory. ENOENT, ENOTDIR. */
+  #checkPlace(location: Location, isDirectory: boolean, path: string): void {
+    const { kind, links } = this.statAt(location);
+    if (links === 0) throw new Errno("ENOENT", path);
+    if (isDirectory !== (kind === "directory")) throw new Errno("ENOTDIR", path);
+  }
+
   /** Changes the flags of a mount (MS_REMOUNT). EINVAL when nothing is mounted there. */
   remount(target: string, flags: readonly MountFlag[], options: string): void {
     const location = this.#mounted(this.#mountable(target), target);
-    const { options: old } = this.mountOf(location);
-    this.#change(location.mount, { flags: new Set(flags), options: options === "" ? old : options });
+    const { options: old, isSealed: isSealedBefore = false } = this.mountOf(location);
+    const isSealed = isSealedBefore && flags.includes("ro");
+    this.#change(location.mount, { flags: new Set(flags), isSealed, options: options === "" ? old : options });
   }
 
   bind(source: string, target: string, options: { recursive: boolean; flags: readonly MountFlag[] }): void {
     const to = this.#mountable(target);
     const from = this.locationOf(source);
-    const isDirectory = this.statAt(from).kind === "directory";
-    if (isDirectory !== (this.statAt(to).kind === "directory")) throw new Errno("ENOTDIR", target);
+    this.#checkPlace(to, this.statAt(from).kind === "directory", target);
     const { mount: namespace } = this.process.namespaces;
     if (this.mountOf(from).sharing.unbindable) throw new Errno("EINVAL", source);
     const tree = boundTree(namespace.table, from, options.recursive);
@@ -93,6 +102,7 @@ export class IsolationCalls extends FileCalls {
     if (!lazily && (hasChildren(namespace.table, mount) || this.#isStoodIn(mount))) throw new Errno("EBUSY", path);
     detach(namespace, this.kernel.mountNamespaces(), mount, lazily);
     forgetDetached(namespace.table, (id) => this.#isStoodIn(id));
+    this.kernel.lingering.sweep();
     this.kernel.sweepCgroups();
   }
 
