@@ -87,7 +87,7 @@ async function staysResponsive(goesOn: Promise<unknown>): Promise<void> {
   const said = (all: readonly number[]): string =>
     [0.5, 0.9, 1].map((part) => `${ofAll(all, part).toFixed()} ms`).join(", ");
   const isGood =
-    ofAll(page, 0.9) <= 50 && ofAll(page, 1) <= 500 && ofAll(machine, 0.9) <= 1000 && ofAll(machine, 1) <= 3000;
+    ofAll(page, 0.9) <= 50 && ofAll(page, 1) <= 500 && ofAll(machine, 0.5) <= 500 && ofAll(machine, 1) <= 5000;
   if (!isGood)
     throw new Error(`median, ninth of ten, longest wait for the page: ${said(page)}; the machine: ${said(machine)}`);
 }
