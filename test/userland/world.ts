@@ -27,14 +27,14 @@ const bootTime = 1_700_000_000_000_000_000n;
 /** Runs `shell -c line` there and gives what came of it; with control groups as the oracle's cases have them. */
 export async function runInSimulator(
   line: string,
-  options: { readonly inGroups?: boolean; readonly shell?: string } = {},
+  options: { readonly inGroups?: boolean; readonly shell?: string; readonly directory?: string } = {},
 ): Promise<Outcome> {
   const kernel = boot();
   let outcome: Outcome | null = null;
   kernel.launch("test", async (sys) => {
     await furnish(sys);
     if (options.inGroups === true) await enterGroups(sys);
-    outcome = await runThere(sys, [options.shell ?? "/bin/sh", "-c", line]);
+    outcome = await runThere(sys, [options.shell ?? "/bin/sh", "-c", line], options.directory ?? home);
     return 0;
   });
   await kernel.turns.run();
@@ -55,7 +55,7 @@ function boot(): Kernel {
   return kernel;
 }
 
-async function runThere(sys: Sys, argv: readonly string[]): Promise<Outcome> {
+async function runThere(sys: Sys, argv: readonly string[], directory: string): Promise<Outcome> {
   const nothing = await sys.open("/dev/null", { access: "read" });
   const out = await sys.open("/tmp/.stdout", { access: "both", create: true });
   const err = await sys.open("/tmp/.stderr", { access: "both", create: true });
@@ -66,7 +66,7 @@ async function runThere(sys: Sys, argv: readonly string[]): Promise<Outcome> {
     [1, out],
     [2, err],
   ]);
-  await sys.spawn(argv[0] ?? "", argv, environment, { fds, directory: home });
+  await sys.spawn(argv[0] ?? "", argv, environment, { fds, directory });
   const status = await sys.wait(-1);
   return {
     stdout: await all(sys, out),

@@ -21,7 +21,7 @@ import { type Run, settled } from "../run.ts";
 import { type Shell, ShellError } from "./shell.ts";
 import { isName } from "./variables.ts";
 
-const echoEscapes = { octalZero: "must", hexadecimal: false, escape: true, end: true } as const;
+const echoEscapes = { octalZero: "may", hexadecimal: false, escape: true, end: true } as const;
 const formatEscapes = { octalZero: "no", hexadecimal: false, escape: true, end: false } as const;
 
 function* echo({ shell }: Interpreter, args: readonly string[]): Run<number> {

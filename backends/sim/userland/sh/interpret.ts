@@ -29,6 +29,15 @@ export const exiting = 2;
 const chunkBytes = 65536;
 const depthMax = 1000;
 
+/** Where a stage stands in its pipeline. */
+interface Place {
+  readonly from: Fd | null;
+  readonly pipe: { readonly read: Fd; readonly write: Fd } | null;
+  /** Standard input stays what it is. */
+  readonly keepsInput: boolean;
+  readonly flags: number;
+}
+
 /** ^C in an interactive shell: back to the prompt. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
@@ -90,9 +99,15 @@ export class Interpreter {
       this.shell.skip = null;
       const kept = status;
       const trapped = yield* this.#caught(() => this.source(action, 1, 0));
-      status = this.#exited ? trapped : kept;
+      // With `set -e` what a `return` gives is a failure like others.
+      const failed = this.#leavesFunction() && this.shell.options.has("e") && trapped !== 0;
+      status = this.#exited || failed ? trapped : kept;
     }
     return status & 255;
+  }
+
+  #leavesFunction(): boolean {
+    return this.shell.skip?.kind === "return";
   }
 
   #exited = false;
@@ -134,7 +149,6 @@ export class Interpreter {
       case "simple":
         return yield* this.#simple(node, flags);
       case "arithmetic":
-        if (this.shell.dialect === "dash") throw new SyntaxProblem("Syntax error: word unexpected", node.line, false);
         if (this.shell.extension === null) {
           this.shell.line = node.line;
           return this.#check((yield* this.expander.arithmetic(node.text)) === "0" ? 1 : 0, flags);
@@ -600,7 +614,7 @@ export class Interpreter {
 
   *#pipelineNode(node: Extract<Node, { kind: "pipeline" }>, flags: number): Run<number> {
     if (!node.negated) {
-      const status = yield* this.#pipeline(node.stages, node.source);
+      const status = yield* this.#pipeline(node.stages, node.source, flags);
       const { pipeline } = this.shell;
       this.#check(status, flags);
       this.shell.pipeline = pipeline;
@@ -612,38 +626,40 @@ export class Interpreter {
         ? 0
         : node.stages.length === 1
           ? yield* this.run(only, tested)
-          : yield* this.#pipeline(node.stages, node.source);
+          : yield* this.#pipeline(node.stages, node.source, tested);
     return (this.shell.status = this.shell.skip !== null ? status : status === 0 ? 1 : 0);
   }
 
-  *#pipeline(stages: readonly Node[], source: string): Run<number> {
+  *#pipeline(stages: readonly Node[], source: string, flags: number): Run<number> {
     const job = this.shell.jobs.add(source, this.shell.monitors);
-    this.#start(job, stages, true);
+    this.#start(job, stages, true, flags & tested);
     return yield* this.#foreground(job);
   }
 
   /** Forks a pipeline's stages, each with the pipe from the one before. */
-  #start(job: Job, stages: readonly Node[], isForeground: boolean): void {
+  #start(job: Job, stages: readonly Node[], isForeground: boolean, flags: number): void {
     const { sys } = this.shell;
     let input: Fd | null = null;
     for (const [index, stage] of stages.entries()) {
       if (stage.kind === "simple") this.#remember(stage.words[0]?.constant ?? "");
       const pipe: { read: Fd; write: Fd } | null = index === stages.length - 1 ? null : sys.pipe();
       const from: Fd | null = input;
-      this.#fork(job, isForeground, (child) => child.#stage(stage, from, pipe, isForeground || index > 0));
+      this.#fork(job, isForeground, (child) =>
+        child.#stage(stage, { from, pipe, keepsInput: isForeground || index > 0, flags }),
+      );
       if (input !== null) sys.close(input);
       if (pipe !== null) sys.close(pipe.write);
       input = pipe?.read ?? null;
     }
   }
 
-  *#stage(node: Node, from: Fd | null, pipe: { read: Fd; write: Fd } | null, keepsInput: boolean): Run<number> {
+  *#stage(node: Node, { from, pipe, keepsInput, flags }: Place): Run<number> {
     const { sys } = this.shell;
     if (!keepsInput) yield* this.#detach();
     if (pipe !== null) sys.close(pipe.read);
     if (from !== null) move(sys, from, 0);
     if (pipe !== null) move(sys, pipe.write, 1);
-    return yield* this.run(node, exiting);
+    return yield* this.run(node, exiting | flags);
   }
 
   /** A background process without job control: the keys' signals and input are not for it. */
@@ -659,7 +675,7 @@ export class Interpreter {
     const { shell } = this;
     const job = shell.jobs.add(source, shell.monitors);
     const stages = node.kind === "pipeline" && !node.negated ? node.stages : [node];
-    this.#start(job, stages, false);
+    this.#start(job, stages, false, 0);
     shell.lastBackground = job.members.at(-1)?.pid ?? null;
     return (shell.status = 0);
   }

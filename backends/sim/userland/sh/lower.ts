@@ -267,6 +267,7 @@ class Lowering {
       case "TestCommand":
         return this.#test(command);
       case "ArithmeticCommand":
+        if (this.#language.dialect === "dash") return this.#nested(command);
         return { kind: "arithmetic", line: this.lineOf(command.pos), text: this.#arithmetic(`$((${command.body}))`) };
       case "ArithmeticFor":
         if (this.#isBash) return this.#count(command);
@@ -307,6 +308,14 @@ class Lowering {
       step: part(command.update, "0"),
       body: this.#list(command.body),
     };
+  }
+
+  /** To dash "((" are two subshells. */
+  #nested(command: { body: string; pos: number; end: number }): Node {
+    const { statements, problem } = parseScript(`( ( ${command.body} ) )`, this.lineOf(command.pos), this.#language);
+    if (problem !== null) throw problem;
+    const [only] = statements;
+    return only ?? { kind: "list", nodes: [] };
   }
 
   #body(body: CommandNode | CompoundList): Node {
