@@ -19,7 +19,8 @@ import type { Kernel } from "./kernel/kernel.ts";
 import type { Process } from "./kernel/process.ts";
 import { TreeLayers } from "./layers.ts";
 import { Monitor } from "./monitor.ts";
-import { performHost, type Stage } from "./perform.ts";
+import { performHost } from "./perform.ts";
+import type { Stage } from "./stage.ts";
 import { SimFiles } from "./seen-files.ts";
 import { simTraits } from "./traits.ts";
 

@@ -20,7 +20,8 @@ import { isAlive, type Process } from "./kernel/process.ts";
 import type { Fd, Sys } from "./kernel/sys.ts";
 import type { Terminal } from "./kernel/terminal.ts";
 import { LogFile, LogStream } from "./log.ts";
-import { performChild, performHost, type Stage } from "./perform.ts";
+import { performChild, performHost } from "./perform.ts";
+import type { Stage } from "./stage.ts";
 
 const chunkBytes = 65_536;
 

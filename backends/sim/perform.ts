@@ -6,34 +6,22 @@
  * A failed step is told as on Linux: its index, the op, the errno, the path.
  */
 import { assert, unreachable } from "../../core/base/assert.ts";
-import type { ContainerPath, HostPath } from "../../core/base/brand.ts";
-import { encodeText } from "../../core/base/bytes.ts";
+import type { ContainerPath } from "../../core/base/brand.ts";
 import { Errno } from "../../core/base/errno.ts";
 import { PlanError } from "../../core/runtime/plan-error.ts";
-import type { Cgroup, ChildOp, HostOp, Join, Overlay, Spawn } from "../../core/runtime/plan.ts";
+import type { Cgroup, ChildOp, HostOp, Spawn } from "../../core/runtime/plan.ts";
 import type { SeccompProfile } from "../../core/runtime/seccomp.ts";
-import type { Branch } from "../../core/unionfs/marks.ts";
-import { Overlay as Union } from "../../core/unionfs/overlay.ts";
 import { Devpts } from "./kernel/devpts.ts";
 import { meantBy } from "./kernel/ids.ts";
-import { enterNamespaces } from "./kernel/namespaces.ts";
 import type { Kernel } from "./kernel/kernel.ts";
-import { boundTree, changeMount, type Location, mountAt } from "./kernel/mounts.ts";
-import { attach, attachOne, setSharing } from "./kernel/propagation.ts";
+import { enterNamespaces } from "./kernel/namespaces.ts";
 import { OpenFile } from "./kernel/open-file.ts";
 import type { Process } from "./kernel/process.ts";
-import type { Fd, Sys } from "./kernel/sys.ts";
-import { type Terminal, TerminalChannel } from "./kernel/terminal.ts";
-import { fileSystemAt, locate, resolve, statAt, type View } from "./kernel/walk.ts";
-
-/** What performing needs to know beside the kernel. */
-export interface Stage {
-  readonly kernel: Kernel;
-  /** A layer's directory on the simulated host. */
-  readonly branch: (path: HostPath) => Branch;
-  /** The first process of a running container. */
-  readonly find: (join: Join) => Process;
-}
+import type { Sys } from "./kernel/sys.ts";
+import { TerminalChannel } from "./kernel/terminal.ts";
+import { fileSystemAt, resolve, statAt } from "./kernel/walk.ts";
+import { already, bind, makeParents, makeReadonly, mask, mountOverlay, touch, writeFile } from "./perform-files.ts";
+import { type Child, inRoot, type Stage, viewOf } from "./stage.ts";
 
 /** Carries out host steps; `spawn` makes the child when there is one. */
 export async function performHost(
@@ -77,57 +65,9 @@ function pathOfCgroup({ mount, path }: Cgroup): string {
   return path === "" ? mount : `${mount}/${path}`;
 }
 
-/** What is so already, or gone already, is no failure: ops are idempotent. */
-function already(errno: "EEXIST" | "ENOENT", act: () => void): void {
-  try {
-    act();
-  } catch (thrown) {
-    if (!isErrno(thrown, errno)) throw thrown;
-  }
-}
-
-function isErrno(thrown: unknown, errno: "EEXIST" | "ENOENT"): boolean {
-  return thrown instanceof Errno && thrown.errno === errno;
-}
-
-/** mkdir -p: most often the directory is there, or its parent is. */
-function makeParents(sys: Sys, path: string): void {
-  const make = (): void => already("EEXIST", () => sys.makeDirectory(path, 0o755));
-  try {
-    make();
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown;
-    makeParents(sys, parentOf(path));
-    make();
-  }
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/"));
-}
-
 function removeGroup(sys: Sys, path: string): void {
   for (const { name, kind } of sys.list(path)) if (kind === "directory") removeGroup(sys, `${path}/${name}`);
   sys.removeDirectory(path);
-}
-
-/** One of the kernel's own files, in one go: what it does, it does for the process whose turn it is. */
-function writeFile(process: Process, path: string, value: string): void {
-  const view = viewOf(process);
-  const place = resolve(view, path);
-  fileSystemAt(view.table, place).write(place.inode, 0, encodeText(value));
-}
-
-/** The state of a child while it performs its ops. */
-export interface Child {
-  readonly sys: Sys;
-  readonly process: Process;
-  /** What the container's paths are resolved beneath: the overlay, then "/". */
-  root: Location;
-  /** Waits for Task.release(). */
-  readonly gate: () => Promise<void>;
-  /** Who gets the other end of the pty. */
-  readonly terminal: (terminal: Terminal) => void;
 }
 
 /** The child's program: its ops one after the other; the last one, exec, does not come back. */
@@ -237,101 +177,6 @@ function becomeUser(process: Process, { uid, gid, groups }: Extract<ChildOp, { o
   Object.assign(process, ids, { real: ids, saved: ids });
 }
 
-/** Resolves paths beneath the container's root, whatever symlinks the image has put there. */
-function inRoot<T>({ process, root: containerRoot }: Child, act: () => T): T {
-  const { root, directory } = process;
-  process.root = containerRoot;
-  process.directory = containerRoot;
-  try {
-    return act();
-  } finally {
-    process.root = root;
-    process.directory = directory;
-  }
-}
-
-function mountOverlay(stage: Stage, child: Child, op: Overlay): void {
-  const { process } = child;
-  const lowers = op.lowers.map((path) => stage.branch(path)).toReversed();
-  const fileSystem = new Union(stage.branch(op.upper), lowers);
-  const target = resolve(viewOf(process), op.target);
-  const options = `lowerdir=${op.lowers.toReversed().join(":")},upperdir=${op.upper},workdir=${op.work}`;
-  const mount = {
-    fileSystem,
-    root: fileSystem.root,
-    type: "overlay",
-    source: "overlay",
-    flags: new Set(op.flags),
-    options,
-    idMaps: op.idMaps,
-  };
-  const id = attachOne(process.namespaces.mount, stage.kernel.mountNamespaces(), target, mount);
-  child.root = { mount: id, inode: fileSystem.root };
-}
-
-type Bind = Extract<ChildOp, { op: "bind" }>;
-
-function bind(kernel: Kernel, child: Child, op: Bind): void {
-  const { process } = child;
-  const from = resolve(viewOf(process), op.source);
-  const to = inRoot(child, () => resolve(viewOf(process), op.target));
-  const id = bindAt(kernel, process, from, to, op);
-  setSharing(process.namespaces.mount, kernel.mountNamespaces(), id, op.propagation ?? "private");
-}
-
-function bindAt(
-  kernel: Kernel,
-  { namespaces: { mount } }: Process,
-  from: Location,
-  to: Location,
-  { recursive, flags }: Pick<Bind, "recursive" | "flags">,
-): number {
-  const [top, ...rest] = boundTree(mount.table, from, recursive);
-  return attach(mount, kernel.mountNamespaces(), to, [{ ...top, flags: new Set([...top.flags, ...flags]) }, ...rest]);
-}
-
-/** Opened to read: what is there already must not be copied up. */
-async function touch(child: Child, path: string, mode: number): Promise<void> {
-  const { sys } = child;
-  // The path is walked before open() comes back.
-  const open = (): Promise<Fd> => inRoot(child, () => sys.open(path, { access: "read", create: true, mode }));
-  const fd = await open().catch((thrown: unknown) => {
-    if (!isErrno(thrown, "ENOENT")) throw thrown;
-    inRoot(child, () => makeParents(sys, parentOf(path)));
-    return open();
-  });
-  sys.close(fd);
-}
-
-function mask(kernel: Kernel, { sys, process }: Child, path: string): void {
-  const place = found(process, path);
-  if (place === null) return;
-  const view = viewOf(process);
-  if (statAt(view.table, place).kind === "directory") sys.mount("tmpfs", "tmpfs", path, ["ro"], "mode=755");
-  else bindAt(kernel, process, resolve(view, "/dev/null"), place, { recursive: false, flags: [] });
-}
-
-function makeReadonly(kernel: Kernel, { process }: Child, path: string): void {
-  if (path === "/") return makeRootReadonly(process);
-  const place = found(process, path);
-  if (place !== null) bindAt(kernel, process, place, place, { recursive: true, flags: ["ro"] });
-}
-
-function makeRootReadonly({ namespaces, root }: Process): void {
-  const flags = new Set([...mountAt(namespaces.mount.table, root.mount).flags, "ro" as const]);
-  changeMount(namespaces.mount.table, root.mount, { flags });
-}
-
-/** null: nothing is there. */
-function found(process: Process, path: string): Location | null {
-  try {
-    return locate(viewOf(process), path).found;
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return null;
-    throw thrown;
-  }
-}
-
 function linkUp(process: Process, name: string): void {
   const { stack } = process.namespaces.network;
   stack.setUp(stack.device(name), true);
@@ -398,11 +243,6 @@ async function execFirst(
     }
   }
   throw failure;
-}
-
-function viewOf(process: Process): View {
-  const { namespaces, root, directory } = process;
-  return { table: namespaces.mount.table, root, directory, permit: () => {} };
 }
 
 /** A step's failure in the terms of the plan: the path is the op's own where it has one. */

@@ -10,7 +10,8 @@ import type { View } from "../../core/runtime/view.ts";
 import type { Entry, Meta, TreePath } from "../../core/unionfs/change.ts";
 import type { Stat } from "../../core/unionfs/file-system.ts";
 import type { Sys } from "./kernel/sys.ts";
-import { performChild, type Stage } from "./perform.ts";
+import { performChild } from "./perform.ts";
+import type { Stage } from "./stage.ts";
 
 const pieceBytes = 65_536;
 const fileBytesMax = 2 ** 31;
