@@ -49,6 +49,7 @@ interface Alias {
 
 export interface InodesSnapshot {
   readonly entries: SparseArray<Entry>;
+  readonly states: NumberMap;
   readonly upperAliases: NumberMap;
   readonly lowerAliases: NumberMap;
   readonly known: SparseArray<Known>;
@@ -66,6 +67,8 @@ export class Inodes {
   readonly #numbers: Numbers;
   #owner = new Owner();
   #entries = SparseArray.empty<Entry>();
+  /** What most want to know of an entry: twice its upper inode, and one more if that and its number are not all there is to it. */
+  #states = NumberMap.empty();
   #upperAliases = NumberMap.empty();
   /** By the number that the part would have. */
   #lowerAliases = NumberMap.empty();
@@ -86,6 +89,7 @@ export class Inodes {
     this.#owner = new Owner();
     return {
       entries: this.#entries.copy(),
+      states: this.#states.copy(),
       upperAliases: this.#upperAliases.copy(),
       lowerAliases: this.#lowerAliases.copy(),
       known: this.#known.copy(),
@@ -96,6 +100,7 @@ export class Inodes {
   restore(snapshot: InodesSnapshot): void {
     this.#owner = new Owner();
     this.#entries = snapshot.entries.copy();
+    this.#states = snapshot.states.copy();
     this.#upperAliases = snapshot.upperAliases.copy();
     this.#lowerAliases = snapshot.lowerAliases.copy();
     this.#known = snapshot.known.copy();
@@ -112,17 +117,19 @@ export class Inodes {
   }
 
   peek(inode: Inode): Guarded {
-    const entry = this.#keptOf(inode);
+    const upper = this.upperOf(inode);
+    if (upper !== 0) return this.upper.peek(upper);
+    const entry = this.#odd(inode);
     if (entry === undefined) return this.#numbers.tree(inode).peek(this.#numbers.inode(inode));
-    if (entry.upper !== 0) return this.upper.peek(entry.upper);
     const lower = entry.lowers[0] as Lower;
     return this.lower(lower).peek(lower.inode);
   }
 
   stat(inode: Inode): Stat {
-    const entry = this.#keptOf(inode);
+    const upper = this.upperOf(inode);
+    if (upper !== 0) return this.upper.statAs(upper, inode);
+    const entry = this.#odd(inode);
     if (entry === undefined) return this.#numbers.tree(inode).statAs(this.#numbers.inode(inode), inode);
-    if (entry.upper !== 0) return this.upper.statAs(entry.upper, inode);
     const lower = entry.lowers[0] as Lower;
     return this.lower(lower).statAs(lower.inode, inode);
   }
@@ -134,9 +141,14 @@ export class Inodes {
     return upper === 0 ? { tree: this.lower(lower), inode: lower.inode } : { tree: this.upper, inode: upper };
   }
 
+  /** A file that has its bytes below. */
+  isMetacopy(inode: Inode): boolean {
+    return this.#odd(inode)?.metacopy === true;
+  }
+
   /** What has a file's bytes: its last part when those above have none. */
   dataNode(inode: Inode): Node {
-    const entry = this.#keptOf(inode);
+    const entry = this.#odd(inode);
     return entry?.metacopy === true ? this.#lowerNode(entry.lowers.at(-1) as Lower) : this.node(inode);
   }
 
@@ -146,7 +158,12 @@ export class Inodes {
   }
 
   #keptOf(inode: Inode): Entry | undefined {
-    return this.#numbers.upperOf(inode) === 0 ? this.#entries.get(inode) : undefined;
+    return this.#states.get(inode) === 0 ? undefined : this.#entries.get(inode);
+  }
+
+  /** The entry of what is more than its number and its upper inode tell. */
+  #odd(inode: Inode): Entry | undefined {
+    return (this.#states.get(inode) & 1) === 0 ? undefined : this.#entries.get(inode);
   }
 
   entry(inode: Inode): Entry {
@@ -155,8 +172,7 @@ export class Inodes {
 
   /** The inode of the upper tree, 0 when it is only below. */
   upperOf(inode: Inode): Inode | 0 {
-    const entry = this.#keptOf(inode);
-    return entry === undefined ? this.#numbers.upperOf(inode) : entry.upper;
+    return ((this.#states.get(inode) >> 1) as Inode | 0) || this.#numbers.upperOf(inode);
   }
 
   /** The directory, if names can still be made in it. Throws Errno ENOTDIR, ENOENT. */
@@ -169,7 +185,7 @@ export class Inodes {
   /** It has no name any more. */
   isGone(inode: Inode): boolean {
     const upper = this.upperOf(inode);
-    return upper === 0 ? this.#keptOf(inode)?.gone === true : this.upper.links(upper) === 0;
+    return upper === 0 ? this.#odd(inode)?.gone === true : this.upper.links(upper) === 0;
   }
 
   /** The directory that it is in. */
@@ -232,27 +248,34 @@ export class Inodes {
 
   /** 0 when the directory shows no such name. Throws Errno ENOTDIR, and what `lookUp` throws. */
   find(directory: Inode, name: string): Inode | 0 {
-    const entry = this.#keptOf(directory);
-    const upper = entry === undefined ? this.#numbers.upperOf(directory) : entry.upper;
+    const upper = this.upperOf(directory);
     if (upper !== 0) {
       const found = this.upper.find(upper, name);
-      if (found !== 0) return this.#shown(directory, entry, name, found);
-      if (entry === undefined || entry.lowers.length === 0) return 0;
+      if (found !== 0) return this.#shown(directory, name, found);
+      if (!this.#hasLowers(directory)) return 0;
     }
-    const found = this.#known.get(directory)?.names.get(name) ?? this.#findBelow(directory, entry, name);
+    const found = this.#known.get(directory)?.names.get(name) ?? this.#findBelow(directory, name);
     return found === 0 || this.isGone(directory) ? 0 : found;
   }
 
   /** What an inode of the upper layer is in the union: a whiteout is nothing, a directory may have more parts. */
-  #shown(directory: Inode, entry: Entry | undefined, name: string, upper: Inode): Inode | 0 {
+  #shown(directory: Inode, name: string, upper: Inode): Inode | 0 {
     const alias = this.#upperAliases.get(upper) as Inode | 0;
     if (alias !== 0) return alias;
-    const isWhole = entry === undefined || entry.lowers.length === 0 || !this.upper.isDirectory(upper);
+    const isWhole = !this.upper.isDirectory(upper) || !this.#hasLowers(directory);
     if (isWhole && this.upper.isPlain(upper)) return this.#numbers.ofUpper(upper);
     return isWhiteoutDevice(this.upper.node(upper)) ? 0 : this.#search(directory, name);
   }
 
-  #findBelow(directory: Inode, entry: Entry | undefined, name: string): Inode | 0 {
+  /** Of a directory that is in the upper tree. */
+  #hasLowers(directory: Inode): boolean {
+    if (this.#numbers.upperOf(directory) !== 0) return false;
+    const entry = this.#odd(directory);
+    return entry === undefined || entry.lowers.length > 0;
+  }
+
+  #findBelow(directory: Inode, name: string): Inode | 0 {
+    const entry = this.#odd(directory);
     if (entry === undefined) return this.#findInOne(directory, name);
     const number = entry.lowers.length === 1 ? this.#numberIn(entry, name) : (this.#below(entry).get(name) ?? 0);
     return number === unknown ? this.#search(directory, name) : number;
@@ -297,7 +320,7 @@ export class Inodes {
     if (found === 0) return 0;
     const isOne = tree.isPlainFile(found) || tree.isPlainDirectory(found);
     const number = isOne ? this.#numbers.beside(directory, found) : 0;
-    return number === 0 ? this.#search(directory, name) : number;
+    return number === 0 || this.#lowerAliases.get(number) !== 0 ? this.#search(directory, name) : number;
   }
 
   #search(directory: Inode, name: string): Inode | 0 {
@@ -371,7 +394,17 @@ export class Inodes {
 
   #keep(entry: Entry): void {
     this.#entries.set(this.#owner, entry.inode, entry);
+    this.#states.set(this.#owner, entry.inode, 2 * entry.upper + (this.#isOdd(entry) ? 1 : 0));
     if (entry.upper !== 0) this.#upperAliases.set(this.#owner, entry.upper, entry.inode);
+  }
+
+  /** It is neither a file in the upper tree, nor a directory whose only lower part has its number and is seen here only. */
+  #isOdd({ inode, upper, lowers, metacopy, gone, isHome }: Entry): boolean {
+    const [lower] = lowers;
+    if (gone || metacopy || inode === rootInode) return true;
+    if (lower === undefined) return upper === 0 || this.upper.isDirectory(upper);
+    const isOwn = lowers.length === 1 && this.#numbers.ofLower(lower.layer, lower.inode) === inode;
+    return !(isHome && isOwn && this.lower(lower).isDirectory(lower.inode));
   }
 
   #nameParts(inode: Inode, lowers: readonly Lower[]): void {
@@ -383,16 +416,21 @@ export class Inodes {
 
   /** Whether the name would show from below if the upper tree did not have it. */
   isBelow(directory: Inode, name: string): boolean {
-    const entry = this.#keptOf(directory);
-    if (entry === undefined && this.#numbers.upperOf(directory) !== 0) return false;
-    const { lowers, below } = entry ?? this.#told(directory);
-    if (below?.has(name) === false) return false;
-    for (const lower of lowers) {
-      const tree = this.lower(lower);
-      const found = tree.find(lower.inode, name);
-      if (found !== 0) return !isWhiteout(tree.node(found), this.#layers.prefix);
+    if (this.#numbers.upperOf(directory) !== 0) return false;
+    const entry = this.#odd(directory);
+    if (entry === undefined) return this.#isIn(this.#numbers.tree(directory), this.#numbers.inode(directory), name) ?? false;
+    if (entry.below?.has(name) === false) return false;
+    for (const lower of entry.lowers) {
+      const isIn = this.#isIn(this.lower(lower), lower.inode, name);
+      if (isIn !== null) return isIn;
     }
     return false;
+  }
+
+  /** Whether a directory shows a name; null: it has none like it. */
+  #isIn(tree: Tree, directory: Inode, name: string): boolean | null {
+    const found = tree.find(directory, name);
+    return found === 0 ? null : !isWhiteout(tree.node(found), this.#layers.prefix);
   }
 
   // Changing
@@ -409,16 +447,16 @@ export class Inodes {
 
   /** An inode without a name of which nobody knows any more. */
   forget(inode: Inode): void {
-    const entry = this.#keptOf(inode);
-    const upper = entry === undefined ? this.#numbers.upperOf(inode) : entry.upper;
-    const isLost = upper === 0 ? entry?.gone === true : this.upper.has(upper) && this.upper.links(upper) === 0;
+    const upper = this.upperOf(inode);
+    const isLost = upper === 0 ? this.isGone(inode) : this.upper.has(upper) && this.upper.links(upper) === 0;
     if (!isLost) return;
     if (upper !== 0) {
       this.upper.forget(upper);
       this.#upperAliases.set(this.#owner, upper, 0);
     }
-    if (entry === undefined) return;
+    if (this.#keptOf(inode) === undefined) return;
     this.#entries.set(this.#owner, inode, undefined);
+    this.#states.set(this.#owner, inode, 0);
     this.#known.set(this.#owner, inode, undefined);
   }
 }

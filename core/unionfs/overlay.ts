@@ -106,10 +106,9 @@ export class Overlay implements FileSystem {
 
   stat(inode: Inode): Stat {
     const stat = this.#inodes.stat(inode);
-    const entry = this.#inodes.kept(inode);
-    if (entry === null) return stat;
-    if (entry.metacopy) return { ...stat, blocks: this.#inodes.dataNode(inode).pages * blocksAPage };
-    return stat.kind === "directory" && isMerge(entry) ? { ...stat, links: 1 } : stat;
+    if (stat.kind === "directory") return isMerge(this.#inodes.kept(inode)) ? { ...stat, links: 1 } : stat;
+    if (!this.#inodes.isMetacopy(inode)) return stat;
+    return { ...stat, blocks: this.#inodes.dataNode(inode).pages * blocksAPage };
   }
 
   /** Where stat(2) says a file is (overlayfs.rst, "Inode properties"). */
