@@ -418,7 +418,8 @@ export class Inodes {
   isBelow(directory: Inode, name: string): boolean {
     if (this.#numbers.upperOf(directory) !== 0) return false;
     const entry = this.#odd(directory);
-    if (entry === undefined) return this.#isIn(this.#numbers.tree(directory), this.#numbers.inode(directory), name) ?? false;
+    if (entry === undefined)
+      return this.#isIn(this.#numbers.tree(directory), this.#numbers.inode(directory), name) ?? false;
     if (entry.below?.has(name) === false) return false;
     for (const lower of entry.lowers) {
       const isIn = this.#isIn(this.lower(lower), lower.inode, name);

@@ -9,7 +9,7 @@
  *   start + 4 n + 2    inode n of the upper tree, in a lower layer that lies in the same tree
  *   start + 4 n + 3    inode n of the upper tree, in the upper layer, and what it covers (overlay-inodes.ts)
  *
- * What a lower tree gets after the union was made has no such number.
+ * What a lower tree gets after the union was made may have no such number.
  */
 import { Errno } from "../base/errno.ts";
 import type { Inode } from "./file-system.ts";

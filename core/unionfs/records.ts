@@ -357,6 +357,11 @@ function timesOf(words: Int32Array): BigInt64Array {
 
 export class Records {
   readonly #pages: Pages<RecordPage>;
+  /** Of the first page. */
+  #next = 1;
+  /** The next number of one in a later page; at its end another page is begun. */
+  #nextDirectory = 0;
+  #nextOther = 0;
 
   private constructor(pages: Pages<RecordPage>) {
     this.#pages = pages;
@@ -367,7 +372,11 @@ export class Records {
   }
 
   copy(): Records {
-    return new Records(this.#pages.copy());
+    const copy = new Records(this.#pages.copy());
+    copy.#next = this.#next;
+    copy.#nextDirectory = this.#nextDirectory;
+    copy.#nextOther = this.#nextOther;
+    return copy;
   }
 
   /** The page that has the inode, undefined when there is no such inode. */
@@ -386,16 +395,30 @@ export class Records {
     return this.#pages.own(owner, inode >>> pageBits);
   }
 
-  /** Inodes come in the order of their numbers. */
-  add(owner: Owner, inode: number, kind: NodeKind, mode: number): RecordPage {
-    const number = inode >>> pageBits;
-    if (number === this.#pages.length) this.#pages.set(owner, number, RecordPage.empty(owner, number === 0));
-    const page = this.#pages.own(owner, number);
-    page.add(inode, kind, mode);
-    return page;
+  /** Greater than every inode there is or ever was. */
+  get next(): number {
+    return this.#pages.length > 1 ? this.#pages.length << pageBits : this.#next;
   }
 
-  /** The records of a page in which all inodes are gone are let go, unless more will come. */
+  add(owner: Owner, kind: NodeKind, mode: number): Inode {
+    const inode = this.#number(kind === "directory");
+    const number = inode >>> pageBits;
+    if (number === this.#pages.length) this.#pages.set(owner, number, RecordPage.empty(owner, number === 0));
+    this.#pages.own(owner, number).add(inode, kind, mode);
+    return inode;
+  }
+
+  /** In a large tree directories lie close together, apart from what is in them: walking touches them more often. */
+  #number(isDirectory: boolean): Inode {
+    if (this.#next <= mask) return this.#next++ as Inode;
+    const next = isDirectory ? this.#nextDirectory : this.#nextOther;
+    const inode = (next & mask) === 0 ? this.#pages.length << pageBits : next;
+    if (isDirectory) this.#nextDirectory = inode + 1;
+    else this.#nextOther = inode + 1;
+    return inode as Inode;
+  }
+
+  /** The records of a page in which all inodes are gone are let go, unless it is the last. */
   remove(owner: Owner, inode: number): void {
     const page = this.own(owner, inode);
     page.remove(inode);

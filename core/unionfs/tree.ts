@@ -32,14 +32,17 @@ import { Accounts, type Limits, type Usage } from "./usage.ts";
 export class TreeSnapshot {
   readonly records: Records;
   readonly names: Names;
-  readonly next: number;
   readonly accounts: Accounts;
 
-  constructor(records: Records, names: Names, next: number, accounts: Accounts) {
+  constructor(records: Records, names: Names, accounts: Accounts) {
     this.records = records.copy();
     this.names = names.copy(this.records);
-    this.next = next;
     this.accounts = accounts.copy();
+  }
+
+  /** Greater than every inode there is or ever was. */
+  get next(): number {
+    return this.records.next;
   }
 
   node(inode: Inode): Node | null {
@@ -85,7 +88,6 @@ export class Tree implements FileSystem {
   #writer = new Owner();
   #records: Records;
   #names: Names;
-  #next: number;
   #accounts: Accounts;
 
   /** `now` stamps what changes, nanoseconds since the epoch. */
@@ -94,7 +96,6 @@ export class Tree implements FileSystem {
     const isNew = !(from instanceof TreeSnapshot);
     this.#records = isNew ? Records.empty() : from.records.copy();
     this.#names = isNew ? Names.empty(this.#records) : from.names.copy(this.#records);
-    this.#next = isNew ? rootInode : from.next;
     this.#accounts = isNew ? new Accounts(from) : from.accounts.copy();
     if (isNew) this.#makeRoot();
   }
@@ -102,7 +103,7 @@ export class Tree implements FileSystem {
   /** The tree as it is now, whatever changes later. Costs nothing. */
   snapshot(): TreeSnapshot {
     this.#disown();
-    return new TreeSnapshot(this.#records, this.#names, this.#next, this.#accounts);
+    return new TreeSnapshot(this.#records, this.#names, this.#accounts);
   }
 
   /** Makes the tree what it was then. */
@@ -110,7 +111,6 @@ export class Tree implements FileSystem {
     this.#disown();
     this.#records = snapshot.records.copy();
     this.#names = snapshot.names.copy(this.#records);
-    this.#next = snapshot.next;
     this.#accounts = snapshot.accounts.copy();
   }
 
@@ -126,7 +126,7 @@ export class Tree implements FileSystem {
 
   /** Greater than every inode there is or ever was. */
   get next(): number {
-    return this.#next;
+    return this.#records.next;
   }
 
   has(inode: Inode): boolean {
@@ -425,8 +425,8 @@ export class Tree implements FileSystem {
   #add(node: NewNode, now: bigint): Inode {
     const size = node.kind === "symlink" ? encodedLength(node.target) : 0;
     this.#accounts.count(node.uid, targetPages(size), 1);
-    const inode = this.#next++ as Inode;
-    const page = this.#records.add(this.#owner, inode, node.kind, node.kind === "symlink" ? 0o777 : node.mode);
+    const inode = this.#records.add(this.#owner, node.kind, node.kind === "symlink" ? 0o777 : node.mode);
+    const page = this.#own(inode);
     page.set(inode, word.uid, node.uid);
     page.set(inode, word.gid, node.gid);
     page.setLinks(inode, node.kind === "directory" ? 2 : 1);
