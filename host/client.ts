@@ -13,6 +13,8 @@ import type { Fd, Program } from "../backends/sim/kernel/sys.ts";
 import { connectionOf } from "./connection.ts";
 import { socketPath } from "./daemon.ts";
 import { EventLoop, isErrno, type Pause } from "./event-loop.ts";
+import { treesOf } from "./local-trees.ts";
+import { treeFiles } from "./tree-files.ts";
 
 const [stdin, stdout, stderr] = [0, 1, 2];
 const readBytes = 64 * 1024;
@@ -50,7 +52,7 @@ function ports(loop: EventLoop, host: string, environment: CliPorts["environment
     transport: transport(loop, host),
     terminal: terminal(loop),
     files: files(loop),
-    trees: null,
+    trees: treesOf(treeFiles(loop, streams(loop))),
     // The simulated host tells the time in UTC.
     time: { now: () => Number(loop.sys.now() / 1_000_000n), minutesEast: () => 0 },
     environment,
@@ -181,8 +183,20 @@ async function* readFile(loop: EventLoop, path: string): ByteStream & AsyncGener
   }
 }
 
-async function writeFile(loop: EventLoop, path: string, bytes: ByteStream): Promise<void> {
-  const options = { access: "write", create: true, truncate: true, mode: 0o666 } as const;
+function streams(loop: EventLoop): Parameters<typeof treeFiles>[1] {
+  return {
+    read: (path) => readFile(loop, path),
+    write: (path, bytes, how) => writeFile(loop, path, bytes, how),
+  };
+}
+
+async function writeFile(
+  loop: EventLoop,
+  path: string,
+  bytes: ByteStream,
+  { exclusive = false, mode = 0o666 } = {},
+): Promise<void> {
+  const options = { access: "write", create: true, exclusive, truncate: true, mode } as const;
   const fd = await loop.call((sys) => sys.open(path, options));
   try {
     for await (const chunk of bytes) await loop.call((sys) => sys.write(fd, chunk));

@@ -6,7 +6,7 @@
  */
 import { assert } from "../../core/base/assert.ts";
 import type { ContainerId, HostPath } from "../../core/base/brand.ts";
-import { decodeBytes } from "../../core/base/bytes.ts";
+import { decodeBytes, encodeText } from "../../core/base/bytes.ts";
 import { TsboxError } from "../../core/base/error.ts";
 import type { ContainerFiles, Machine, Task, TaskExit, TaskKey, TaskStart } from "../../core/engine/machine.ts";
 import type { Join, Plan } from "../../core/runtime/plan.ts";
@@ -31,6 +31,15 @@ export interface Roots {
 
 export const defaultRoots: Roots = { dataRoot: "/var/lib/tsbox" as HostPath, runRoot: "/run/tsbox" as HostPath };
 
+/** What docker-init does is in userland/programs/init.ts. */
+const initFile = encodeText("\u007fELF docker-init, simulated: what it does is in backends/sim/userland");
+
+function installInit(files: HostFiles, { init }: HostTraits): void {
+  if (init === undefined) return;
+  files.makeDirectory(init.slice(0, init.lastIndexOf("/")));
+  files.install(init, initFile);
+}
+
 /** The tasks of a kernel by their keys: they are the kernel's, not an engine's. */
 const tasksOf = new WeakMap<Kernel, Map<string, Monitor>>();
 
@@ -44,6 +53,7 @@ export class SimMachine implements Machine {
 
   private constructor(kernel: Kernel, { dataRoot, runRoot }: Roots) {
     this.#files = new HostFiles(kernel);
+    installInit(this.#files, this.traits);
     this.disk = new SimDisk(this.#files, dataRoot, runRoot);
     this.layers = new TreeLayers(this.#files, dataRoot);
     this.#tasks = tasksOf.get(kernel) ?? new Map<string, Monitor>();

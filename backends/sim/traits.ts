@@ -16,6 +16,7 @@ export const simTraits: HostTraits = {
     },
   ],
   cgroupParent: "tsbox",
+  init: "/usr/bin/docker-init" as HostPath,
   overlay: "fsopen",
   userNamespaces: true,
   idmappedMounts: true,

@@ -48,9 +48,14 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
     });
 
     /** One container's life: create, use, remove; nothing may be left. */
-    function container(sentence: string, wishes: Wishes, use: (container: Container) => Promise<void>): void {
+    function container(
+      sentence: string,
+      wished: Wishes | (() => Wishes),
+      use: (container: Container) => Promise<void>,
+    ): void {
       const reason = skips[sentence];
       test(sentence, { skip: reason ?? false, timeout: 60_000 }, async () => {
+        const wishes = typeof wished === "function" ? wished() : wished;
         const made = await Container.create(world, layers[wishes.image ?? "busybox"], wishes);
         try {
           await use(made);
@@ -515,6 +520,32 @@ export function conformance(name: string, open: () => Promise<World>, skips: Ski
         await task.signal(SIGTERM);
         assert.equal((await ended(task)).code, 5);
         await assert.rejects(task.signal(SIGTERM), { name: "Errno", errno: "ESRCH" });
+      },
+    );
+
+    const underInit = (script: string): Wishes => {
+      const { init } = world.machine.traits;
+      assert.ok(init !== undefined, "this machine has an init to lend");
+      const mount: Mount = { ...bind(init, "/sbin/docker-init", true), recursive: false, isFile: true };
+      return { argv: ["/sbin/docker-init", "--", ...shell(script)], mounts: [mount] };
+    };
+
+    container(
+      "an init hands signals on to the program, and ends as it does",
+      () => underInit("trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done"),
+      async (made) => {
+        const task = await ready(made);
+        await task.signal(SIGTERM);
+        assert.equal((await ended(task)).code, 5);
+      },
+    );
+
+    container(
+      "an init is the first process, takes in orphans and waits for them",
+      () => underInit("sh -c 'sleep 0.1 &'; sleep 0.5; echo $PPID; cat /proc/[0-9]*/stat | grep -c ' Z '; kill -9 $$"),
+      async (made) => {
+        const { stdout, code } = await finish(await made.perform());
+        assert.deepEqual({ stdout, code }, { stdout: "1\n0\n", code: 137 });
       },
     );
 

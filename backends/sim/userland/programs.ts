@@ -65,6 +65,9 @@ const families: readonly (readonly [Family, string])[] = [
 
 const byName = new Map(families.flatMap(([family, names]) => names.split(" ").map((name) => [name, family] as const)));
 
+/** What is no applet of busybox, nor a program of images: it comes with the machine (machine.ts). */
+const ofMachine: ReadonlyMap<string, Family> = new Map([["docker-init", () => import("./programs/init.ts")]]);
+
 /** Those whose family is loaded: asking for it again would be a walk through the module loader at each exec. */
 const loaded = new Map<string, Program>();
 
@@ -94,7 +97,7 @@ function unprivileged(program: Program): Program {
 }
 
 async function load(name: string): Promise<Program | null> {
-  const family = byName.get(name);
+  const family = byName.get(name) ?? ofMachine.get(name);
   if (family === undefined) return null;
   const { programs } = await family();
   for (const [each, program] of Object.entries(programs)) loaded.set(each, program);

@@ -34,7 +34,11 @@ export function candidates(name: string, environment: readonly string[]): string
 }
 
 /** Tries `act` with each place until one is a program. The last reason that is not "no such file" counts. */
-async function firstOf<T>(name: string, environment: readonly string[], act: (path: string) => Promise<T>): Promise<T> {
+export async function firstOf<T>(
+  name: string,
+  environment: readonly string[],
+  act: (path: string) => Promise<T>,
+): Promise<T> {
   let reason: Errno = new Errno("ENOENT", name);
   for (const path of candidates(name, environment)) {
     try {
