@@ -529,6 +529,22 @@ test("all tags of a repository are pulled when they are asked for", async () => 
   assert.deepEqual(names.toSorted(), [name, "registry.test/team/app:2"]);
 });
 
+test("images are removed at a registry that allows it, and one that does not is told with what to do", async () => {
+  for (const deletes of [true, false]) {
+    const { fetch, store } = await registryInMemory({ deletes });
+    const { manifest } = await stocked(store);
+    const { remote } = (await house(fetch)).registry;
+    assert.deepEqual(await remote.repositories("https://registry.test/", asker), ["team/app"]);
+    assert.deepEqual(await remote.tags("registry.test/team/app", asker), ["1"]);
+    assert.equal((await remote.manifest(name, asker)).digest, manifest);
+    assert.deepEqual(await remote.referrers(name, asker), []);
+    if (deletes) assert.equal(await remote.remove(name, asker), manifest);
+    else
+      await assert.rejects(remote.remove(name, asker), /^TsboxError: registry\.test does not let images be removed: /);
+    assert.equal(await store.tag("team/app", "1"), deletes ? null : manifest);
+  }
+});
+
 test("a machine without a network says so", async () => {
   const machine = new MemoryMachine();
   const { images, clock } = await house(() => Promise.reject(new Error("not asked")), machine);

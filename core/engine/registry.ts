@@ -1,5 +1,5 @@
 /** The engine's dealings with registries (I1, I2): pull, push, login, search, in Docker's words. */
-import { messageOf, TsboxError } from "../base/error.ts";
+import { TsboxError } from "../base/error.ts";
 import type { Ports } from "../base/ports.ts";
 import type { Digest } from "../image/digest.ts";
 import { parseConfig } from "../image/config.ts";
@@ -26,7 +26,7 @@ import type { ImageStore } from "./image-store.ts";
 import type { Disk } from "./machine.ts";
 import { Pull } from "./pull.ts";
 import { Push } from "./push.ts";
-import { type Remote, remoteOf } from "./remote.ts";
+import { domainOf, type Remote, remoteOf } from "./remote.ts";
 import type { Transfer } from "./transfer.ts";
 
 export interface Registry {
@@ -167,17 +167,6 @@ async function* told(work: (tell: (transfer: Transfer) => void) => Promise<void>
   yield* channel;
   const failure = await outcome;
   if (failure !== null) throw failure.thrown;
-}
-
-/** "https://index.docker.io/v1/" is what Docker calls its Hub in logins. */
-function domainOf(server: string): string {
-  const host = server.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
-  if (host === "" || host === "index.docker.io" || host === "registry-1.docker.io") return "docker.io";
-  try {
-    return parseReference(`${host}/x`).domain;
-  } catch (thrown) {
-    throw new TsboxError("invalid", `invalid registry ${JSON.stringify(server)}: ${messageOf(thrown)}`);
-  }
 }
 
 async function describe(repository: Repository, wanted: string): Promise<RemoteImage> {

@@ -1,4 +1,5 @@
 /** What is seen and removed at a registry itself, without a pull: repositories, tags, manifests and what refers to them. */
+import { messageOf, TsboxError } from "../base/error.ts";
 import type { Digest } from "../image/digest.ts";
 import { parseReference, type Reference, withDefaultTag } from "../image/reference.ts";
 import type { Asker, RegistryClient } from "../image/registry/client.ts";
@@ -21,8 +22,7 @@ export function remoteOf(client: RegistryClient): Remote {
   const at = <T>(reference: Reference, asker: Asker, work: (repository: Repository) => Promise<T>): Promise<T> =>
     client.at(reference.domain, asker, (connection) => work(client.repository(connection, reference.path)));
   return {
-    repositories: (host, asker) =>
-      client.atHome(parseReference(`${host}/x`).domain, asker, (connection) => client.catalog(connection)),
+    repositories: (host, asker) => client.atHome(domainOf(host), asker, (connection) => client.catalog(connection)),
     tags: (repository, asker) => at(parseReference(repository), asker, (found) => found.tags()),
     manifest: (name, asker) => {
       const reference = withDefaultTag(parseReference(name));
@@ -37,7 +37,9 @@ export function remoteOf(client: RegistryClient): Remote {
       return client.atHome(reference.domain, asker, async (connection) => {
         const repository = client.repository(connection, reference.path, "pull", "delete");
         const digest = await digestOf(repository, reference);
-        await repository.deleteManifest(digest);
+        await repository.deleteManifest(digest).catch((thrown: unknown) => {
+          throw isNotAllowed(thrown) ? notRemovable(reference.domain, thrown) : thrown;
+        });
         return digest;
       });
     },
@@ -50,4 +52,25 @@ function wantedOf({ digest, tag }: Reference): string {
 
 async function digestOf(repository: Repository, reference: Reference): Promise<Digest> {
   return reference.digest ?? (await repository.manifest(wantedOf(reference))).digest;
+}
+
+/** 405 Method Not Allowed, which is all that registries say of it. */
+function isNotAllowed(thrown: unknown): boolean {
+  return thrown instanceof TsboxError && thrown.data["status"] === 405;
+}
+
+function notRemovable(domain: string, cause: unknown): TsboxError {
+  const setting = "whoever runs it can allow that (distribution's setting is storage.delete.enabled)";
+  return new TsboxError("unsupported", `${domain} does not let images be removed: ${setting}`, {}, { cause });
+}
+
+/** "https://index.docker.io/v1/" is what Docker calls its Hub in logins. */
+export function domainOf(server: string): string {
+  const host = server.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+  if (host === "" || host === "index.docker.io" || host === "registry-1.docker.io") return "docker.io";
+  try {
+    return parseReference(`${host}/x`).domain;
+  } catch (thrown) {
+    throw new TsboxError("invalid", `invalid registry ${JSON.stringify(server)}: ${messageOf(thrown)}`);
+  }
 }

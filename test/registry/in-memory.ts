@@ -62,7 +62,7 @@ export function seeing(fetch: Fetch): { fetch: Fetch; seen: Seen[]; statuses: nu
 }
 
 export async function registryInMemory(
-  options: { auth?: RegistryAuth | null } = {},
+  options: { auth?: RegistryAuth | null; deletes?: boolean } = {},
 ): Promise<{ fetch: Fetch; store: RegistryStore }> {
   const store = await RegistryStore.open(memoryDisk(), "/registry");
   const { hasher } = linuxPorts;
@@ -70,7 +70,8 @@ export async function registryInMemory(
   const seeded: Random = {
     bytes: (count) => Uint8Array.from({ length: count }, () => (state = (state * 73 + 41) % 256)),
   };
-  const fetch = registryServer({ store, hasher, random: seeded, auth: options.auth ?? null, deletes: true });
+  const { auth = null, deletes = true } = options;
+  const fetch = registryServer({ store, hasher, random: seeded, auth, deletes });
   return { fetch, store };
 }
 
