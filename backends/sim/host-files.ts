@@ -103,10 +103,16 @@ export class HostFiles {
   }
 
   /** With the parents that are missing; one that exists is left as it is. */
-  makeDirectory(path: string, mode = 0o755): void {
-    const { fileSystem, inode, name, found } = this.#placeIn(path, mode);
-    if (found === null) fileSystem.create(inode, name, { kind: "directory", mode, uid: 0, gid: 0 });
-    else if (found.fileSystem.stat(found.inode).kind !== "directory") throw new Errno("EEXIST", path);
+  makeDirectory(path: string, mode = 0o755): Spot {
+    const { found, name, ...place } = this.#placeIn(path, mode);
+    if (found === null) return this.makeIn(place, name, mode);
+    if (found.fileSystem.stat(found.inode).kind !== "directory") throw new Errno("EEXIST", path);
+    return found;
+  }
+
+  /** EEXIST. */
+  makeIn({ fileSystem, inode }: Spot, name: string, mode = 0o755): Spot {
+    return { fileSystem, inode: fileSystem.create(inode, name, { kind: "directory", mode, uid: 0, gid: 0 }) };
   }
 
   /** The same as `parent`, with parents made where they are missing. */

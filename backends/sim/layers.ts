@@ -101,15 +101,15 @@ export class TreeLayers implements Layers {
   }
 
   async prepare(container: ContainerId, lowers: readonly DiffId[]): Promise<void> {
-    const place = this.#rw(container);
-    for (const name of ["upper", "work", "merged"]) this.#files.makeDirectory(`${place}/${name}`);
+    const rw = this.#files.makeDirectory(this.#rw(container));
+    const upper = this.#files.makeIn(rw, "upper");
+    for (const name of ["work", "merged"]) this.#files.makeIn(rw, name);
     const top = lowers.at(-1);
     if (top === undefined) return;
     // The union's root shows the upper directory's owner and mode: it takes them from the image.
     const { tree, root } = this.#files.branch(`${this.#layer(top)}/diff`);
     const { mode, uid, gid } = tree.stat(root);
-    const upper = this.#files.branch(`${place}/upper`);
-    upper.tree.setAttributes(upper.root, { mode, uid, gid });
+    upper.fileSystem.setAttributes(upper.inode, { mode, uid, gid });
   }
 
   overlay(container: ContainerId, lowers: readonly DiffId[]): Pick<Overlay, "lowers" | "upper" | "work" | "target"> {

@@ -110,7 +110,8 @@ function childStep(stage: Stage, child: Child, op: ChildOp): Promise<void> | voi
     case "symlink":
       return inRoot(child, () => already("EEXIST", () => sys.symlink(op.target, op.path)));
     case "pivot":
-      sys.pivotRoot(op.root, op.root);
+      sys.changeDirectory(op.root);
+      sys.pivotRoot(".", ".");
       sys.unmount(".", { lazily: true });
       child.root = process.root;
       return;
