@@ -11,7 +11,7 @@ import { AboutBytes } from "./about-bytes.ts";
 import type { Kernel } from "./kernel.ts";
 import type { StandIn } from "./process.ts";
 import type { Program } from "./sys.ts";
-import { type Location, mountAt } from "./mounts.ts";
+import { type Location, mountOf } from "./mounts.ts";
 import { fileSystemAt, pathOf, resolve, statAt, type View } from "./walk.ts";
 
 export interface Loaded {
@@ -48,7 +48,7 @@ export async function loadProgram(
   const stat = statAt(view.table, executable);
   if (stat.kind !== "file") throw new Errno("EACCES", path);
   view.permit(stat, "execute");
-  if (mountAt(view.table, executable.mount).flags.has("noexec")) throw new Errno("EACCES", path);
+  if (mountOf(view.table, executable).flags.has("noexec")) throw new Errno("EACCES", path);
   const fileSystem = fileSystemAt(view.table, executable);
   if (kernel.openInodes.isWritten(fileSystem, executable.inode)) throw new Errno("ETXTBSY", path);
   const head = fileSystem.read(executable.inode, 0, firstLineBytes);

@@ -51,7 +51,8 @@ export class Lingering {
     const { kind, mode } = fileSystem.peek(inode);
     if (kind !== "directory" && (mode & 0o111) === 0) return false;
     const isIt = ({ namespaces }: Process, place: Location | null): boolean =>
-      place?.inode === inode && namespaces.mount.table.mounts.get(place.mount)?.fileSystem === fileSystem;
+      place?.inode === inode &&
+      (place.table ?? namespaces.mount.table).mounts.get(place.mount)?.fileSystem === fileSystem;
     for (const process of this.#world.processes.values())
       if (isAlive(process) && [process.directory, process.root, process.executable].some((at) => isIt(process, at)))
         return true;

@@ -23,6 +23,8 @@ export interface Location {
   readonly entry?: { readonly directory: Inode; readonly name: string };
   /** The link of /proc/<pid>/fd that this is stands for an open file that is nowhere to be seen: a pipe, a socket. */
   readonly opened?: OpenFile;
+  /** It was reached through a link to another namespace's mount (/proc/<pid>/root): that namespace's table; absent: one's own. */
+  readonly table?: MountTable;
 }
 
 /** mount_namespaces(7), shared subtrees. */
@@ -102,6 +104,11 @@ export function mountAt(table: MountTable, id: number): Mount {
   return mount;
 }
 
+/** What a location is seen through: `table` is whoever's own. */
+export function mountOf(table: MountTable, location: Location): Mount {
+  return mountAt(location.table ?? table, location.mount);
+}
+
 export function rootOf(table: MountTable): Location {
   return topmost(table, { mount: table.root, inode: mountAt(table, table.root).root });
 }
@@ -112,7 +119,8 @@ export function topmost(table: MountTable, location: Location): Location {
   for (;;) {
     const cover = coverOf(table, at);
     if (cover === undefined) return at;
-    at = rootOfMount(mountAt(table, cover));
+    const root = rootOfMount(mountAt(at.table ?? table, cover));
+    at = at.table === undefined ? root : { ...root, table: at.table };
   }
 }
 
@@ -122,9 +130,9 @@ function rootOfMount({ id, root, entry }: Mount): Location {
 
 /** Which mount lies on it, by this very name. */
 export function coverOf(table: MountTable, place: Location): number | undefined {
-  const mount = mountAt(table, place.mount);
+  const mount = mountOf(table, place);
   const covers = mount.covered.size === 0 ? undefined : mount.covered.get(place.inode);
-  return covers?.find((id) => isSameName(mount.fileSystem, place, mountAt(table, id).on));
+  return covers?.find((id) => isSameName(mount.fileSystem, place, mountAt(place.table ?? table, id).on));
 }
 
 /** A directory has one name; of a file's the others are not mounted on. */
@@ -146,8 +154,9 @@ function cover(table: MountTable, place: Location, by: number, isHidden: boolean
 
 /** Down from the root of a mount to what it stands on; null at the namespace's root. */
 export function beneath(table: MountTable, location: Location): Location | null {
-  const mount = mountAt(table, location.mount);
-  return location.inode === mount.root ? mount.on : null;
+  const { root, on } = mountOf(table, location);
+  if (location.inode !== root || on === null) return null;
+  return location.table === undefined ? on : { ...on, table: location.table };
 }
 
 /** Gives its number. */

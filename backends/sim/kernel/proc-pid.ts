@@ -9,9 +9,9 @@ import { cgroupLines } from "./cgroup/proc.ts";
 import { idMapFiles } from "./id-map-files.ts";
 import { shownIn } from "./ids.ts";
 import type { Kernel } from "./kernel.ts";
-import { listMounts, type Mount } from "./mounts.ts";
+import { listMounts, type Location, type Mount } from "./mounts.ts";
 import type { OpenFile } from "./open-file.ts";
-import { isCapable } from "./permission.ts";
+import { isCapable, mayInspect } from "./permission.ts";
 import {
   isAlive,
   type Namespaces,
@@ -22,7 +22,7 @@ import {
 } from "./process.ts";
 import type { SignalAction } from "./sys.ts";
 import { directory, later, setting, symlink, type SyntheticDirectory, type SyntheticNode, text } from "./synthetic.ts";
-import { pathOf } from "./walk.ts";
+import { pathOf, statAt } from "./walk.ts";
 
 const ticksPerSecond = 100n;
 const nanosPerSecond = 1_000_000_000n;
@@ -35,11 +35,17 @@ export function processDirectory(kernel: Kernel, pids: PidNamespace, process: Pr
     comm: text(() => `${process.name}\n`),
     environ: { kind: "file", mode: 0o400, read: () => process.environment.map((entry) => `${entry}\0`).join("") },
     exe: symlink(
-      () => executablePath(process),
-      () => process.executable,
+      () => executablePath(kernel, process),
+      () => (process.executable === null ? null : inspected(kernel, process, process.executable)),
     ),
-    cwd: symlink(() => pathOf(viewOf(process), process.directory)),
-    root: symlink(() => "/"),
+    cwd: symlink(
+      () => nameOfPlace(kernel, process, process.directory),
+      () => inspected(kernel, process, process.directory),
+    ),
+    root: symlink(
+      () => nameOfPlace(kernel, process, process.root),
+      () => inspected(kernel, process, process.root),
+    ),
     cgroup: text(() => cgroupLines(kernel.cgroups, process, reader(kernel))),
     fd: descriptors(process),
     ns: later(() => namespaceLinks(process)),
@@ -94,14 +100,31 @@ function descriptors(process: Process): SyntheticDirectory {
 /** "(deleted)" tells that the path leads there no more. */
 function nameOf(process: Process, { location, path, channel }: OpenFile): string {
   if (location === null || !process.namespaces.mount.table.mounts.has(location.mount)) return path;
-  const seen = pathOf(viewOf(process), location);
-  return channel.stat().links === 0 ? `${seen} (deleted)` : seen;
+  return marked(pathOf(viewOf(process), location), channel.stat().links);
+}
+
+function marked(path: string, links: number): string {
+  return links === 0 ? `${path} (deleted)` : path;
+}
+
+/** A place of a process as whoever reads sees it, for those only who might trace the process (proc(5)). EACCES. */
+function inspected(kernel: Kernel, process: Process, place: Location): Location {
+  const by = reader(kernel);
+  if (by !== process && !mayInspect(by, process)) throw new Errno("EACCES");
+  return { table: process.namespaces.mount.table, ...place };
+}
+
+/** From the reader's root; in another mount namespace, from that one's. */
+function nameOfPlace(kernel: Kernel, process: Process, place: Location): string {
+  const by = viewOf(reader(kernel));
+  const seen = inspected(kernel, process, place);
+  return marked(pathOf(by, seen), statAt(by.table, seen).links);
 }
 
 /** ENOENT for what is no program's process. */
-function executablePath(process: Process): string {
+function executablePath(kernel: Kernel, process: Process): string {
   if (process.executable === null) throw new Errno("ENOENT");
-  return pathOf(viewOf(process), process.executable);
+  return nameOfPlace(kernel, process, process.executable);
 }
 
 function namespaceLinks({ namespaces, childPids }: Process): SyntheticDirectory {

@@ -6,7 +6,7 @@ import type { OpenInodes } from "../../../core/unionfs/open-inodes.ts";
 import type { Ownership, ProcessView } from "../../../core/unionfs/process-view.ts";
 import { insideOf } from "./ids.ts";
 import type { Kernel } from "./kernel.ts";
-import { coverOf, type Location, mountAt } from "./mounts.ts";
+import { coverOf, type Location, mountOf } from "./mounts.ts";
 import { actorOf } from "./permission.ts";
 import { isAlive, type Process } from "./process.ts";
 import { Locations, statAt, type View } from "./walk.ts";
@@ -58,8 +58,8 @@ export class ProcessFiles extends Locations implements ProcessView<Location> {
     return this.#kernel.openInodes;
   }
 
-  fileSystem({ mount }: Location): FileSystem {
-    return mountAt(this.table, mount).fileSystem;
+  fileSystem(location: Location): FileSystem {
+    return mountOf(this.table, location).fileSystem;
   }
 
   inode({ inode }: Location): Inode {
@@ -70,17 +70,13 @@ export class ProcessFiles extends Locations implements ProcessView<Location> {
     return statAt(this.table, location);
   }
 
-  made({ mount, inode: directory }: Location, name: string, inode: Inode): Location {
-    return { mount, inode, entry: { directory, name } };
-  }
-
-  isReadOnly({ mount }: Location): boolean {
-    const { flags, isSealed } = mountAt(this.table, mount);
+  isReadOnly(location: Location): boolean {
+    const { flags, isSealed } = mountOf(this.table, location);
     return isSealed === true || flags.has("ro");
   }
 
-  isFileSystemReadOnly({ mount }: Location): boolean {
-    return mountAt(this.table, mount).isSealed === true;
+  isFileSystemReadOnly(location: Location): boolean {
+    return mountOf(this.table, location).isSealed === true;
   }
 
   forget(fileSystem: FileSystem, inode: Inode): void {
@@ -94,7 +90,7 @@ export class ProcessFiles extends Locations implements ProcessView<Location> {
   /** By whichever mount it is seen: what is mounted on stays. */
   isMountPoint(location: Location): boolean {
     const fileSystem = this.fileSystem(location);
-    for (const { id, fileSystem: each } of this.table.mounts.values())
+    for (const { id, fileSystem: each } of (location.table ?? this.table).mounts.values())
       if (each === fileSystem && coverOf(this.table, { ...location, mount: id }) !== undefined) return true;
     return false;
   }
@@ -109,8 +105,8 @@ export class ProcessFiles extends Locations implements ProcessView<Location> {
     return false;
   }
 
-  stored({ mount }: Location, { uid, gid }: Ownership): Ownership {
-    const { idMaps } = mountAt(this.table, mount);
+  stored(location: Location, { uid, gid }: Ownership): Ownership {
+    const { idMaps } = mountOf(this.table, location);
     if (idMaps === null) return { uid, gid };
     const [owner, group] = [insideOf(idMaps.uids, uid), insideOf(idMaps.gids, gid)];
     if (owner === null || group === null) throw new Errno("EOVERFLOW");
@@ -120,7 +116,8 @@ export class ProcessFiles extends Locations implements ProcessView<Location> {
 
 /** What its program is on. */
 function fileSystemOf({ executable, namespaces }: Process): FileSystem | null {
-  return executable === null ? null : (namespaces.mount.table.mounts.get(executable.mount)?.fileSystem ?? null);
+  if (executable === null) return null;
+  return (executable.table ?? namespaces.mount.table).mounts.get(executable.mount)?.fileSystem ?? null;
 }
 
 /** Of the moment, whenever it is looked at: a process may get other namespaces, another root, another directory. */

@@ -8,7 +8,17 @@ import type { Wanted } from "../../../core/unionfs/access.ts";
 import type { FileSystem, Inode, Stat } from "../../../core/unionfs/file-system.ts";
 import { type Guarded, type Space, type Spot, walk, type WalkOptions } from "../../../core/unionfs/walk.ts";
 import { outsideOf } from "./ids.ts";
-import { beneath, isWithin, mountAt, topmost, type Location, type Mount, type MountTable } from "./mounts.ts";
+import {
+  beneath,
+  isWithin,
+  mountAt,
+  mountOf,
+  rootOf,
+  topmost,
+  type Location,
+  type Mount,
+  type MountTable,
+} from "./mounts.ts";
 import { OpenFile } from "./open-file.ts";
 import { Synthetic } from "./synthetic.ts";
 
@@ -22,14 +32,14 @@ export interface View {
 }
 
 export function fileSystemAt(table: MountTable, location: Location): FileSystem {
-  return mountAt(table, location.mount).fileSystem;
+  return mountOf(table, location).fileSystem;
 }
 
 /** With the ids as the kernel counts them: an id-mapped mount shows others than are stored. */
-export function statAt(table: MountTable, { mount, inode, opened }: Location): Stat {
-  if (opened !== undefined) return opened.channel.stat();
-  const { fileSystem, idMaps } = mountAt(table, mount);
-  const stat = fileSystem.stat(inode);
+export function statAt(table: MountTable, location: Location): Stat {
+  if (location.opened !== undefined) return location.opened.channel.stat();
+  const { fileSystem, idMaps } = mountOf(table, location);
+  const stat = fileSystem.stat(location.inode);
   if (idMaps === null) return stat;
   return { ...stat, uid: outsideOf(idMaps.uids, stat.uid), gid: outsideOf(idMaps.gids, stat.gid) };
 }
@@ -73,13 +83,14 @@ export class Locations implements Space<Location> {
     return this.#view.table;
   }
 
-  look({ mount, inode, opened }: Location): Guarded {
-    return opened === undefined ? lookThrough(mountAt(this.table, mount), inode) : opened.channel.stat();
+  look(location: Location): Guarded {
+    const { inode, opened } = location;
+    return opened === undefined ? lookThrough(mountOf(this.table, location), inode) : opened.channel.stat();
   }
 
   /** `look`, when this table may be another one. */
   looking(location: Location): () => Guarded {
-    const on = mountAt(this.table, location.mount);
+    const on = mountOf(this.table, location);
     return () => lookThrough(on, location.inode);
   }
 
@@ -88,16 +99,22 @@ export class Locations implements Space<Location> {
     return found === null ? null : topmost(this.table, found);
   }
 
-  child({ mount, inode: directory }: Location, name: string): Location | null {
-    const inode = mountAt(this.table, mount).fileSystem.find(directory, name);
-    return inode === 0 ? null : { mount, inode, entry: { directory, name } };
+  child(directory: Location, name: string): Location | null {
+    const inode = mountOf(this.table, directory).fileSystem.find(directory.inode, name);
+    return inode === 0 ? null : this.made(directory, name, inode);
+  }
+
+  made({ mount, inode: directory, table }: Location, name: string, inode: Inode): Location {
+    const entry = { directory, name };
+    return table === undefined ? { mount, inode, entry } : { mount, inode, entry, table };
   }
 
   above(directory: Location): Location {
     const at = this.#foot(directory);
     if (at === null) return directory;
-    const mount = mountAt(this.table, at.mount);
-    const above = { mount: at.mount, inode: mount.fileSystem.parent(at.inode) };
+    const mount = mountOf(this.table, at);
+    const inode = mount.fileSystem.parent(at.inode);
+    const above = at.table === undefined ? { mount: at.mount, inode } : { mount: at.mount, inode, table: at.table };
     // A directory was moved out of the part that is mounted: it has no parent there.
     const isConnected = mount.root === mount.fileSystem.root || isWithin(mount, above, mount.root);
     if (!isConnected) throw new Errno("ENOENT");
@@ -107,7 +124,7 @@ export class Locations implements Space<Location> {
   /** What it lies on where it is the root of a mount; null at the end of what is seen: the process's root, or the namespace's. */
   #foot(directory: Location): Location | null {
     let at = directory;
-    while (at.inode === mountAt(this.table, at.mount).root) {
+    while (at.inode === mountOf(this.table, at).root) {
       const below = beneath(this.table, at);
       if (below === null || this.isSame(below, this.root)) return null;
       at = below;
@@ -122,8 +139,9 @@ export class Locations implements Space<Location> {
   follow(symlink: Location): string | Location {
     const fileSystem = fileSystemAt(this.table, symlink);
     const goal = fileSystem instanceof Synthetic ? fileSystem.goal(symlink.inode) : null;
-    const place = goal instanceof OpenFile ? goal.location : goal;
-    if (place !== null && this.table.mounts.has(place.mount)) return place;
+    if (goal !== null && !(goal instanceof OpenFile)) return goal.table === this.table ? ownPlace(goal) : goal;
+    const place = goal?.location ?? null;
+    if (place !== null && (place.table ?? this.table).mounts.has(place.mount)) return place;
     return goal instanceof OpenFile ? { ...symlink, opened: goal } : fileSystem.readlink(symlink.inode);
   }
 
@@ -132,8 +150,14 @@ export class Locations implements Space<Location> {
   }
 }
 
+function ownPlace({ mount, inode, entry }: Location): Location {
+  return entry === undefined ? { mount, inode } : { mount, inode, entry };
+}
+
 /** The path of a location as seen from the root, for getcwd(2) and mountinfo. "(unreachable)" in front when it is outside. */
 export function pathOf(view: Pick<View, "table" | "root">, location: Location): string {
+  const { table } = location;
+  if (table !== undefined && table !== view.table) return pathOf({ table, root: rootOf(table) }, ownPlace(location));
   const names: string[] = [];
   let at = location;
   while (!(at.mount === view.root.mount && at.inode === view.root.inode)) {

@@ -12,7 +12,7 @@ import { Posix } from "../../../../core/unionfs/posix.ts";
 import type { Guarded } from "../../../../core/unionfs/walk.ts";
 import { shownIn } from "../ids.ts";
 import { ended, type Kernel } from "../kernel.ts";
-import { mountAt, type Location, type Mount } from "../mounts.ts";
+import { mountOf, type Location, type Mount } from "../mounts.ts";
 import type { OpenFile, WouldBlock } from "../open-file.ts";
 import { isCapable } from "../permission.ts";
 import { ProcessFiles } from "../process-files.ts";
@@ -132,7 +132,7 @@ export class Caller {
   }
 
   protected mountOf(location: Location): Mount {
-    return mountAt(this.table(), location.mount);
+    return mountOf(this.table(), location);
   }
 
   /** By the kernel's ids. */

@@ -98,8 +98,11 @@ export class FileCalls extends DescriptorCalls {
     return this.files.readlink(path);
   }
 
+  /** ENOENT when it was removed. */
   directory(): string {
-    return pathOf(this.view(), this.self().directory);
+    const { directory } = this.self();
+    if (this.statAt(directory).links === 0) throw new Errno("ENOENT");
+    return pathOf(this.view(), directory);
   }
 
   changeDirectory(path: string): void {

@@ -19,6 +19,7 @@ import {
 } from "../mounts.ts";
 import { overlayOf } from "../overlay-mount.ts";
 import { attach, attachOne, detach, setSharing, type SharingMode } from "../propagation.ts";
+import { isAlive } from "../process.ts";
 import { checkEntering, enterNamespaces, unshareNamespaces } from "../namespaces.ts";
 import type { Limit, Pid } from "../sys.ts";
 import { fileSystemAt } from "../walk.ts";
@@ -108,12 +109,12 @@ export class IsolationCalls extends FileCalls {
 
   /** Somebody has it as root or directory, or a file of it open. */
   #isStoodIn(id: number): boolean {
-    return [...this.process.namespaces.mount.users].some(
-      (process) =>
-        process.root.mount === id ||
-        process.directory.mount === id ||
-        [...process.fds.values()].some(({ location }) => location?.mount === id),
-    );
+    const table = this.table();
+    return [...this.kernel.processes.values()].filter(isAlive).some(({ root, directory, fds, namespaces }) => {
+      const isThere = (place: Location | null): boolean =>
+        place?.mount === id && (place.table ?? namespaces.mount.table) === table;
+      return isThere(root) || isThere(directory) || [...fds.values()].some(({ location }) => isThere(location));
+    });
   }
 
   /** The rules are those of path_pivot_root() in fs/namespace.c, in its order. */
