@@ -11,21 +11,24 @@ import { contentOf, type Node, targetOf } from "./node.ts";
 import { type Entry, type Inodes, rootInode } from "./overlay-inodes.ts";
 import { Owner } from "./owner.ts";
 import type { Tree } from "./tree.ts";
+import { xattrRoom } from "./usage.ts";
 
 const noBytes = new Uint8Array(0);
 
 /** What of a file's data its next user needs: "cut" will take it away at once. */
 type Wanted = "none" | "whole" | "cut";
 
+/** Does all of something that copies so many bytes, or nothing. */
+type Whole = <Result>(act: () => Result, bytes: number) => Result;
+
 export class CopyUp {
   readonly #inodes: Inodes;
   readonly #upper: Tree;
   readonly #prefix: MarkPrefix;
   readonly #isMetacopy: boolean;
-  /** Does all or nothing. */
-  readonly #whole: <Result>(act: () => Result) => Result;
+  readonly #whole: Whole;
 
-  constructor(inodes: Inodes, prefix: MarkPrefix, isMetacopy: boolean, whole: <Result>(act: () => Result) => Result) {
+  constructor(inodes: Inodes, prefix: MarkPrefix, isMetacopy: boolean, whole: Whole) {
     this.#inodes = inodes;
     this.#upper = inodes.upper;
     this.#prefix = prefix;
@@ -43,7 +46,7 @@ export class CopyUp {
 
   #copy(inode: Inode, entry: Entry, data: Wanted): Inode {
     const parent = entry.gone ? null : this.copyUp(entry.parent);
-    return this.#whole(() => this.#copyTo(parent, inode, entry, data));
+    return this.#whole(() => this.#copyTo(parent, inode, entry, data), bytesOf(this.#inodes.node(inode)));
   }
 
   #copyTo(parent: Inode | null, inode: Inode, entry: Entry, data: Wanted): Inode {
@@ -104,6 +107,11 @@ export class CopyUp {
   mark(upper: Inode, mark: "opaque" | "redirect" | "metacopy" | "origin", value: Uint8Array): void {
     this.#upper.setXattr(upper, `${this.#prefix}${mark}`, value);
   }
+}
+
+function bytesOf({ body, xattrs }: Node): number {
+  const content = body instanceof Content ? body.size : 0;
+  return [...xattrs].reduce((sum, [name, value]) => sum + xattrRoom(name, value), content);
 }
 
 function asNew(node: Node): NewNode {

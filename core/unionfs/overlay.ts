@@ -25,6 +25,9 @@ import { checkRename } from "./rename.ts";
 import type { Tree, TreeSnapshot } from "./tree.ts";
 import { isNoRoom } from "./usage.ts";
 
+/** What whiteouts, marks and parents take beside what is copied. */
+const roomBytes = 1 << 22;
+
 export interface OverlayOptions {
   /** redirect_dir=on makes redirects, follow and off obey them, nofollow refuses them. */
   readonly redirects?: "on" | "follow" | "nofollow";
@@ -70,7 +73,7 @@ export class Overlay implements FileSystem {
     const inodes = new Inodes(upper, this.#layers);
     this.#inodes = inodes;
     this.#lists = new Lists(inodes, prefix, lowers.length);
-    this.#copies = new CopyUp(inodes, prefix, options.metacopy === true, (act) => this.#whole(act));
+    this.#copies = new CopyUp(inodes, prefix, options.metacopy === true, (act, bytes) => this.#whole(act, bytes));
     this.#whiteouts = new Whiteouts(upper.tree, prefix);
     const parts = { inodes, copies: this.#copies, whiteouts: this.#whiteouts, lists: this.#lists };
     this.#renames = new Renames(parts, prefix, options.redirects === "on");
@@ -92,9 +95,13 @@ export class Overlay implements FileSystem {
     this.#lists.clear();
   }
 
-  /** Where there is no room to do all of it, nothing is done. */
-  #whole<Result>(act: () => Result): Result {
-    if (!this.#upper.isLimited) return act();
+  /**
+   * Where there is no room to do all of it, nothing is done. `bytes` of content and attributes are copied. It takes a
+   * snapshot where room is short only: after one each page is copied before it is changed.
+   */
+  #whole<Result>(act: () => Result, bytes = 0): Result {
+    const room = bytes + roomBytes;
+    if (this.#upper.hasRoom(room, room / 1024)) return act();
     const before = this.snapshot();
     try {
       return act();

@@ -137,9 +137,9 @@ export class Tree implements FileSystem {
     return this.#accounts.limits;
   }
 
-  /** Whether there may be no room for a change. */
-  get isLimited(): boolean {
-    return this.#accounts.isLimited;
+  /** Whether so much surely finds room. */
+  hasRoom(bytes: number, inodes: number): boolean {
+    return this.#accounts.hasRoom(bytes, inodes);
   }
 
   /** Throws Errno ENOENT. */

@@ -65,6 +65,12 @@ export class Accounts {
     return { pages: this.#pages, inodes: this.#inodes, xattrBytes: this.#xattrBytes };
   }
 
+  /** Whether so much surely finds room, whoever it is for. */
+  hasRoom(bytes: number, inodes: number): boolean {
+    const { bytes: most = Number.POSITIVE_INFINITY, users } = this.limits;
+    return users === undefined && this.#pages * pageBytes + bytes <= most && this.#inodeRoom >= inodes * inodeBytes;
+  }
+
   /** Adds (or, below 0, takes back). Throws Errno EDQUOT or ENOSPC, and then nothing has changed. */
   count(uid: number, pages: number, inodes: number): void {
     if (this.isLimited) this.#checkLimits(uid, pages, inodes);
