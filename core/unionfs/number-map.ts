@@ -1,10 +1,10 @@
 /** Numbers by number, 0 where there is none: persistent, and a step or two to look at. */
 import { nobody, type Owner } from "./owner.ts";
-import { Pages, withRoom, WordPage } from "./pages.ts";
+import { Pages, WordPage } from "./pages.ts";
 
 const pageBits = 10;
 const pageWords = 1 << pageBits;
-const noNumbers = new WordPage(nobody, new Int32Array(0));
+const noNumbers = new WordPage(nobody, new Int32Array(pageWords));
 
 export class NumberMap {
   readonly #pages: Pages<WordPage>;
@@ -28,8 +28,6 @@ export class NumberMap {
   set(owner: Owner, key: number, value: number): void {
     if (value === this.get(key)) return;
     while (this.#pages.length <= key >>> pageBits) this.#pages.set(owner, this.#pages.length, noNumbers);
-    const page = this.#pages.own(owner, key >>> pageBits);
-    page.words = withRoom(page.words, pageWords, pageWords);
-    page.words[key & (pageWords - 1)] = value;
+    this.#pages.own(owner, key >>> pageBits).words[key & (pageWords - 1)] = value;
   }
 }

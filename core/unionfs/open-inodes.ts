@@ -13,12 +13,19 @@ export class OpenInodes {
   readonly #holders = new WeakMap<FileSystem, Map<Inode, Holders>>();
 
   hold(fileSystem: FileSystem, inode: Inode, writes: boolean): void {
-    const known = this.#holders.get(fileSystem) ?? new Map<Inode, Holders>();
-    this.#holders.set(fileSystem, known);
-    const holders = known.get(inode) ?? { all: 0, writing: 0 };
-    known.set(inode, holders);
+    const known = this.#heldOn(fileSystem);
+    const holders = known.get(inode);
+    if (holders === undefined) return void known.set(inode, { all: 1, writing: writes ? 1 : 0 });
     holders.all++;
     if (writes) holders.writing++;
+  }
+
+  #heldOn(fileSystem: FileSystem): Map<Inode, Holders> {
+    const known = this.#holders.get(fileSystem);
+    if (known !== undefined) return known;
+    const held = new Map<Inode, Holders>();
+    this.#holders.set(fileSystem, held);
+    return held;
   }
 
   /** One holder fewer; true when it was the last. */

@@ -172,7 +172,7 @@ export class Inodes {
 
   /** The inode of the upper tree, 0 when it is only below. */
   upperOf(inode: Inode): Inode | 0 {
-    return ((this.#states.get(inode) >> 1) as Inode | 0) || this.#numbers.upperOf(inode);
+    return this.#numbers.upperOf(inode) || ((this.#states.get(inode) >> 1) as Inode | 0);
   }
 
   /** The directory, if names can still be made in it. Throws Errno ENOTDIR, ENOENT. */
@@ -252,7 +252,7 @@ export class Inodes {
     if (upper !== 0) {
       const found = this.upper.find(upper, name);
       if (found !== 0) return this.#shown(directory, name, found);
-      if (!this.#hasLowers(directory)) return 0;
+      if (this.#numbers.upperOf(directory) !== 0) return 0;
     }
     const found = this.#known.get(directory)?.names.get(name) ?? this.#findBelow(directory, name);
     return found === 0 || this.isGone(directory) ? 0 : found;
