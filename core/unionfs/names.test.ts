@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { checkTree } from "./check.ts";
 import { differencesOf } from "./diff.ts";
 import type { Inode } from "./file-system.ts";
+import { Overlay } from "./overlay.ts";
 import { Tree } from "./tree.ts";
 
 const file = { kind: "file", mode: 0o644, uid: 0, gid: 0 } as const;
@@ -104,6 +105,30 @@ test("names of one hash are refused from the 257th on, the others stay, and wher
   tree.create(tree.root, names[256] ?? "", file);
   assert.throws(() => tree.rename(tree.root, names[3] ?? "", tree.root, names[9] ?? ""), { errno: "ENOSPC" });
   assert.deepEqual(checkTree(tree, nowhere), []);
+});
+
+test("names of one hash are found in a union that has more of them than a directory may have", () => {
+  const names = namesOfOneHash(400);
+  const lowers = [names.slice(0, 200), names.slice(200)].map((part) => {
+    const tree = still();
+    for (const name of part) tree.create(tree.root, name, file);
+    return { tree, root: tree.root };
+  });
+  const upper = still();
+  const union = new Overlay({ tree: upper, root: upper.root }, lowers);
+  assert.equal(new Set(names.map((name) => union.lookup(union.root, name))).size, 400);
+  assert.equal(union.find(union.root, "another"), 0);
+});
+
+test("a file whose first name is gone is found by its other one where several layers are one directory", () => {
+  const [lower, other, upper] = [still(), still(), still()];
+  const inode = lower.create(lower.root, "first", file);
+  lower.link(lower.root, "second", inode);
+  lower.unlink(lower.root, "first");
+  const lowers = [lower, other].map((tree) => ({ tree, root: tree.root }));
+  const union = new Overlay({ tree: upper, root: upper.root }, lowers);
+  assert.equal(union.stat(union.lookup(union.root, "second")).links, 1);
+  assert.equal(union.find(union.root, "first"), 0);
 });
 
 const [wordFactor, sumFactor] = [0xcc9e2d51, 0x1b873593];

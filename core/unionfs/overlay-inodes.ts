@@ -17,6 +17,7 @@ import { type Found, type Layers, type Lower, lookUp, type Parts } from "./overl
 import { Numbers } from "./overlay-numbers.ts";
 import { Owner } from "./owner.ts";
 import type { Guarded } from "./records.ts";
+import { type IsCalled, MergedNames } from "./merged-names.ts";
 import { NumberMap } from "./number-map.ts";
 import { SparseArray } from "./sparse-array.ts";
 import type { Tree } from "./tree.ts";
@@ -33,7 +34,7 @@ export interface Entry extends Found, Alias {
   /** A directory whose lower parts are seen nowhere else: what is in them has its own number. */
   readonly isHome: boolean;
   /** What the names in a directory's several lower parts are in the union, undefined until somebody asks. */
-  below: ReadonlyMap<string, Inode> | undefined;
+  below: MergedNames | undefined;
 }
 
 /** What names in a directory lead to; its owner changes it in place. */
@@ -119,18 +120,16 @@ export class Inodes {
   peek(inode: Inode): Guarded {
     const upper = this.upperOf(inode);
     if (upper !== 0) return this.upper.peek(upper);
-    const entry = this.#odd(inode);
-    if (entry === undefined) return this.#numbers.tree(inode).peek(this.#numbers.inode(inode));
-    const lower = entry.lowers[0] as Lower;
+    if (!this.#numbers.isOther(inode)) return this.#numbers.tree(inode).peek(this.#numbers.inode(inode));
+    const lower = this.entry(inode).lowers[0] as Lower;
     return this.lower(lower).peek(lower.inode);
   }
 
   stat(inode: Inode): Stat {
     const upper = this.upperOf(inode);
     if (upper !== 0) return this.upper.statAs(upper, inode);
-    const entry = this.#odd(inode);
-    if (entry === undefined) return this.#numbers.tree(inode).statAs(this.#numbers.inode(inode), inode);
-    const lower = entry.lowers[0] as Lower;
+    if (!this.#numbers.isOther(inode)) return this.#numbers.tree(inode).statAs(this.#numbers.inode(inode), inode);
+    const lower = this.entry(inode).lowers[0] as Lower;
     return this.lower(lower).statAs(lower.inode, inode);
   }
 
@@ -277,7 +276,7 @@ export class Inodes {
   #findBelow(directory: Inode, name: string): Inode | 0 {
     const entry = this.#odd(directory);
     if (entry === undefined) return this.#findInOne(directory, name);
-    const number = entry.lowers.length === 1 ? this.#numberIn(entry, name) : (this.#below(entry).get(name) ?? 0);
+    const number = entry.lowers.length === 1 ? this.#numberIn(entry, name) : this.#below(entry).get(name);
     return number === unknown ? this.#search(directory, name) : number;
   }
 
@@ -292,18 +291,22 @@ export class Inodes {
     return number === 0 || this.#lowerAliases.get(number) !== 0 ? unknown : number;
   }
 
-  #below(entry: Entry): ReadonlyMap<string, Inode> {
+  /** Of a number that tells what it is. */
+  readonly #isCalled: IsCalled = (inode, name, text) =>
+    this.#numbers.tree(inode).isCalled(this.#numbers.inode(inode), name, text);
+
+  #below(entry: Entry): MergedNames {
     return (entry.below ??= this.#merged(entry));
   }
 
   /** What the names in several lower parts are, as far as their numbers tell. */
-  #merged(entry: Entry): ReadonlyMap<string, Inode> {
+  #merged(entry: Entry): MergedNames {
     const names = new Map<string, Inode>();
     for (const lower of entry.lowers)
       this.lower(lower).each(lower.inode, (name, found) => {
         if (!names.has(name)) names.set(name, this.#numberBelow(entry, lower, found));
       });
-    return names;
+    return new MergedNames(names, unknown, this.#isCalled);
   }
 
   #numberBelow({ isHome }: Entry, { layer }: Lower, found: Inode): Inode {
@@ -420,7 +423,7 @@ export class Inodes {
     const entry = this.#odd(directory);
     if (entry === undefined)
       return this.#isIn(this.#numbers.tree(directory), this.#numbers.inode(directory), name) ?? false;
-    if (entry.below?.has(name) === false) return false;
+    if (entry.below?.get(name) === 0) return false;
     for (const lower of entry.lowers) {
       const isIn = this.#isIn(this.lower(lower), lower.inode, name);
       if (isIn !== null) return isIn;

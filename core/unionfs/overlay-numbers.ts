@@ -53,6 +53,12 @@ export class Numbers {
     return (this.#start + 4 * count) as Inode;
   }
 
+  /** Its number does not tell which is its topmost part. */
+  isOther(number: Inode): boolean {
+    const at = number - this.#start;
+    return at >= 0 && (at & 3) === 0;
+  }
+
   ofUpper(inode: Inode): Inode {
     return (this.#start + 4 * inode + inUpper) as Inode;
   }

@@ -26,6 +26,7 @@ import {
   type Xattrs,
 } from "./records.ts";
 import { checkRename } from "./rename.ts";
+import type { Text } from "./text.ts";
 import { Accounts, type Limits, type Usage } from "./usage.ts";
 
 /** A whole tree at one moment. */
@@ -171,6 +172,11 @@ export class Tree implements FileSystem {
 
   isDirectory(inode: Inode): boolean {
     return this.#page(inode).isDirectory(inode);
+  }
+
+  /** Whether it has that name of its own; `text` is the name as numbers. */
+  isCalled(inode: Inode, name: string, text: Text): boolean {
+    return this.#page(inode).isCalled(inode, name, text);
   }
 
   /** It is no device 0:0 and has no extended attributes. */
