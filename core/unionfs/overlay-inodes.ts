@@ -254,7 +254,7 @@ export class Inodes {
       if (this.#numbers.upperOf(directory) !== 0) return 0;
     }
     const found = this.#known.get(directory)?.names.get(name) ?? this.#findBelow(directory, name);
-    return found === 0 || this.isGone(directory) ? 0 : found;
+    return found === 0 || (this.#states.get(directory) !== 0 && this.isGone(directory)) ? 0 : found;
   }
 
   /** What an inode of the upper layer is in the union: a whiteout is nothing, a directory may have more parts. */
