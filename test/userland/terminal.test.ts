@@ -9,14 +9,14 @@ test("a prompt shows where one is, and a command's output follows the typed line
   assert.deepEqual(terminal.lines().slice(-3), ["~ # echo hello", "hello", "~ # "]);
 });
 
-test("the line is edited: arrows, words, cut and paste", async () => {
+test("the line is edited: arrows, words, what is cut", async () => {
   const terminal = await openTerminal();
   await terminal.type("cho one two\u0001e\u0005\u0017three\r");
   assert.deepEqual(terminal.lines().slice(-2), ["one three", "~ # "]);
   await terminal.type("xecho ab\u001b[D\u001b[DX\u0001\u001b[3~\r");
   assert.deepEqual(terminal.lines().slice(-2), ["Xab", "~ # "]);
-  await terminal.type("echo gone\u0015echo kept \u0019\r");
-  assert.deepEqual(terminal.lines().slice(-2), ["kept echo gone", "~ # "]);
+  await terminal.type("echo gone\u0015echo kept\r");
+  assert.deepEqual(terminal.lines().slice(-2), ["kept", "~ # "]);
 });
 
 test("history comes back by arrow and by search", async () => {

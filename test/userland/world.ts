@@ -42,11 +42,12 @@ export async function runInSimulator(
   return outcome;
 }
 
-function boot(): Kernel {
+/** `breathe`: what the kernel waits for between two slices. */
+function boot(breathe = (): Promise<void> => Promise.resolve()): Kernel {
   const kernel = bootHost({
     now: bootTime,
     random: seededRandom(1),
-    pace: jumping(() => Promise.resolve()),
+    pace: jumping(breathe),
     loader: { standIn, webAssembly: () => Promise.reject(new Errno("ENOEXEC")) },
   });
   const host = new HostFiles(kernel);
@@ -137,20 +138,23 @@ export interface Person {
   /** The screen's lines, with what was drawn over left out. */
   lines(): string[];
   exitCode(): number | null;
+  /** What a file holds; null when there is none. */
+  file(path: string): Promise<string | null>;
 }
 
 const size = { rows: 24, columns: 80 };
 const endlessSteps = 400;
 
 /** A machine with `sh` on a terminal, at its first prompt. */
-export async function openTerminal(): Promise<Person> {
-  const kernel = boot();
+export async function openTerminal(argv: readonly string[] = ["/bin/sh"]): Promise<Person> {
+  // A person has to get in between, whatever runs.
+  const kernel = boot(() => new Promise((resolve) => setImmediate(resolve)));
   const terminal = kernel.newTerminal(size);
   const channel = new TerminalChannel(terminal, () => kernel.tree.stat(kernel.tree.root));
   const launched = kernel.launch("login", async (sys) => {
     await furnish(sys);
     sys.changeDirectory(home);
-    return sys.exec("/bin/sh", ["sh"], [...environment, "TERM=xterm"]);
+    return sys.exec(argv[0] ?? "", argv, [...environment, "TERM=xterm"]);
   });
   for (const fd of [0, 1, 2])
     launched.fds.set(
@@ -181,7 +185,26 @@ export async function openTerminal(): Promise<Person> {
     screen: () => plain(seen),
     lines: () => drawn(seen),
     exitCode: () => launched.exit?.code ?? null,
+    file: async (path) => {
+      let text: string | null = null;
+      kernel.launch("test", async (sys) => {
+        text = await readOr(sys, path);
+        return 0;
+      });
+      await settle(false);
+      return text;
+    },
   };
+}
+
+async function readOr(sys: Sys, path: string): Promise<string | null> {
+  try {
+    const fd = await sys.open(path, { access: "read" });
+    return new TextDecoder().decode(await sys.read(fd, 1024 * 1024));
+  } catch (thrown) {
+    if (thrown instanceof Errno) return null;
+    throw thrown;
+  }
 }
 
 function plain(text: string): string {

@@ -1,6 +1,7 @@
 /** ps, top, kill, killall, pidof, pgrep, free, uptime, renice: processes and what they use. All of it is read from /proc. */
 import { readUsers, type User } from "../accounts.ts";
-import { applet, type Context, Failure, readText, UsageFailure } from "../applet.ts";
+import type { Sys } from "../../kernel/sys.ts";
+import { applet, type Context, Failure, isTerminal, readText, UsageFailure } from "../applet.ts";
 import { strftime } from "../calendar.ts";
 import { parseOptions } from "../options.ts";
 import { memory, type ProcessEntry, readProcesses, uptime } from "../processes.ts";
@@ -85,6 +86,26 @@ function columnOf(text: string): Column {
 
 // top and its numbers
 
+/** Waits; at a terminal q or ^C leaves. */
+async function leaves(sys: Sys, pause: bigint): Promise<boolean> {
+  if (!isTerminal(sys, 0)) {
+    await sys.sleep(pause);
+    return false;
+  }
+  const mode = sys.terminalMode(0);
+  sys.setTerminalMode(0, { canonical: false, echo: false });
+  try {
+    const ready = await sys.poll([{ fd: 0, read: true, write: false }], pause);
+    if (ready.length === 0) return false;
+    const [key] = await sys.read(0, 1);
+    return key === undefined || key === quitKey;
+  } finally {
+    sys.setTerminalMode(0, mode);
+  }
+}
+
+const quitKey = 0x71;
+
 /** What the processor did since the start: what processes used is told, and the rest was idle. */
 function processorLine(entries: readonly ProcessEntry[], seconds: number): string {
   const used = entries.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
@@ -98,7 +119,7 @@ const top = applet(async (context) => {
   const rounds = Number(options.value("n") ?? (options.has("b") ? 1 : Infinity));
   const pause = BigInt(Math.round(Number(options.value("d") ?? 5) * 1e9));
   for (let round = 0; round < rounds; round++) {
-    if (round > 0) await context.sys.sleep(pause);
+    if (round > 0 && (await leaves(context.sys, pause))) break;
     await context.out.print((options.has("b") ? "" : "\x1b[H\x1b[J") + (await screen(context)));
     await context.out.flush();
   }

@@ -5,6 +5,7 @@
 import { decodeBytes, encodeText } from "../../../../core/base/bytes.ts";
 import { Errno, errnoText } from "../../../../core/base/errno.ts";
 import { applet, type Context, Failure, isTerminal, readText } from "../applet.ts";
+import { type LineCommand, lineCommandOf } from "./vi-lines.ts";
 
 const escape = "\x1b";
 const undoMax = 200;
@@ -144,9 +145,17 @@ class Editor {
 
   async #press(key: string): Promise<void> {
     if (this.#mode === "insert") this.#insert(key);
+    else if (this.#mode === "normal" && this.#pending === "Z") await this.#leave(key);
     else if (this.#mode === "normal") this.#normal(key);
     else await this.#type(key);
     this.#clamp();
+  }
+
+  /** "ZZ" writes what has changed, "ZQ" does not. */
+  async #leave(key: string): Promise<void> {
+    this.#pending = "";
+    if (key === "Q" || (key === "Z" && !this.#changed)) this.#done = true;
+    else if (key === "Z") await this.#command("wq");
   }
 
   get #line(): string {
@@ -240,7 +249,7 @@ class Editor {
     const count = this.#count === "" ? 1 : Number(this.#count);
     const isCounted = this.#count !== "";
     if (this.#pending !== "") this.#second(this.#pending + key, count);
-    else if ("dycgr".includes(key)) {
+    else if ("dycgrZ".includes(key)) {
       this.#pending = key;
       return;
     } else this.#single(key, count, isCounted);
@@ -271,6 +280,7 @@ class Editor {
       this.#entry = "";
     } else if (key === "n") this.#search();
     else if (key === "u") this.#restore();
+    else if (key === "~") this.#toggle(count);
     else this.#edit(key, count);
   }
 
@@ -302,6 +312,17 @@ class Editor {
       this.#setLine(`${line} ${next.trimStart()}`);
     } else if (key === "p" || key === "P") this.#paste(key === "p");
     else this.#undo.length = before;
+  }
+
+  /** The letters' case, from here on. */
+  #toggle(count: number): void {
+    this.#remember();
+    const end = Math.min(this.#line.length, this.#column + count);
+    const changed = Array.from(this.#line.slice(this.#column, end), (char) =>
+      char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase(),
+    );
+    this.#setLine(this.#line.slice(0, this.#column) + changed.join("") + this.#line.slice(end));
+    this.#column = end;
   }
 
   #second(keys: string, count: number): void {
@@ -400,13 +421,28 @@ class Editor {
 
   async #command(text: string): Promise<void> {
     const [, word = "", argument = ""] = /^(\w+!?)\s*(.*)$/.exec(text) ?? [];
-    if (/^\d+$/.test(text)) this.#row = Number(text) - 1;
-    else if (word === "q" && this.#changed) this.#message = "No write since last change (:q! overrides)";
+    const lineCommand = lineCommandOf(text, this.#row, this.#lines.length);
+    if (word === "q" && this.#changed) this.#message = "No write since last change (:q! overrides)";
     else if (word === "q" || word === "q!") this.#done = true;
-    else if (word === "w" || word === "wq" || word === "x" || word === "w!" || word === "wq!") {
+    else if (/^(?:w|wq|x)!?$/.test(word)) {
       const isWritten = await this.#save(argument === "" ? this.#name : argument);
-      if (isWritten && word !== "w" && word !== "w!") this.#done = true;
-    } else if (text !== "") this.#message = `':${text}' is not an editor command`;
+      if (isWritten && !/^w!?$/.test(word)) this.#done = true;
+    } else if (word === "set" || text === "") return;
+    else if (lineCommand === null) this.#message = `':${text}' is not an editor command`;
+    else this.#onLines(lineCommand);
+  }
+
+  #onLines({ from, to, act }: LineCommand): void {
+    if (act === null) {
+      this.#row = to;
+      return;
+    }
+    this.#remember();
+    const some = this.#lines.slice(from, to + 1);
+    this.#lines.splice(from, some.length, ...some.flatMap(act));
+    if (this.#lines.length === 0) this.#lines.push("");
+    this.#row = Math.min(from === to ? from : to, this.#lines.length - 1);
+    this.#changed = true;
   }
 
   async #save(name: string | null): Promise<boolean> {

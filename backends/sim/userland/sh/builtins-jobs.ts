@@ -23,7 +23,7 @@ function* jobs(interpreter: Interpreter, args: readonly string[]): Run<number> {
   const wanted = names.length === 0 ? shell.jobs.all() : names.map((name) => jobOf(shell, name));
   for (const job of wanted) {
     if (args.includes("-p")) yield* shell.print(1, `${job.group ?? job.members[0]?.pid ?? ""}\n`);
-    else yield* shell.print(1, shell.jobs.line(job, args.includes("-l")));
+    else yield* shell.print(1, shell.jobs.line(job, args.includes("-l"), shell.dialect === "ash"));
     job.told = true;
     if (stateOf(job) === "done") shell.jobs.remove(job);
   }

@@ -59,7 +59,7 @@ function* tellJobs(interpreter: Interpreter): ReturnType<Interpreter["collect"]>
   const { shell } = interpreter;
   yield* interpreter.collect();
   for (const job of shell.jobs.all()) {
-    if (!job.told) yield* shell.print(2, shell.jobs.line(job, false));
+    if (!job.told) yield* shell.print(2, shell.jobs.line(job, false, shell.dialect === "ash"));
     job.told = true;
     if (stateOf(job) === "done") shell.jobs.remove(job);
   }

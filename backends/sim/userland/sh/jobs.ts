@@ -103,10 +103,10 @@ export class Jobs {
     return this.#jobs.find((job) => job.text.startsWith(name)) ?? null;
   }
 
-  /** A line of `jobs`. */
-  line(job: Job, withPid: boolean): string {
+  /** A line of `jobs`; ash puts its mark right behind the number. */
+  line(job: Job, withPid: boolean, isAsh: boolean): string {
     const mark = job === this.#jobs.at(-1) ? "+" : job === this.#jobs.at(-2) ? "-" : " ";
-    const head = `[${job.number}] ${mark} ${withPid ? `${job.members[0]?.pid} ` : ""}${stateText(job)}`;
+    const head = `[${job.number}]${isAsh ? `${mark} ` : ` ${mark}`} ${withPid ? `${job.members[0]?.pid} ` : ""}${stateText(job)}`;
     return `${head}${" ".repeat(Math.max(1, stateColumns - head.length))}${job.text}\n`;
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The line editor of an interactive shell: a line is edited in raw mode and redrawn from the kernel's
- * point of view as plain output. It owns no key but those below; ^C stays the terminal's signal.
+ * point of view as plain output. It owns no key but those below, and ^C.
  *
- *   ←→ ^B ^F  Home End ^A ^E  Backspace Del ^D  ^K ^U ^W ^Y ^T  ↑↓ ^P ^N  ^R search  Tab complete  ^L clear
+ *   ←→ ^B ^F  Home End ^A ^E  Backspace Del ^D  ^K ^U ^W  ↑↓ ^P ^N  ^R search  Tab complete  ^L clear
  */
 import { decodeBytes, encodeText } from "../../../../core/base/bytes.ts";
 import { Errno } from "../../../../core/base/errno.ts";
@@ -68,11 +68,20 @@ const named: Readonly<Record<string, string>> = {
   "\x0e": "down",
   "\x10": "up",
   "\x12": "search",
-  "\x14": "transpose",
   "\x15": "kill-before",
   "\x17": "erase-word",
-  "\x19": "yank",
 };
+/** As busybox tells words: at blanks and ASCII's punctuation but "_". */
+function isWordChar(char: string | undefined): boolean {
+  return char !== undefined && !/[ !-/:-@[-^`{-~]/.test(char);
+}
+
+function isNoBlank(char: string | undefined): boolean {
+  return char !== " ";
+}
+
+/** ^C: no signal while a line is edited, so that it comes in its turn. */
+const interrupt = "\x03";
 const plainErase = "\x7f";
 
 export class LineEditor {
@@ -82,7 +91,6 @@ export class LineEditor {
   #cursor = 0;
   /** The row of the screen, from the prompt's, that the cursor is in. */
   #row = 0;
-  #killed: string[] = [];
   /** Which line of history is shown; the length: the new one. */
   #place: number;
   #draft = "";
@@ -98,7 +106,7 @@ export class LineEditor {
   async edit(): Promise<Edited> {
     const { sys, input } = this.#ports;
     const before = sys.terminalMode(input);
-    sys.setTerminalMode(input, { canonical: false, echo: false });
+    sys.setTerminalMode(input, { canonical: false, echo: false, signals: false });
     try {
       await this.#draw();
       return await this.#loop();
@@ -133,6 +141,7 @@ export class LineEditor {
   async #key(): Promise<string | null> {
     const char = await this.#char();
     if (char === null) return null;
+    if (char === interrupt) throw new Errno("EINTR");
     if (char === plainErase) return "erase";
     if (char !== escape) return char >= " " ? char : (named[char] ?? "none");
     let sequence = (await this.#char()) ?? "";
@@ -214,44 +223,33 @@ export class LineEditor {
         this.#chars.splice(this.#cursor, 1);
         return;
       case "erase-word":
-        return this.#kill(this.#wordStart(), this.#cursor);
+        return this.#kill(this.#wordStart(isNoBlank), this.#cursor);
       case "delete-word":
         return this.#kill(this.#cursor, this.#wordEnd());
       case "kill":
         return this.#kill(this.#cursor, length);
       case "kill-before":
         return this.#kill(0, this.#cursor);
-      case "yank":
-        return this.#insert(this.#killed.join(""));
-      case "transpose":
-        return this.#transpose();
     }
   }
 
   #kill(from: number, to: number): void {
-    this.#killed = this.#chars.splice(from, to - from);
+    this.#chars.splice(from, to - from);
     this.#cursor = from;
   }
 
-  #transpose(): void {
-    const at = Math.min(this.#cursor, this.#chars.length - 1);
-    const [before, here] = [this.#chars[at - 1], this.#chars[at]];
-    if (before === undefined || here === undefined) return;
-    this.#chars.splice(at - 1, 2, here, before);
-    this.#cursor = at + 1;
-  }
-
-  #wordStart(): number {
+  /** Where a word begins: of letters and digits, or for ^W of what is no blank. */
+  #wordStart(isPart = isWordChar): number {
     let at = this.#cursor;
-    while (at > 0 && this.#chars[at - 1] === " ") at--;
-    while (at > 0 && this.#chars[at - 1] !== " ") at--;
+    while (at > 0 && !isPart(this.#chars[at - 1])) at--;
+    while (at > 0 && isPart(this.#chars[at - 1])) at--;
     return at;
   }
 
   #wordEnd(): number {
     let at = this.#cursor;
-    while (at < this.#chars.length && this.#chars[at] === " ") at++;
-    while (at < this.#chars.length && this.#chars[at] !== " ") at++;
+    while (at < this.#chars.length && !isWordChar(this.#chars[at])) at++;
+    while (at < this.#chars.length && isWordChar(this.#chars[at])) at++;
     return at;
   }
 
