@@ -5,200 +5,24 @@ import { type Run, settled } from "../../run.ts";
 import { signalName, signalNumber } from "../../signals.ts";
 import type { Builtin } from "../builtin.ts";
 import { controlBuiltins, controlSpecials, findProgram, isKeyword } from "../builtins-control.ts";
-import { assignRead, ioBuiltins, readLine } from "../builtins-io.ts";
+import { ioBuiltins } from "../builtins-io.ts";
 import { jobBuiltins } from "../builtins-jobs.ts";
 import { variableBuiltins, variableSpecials } from "../builtins-variables.ts";
 import type { Interpreter } from "../interpret.ts";
 import { codeOf, stateOf } from "../jobs.ts";
 import { Exit, type Shell, ShellError } from "../shell.ts";
 import { textWord } from "../lower.ts";
-import { isName, type Variable } from "../variables.ts";
-import { elementsOf, fitted, keyOf, listArray, meant, setElements } from "./arrays.ts";
 import { isSet } from "./condition.ts";
+import { declare, local, marking, unset } from "./declare.ts";
 import type { Bash } from "./extension.ts";
 import { ansiQuoted, quoteForReuse } from "./parameters.ts";
+import { mapfile, read } from "./read.ts";
 import { captured } from "./running.ts";
+import { misused, refuse, usage } from "./saying.ts";
 
 /** It is there only with bash. */
 function own({ shell }: Interpreter): Bash {
   return shell.extension as Bash;
-}
-
-function* refuse(shell: Shell, message: string, status = 1): Run<number> {
-  yield* shell.complain(message);
-  return status;
-}
-
-function* misused(shell: Shell, message: string, usage: string): Run<number> {
-  yield* shell.complain(message);
-  yield* shell.print(2, `${shell.command}: usage: ${usage}\n`);
-  return 2;
-}
-
-// Variables
-
-const marks: Readonly<Record<string, Partial<Variable>>> = {
-  a: {},
-  A: { associative: true },
-  i: { integer: true },
-  l: { letters: "lower" },
-  n: { reference: true },
-  r: { readonly: true },
-  u: { letters: "upper" },
-  x: { exported: true },
-};
-
-function* declare(interpreter: Interpreter, args: readonly string[]): Run<number> {
-  const { shell } = interpreter;
-  const { variables } = shell;
-  const options = args.filter((arg) => /^[-+][a-zA-Z]/.test(arg));
-  const operands = args.filter((arg) => !/^[-+][a-zA-Z]/.test(arg) && arg !== "--");
-  const letters = options.filter((each) => each.startsWith("-")).join("");
-  const off = options.filter((each) => each.startsWith("+")).join("");
-  if (/[fF]/.test(letters)) return yield* functions(interpreter, operands, letters.includes("F"));
-  if (letters.includes("p") || operands.length === 0) return yield* printDeclared(interpreter, operands, letters);
-  const isLocal = shell.command === "local" || (variables.inFunction && !letters.includes("g"));
-  let status = 0;
-  for (const operand of operands) {
-    const [, name = "", plus = "", value] = /^([^=+]*)(\+?)(?:=(.*))?$/s.exec(operand) ?? [];
-    if (!isName(name)) {
-      status = yield* refuse(shell, `\`${operand}': not a valid identifier`);
-      continue;
-    }
-    if (isLocal) makeLocal(shell, name);
-    yield* mark(interpreter, name, letters, off);
-    if (value !== undefined) {
-      const text = yield* fitted(interpreter, name, value, plus === "+" ? (variables.get(name) ?? "") : null);
-      if (letters.includes("n")) variables.put(name, { ...variableOf(shell, name), value });
-      else variables.set(name, text);
-    }
-    if (letters.includes("r")) variables.mark(name, { readonly: true });
-  }
-  return status;
-}
-
-function variableOf({ variables }: Shell, name: string): Variable {
-  return variables.find(name) ?? { value: null, exported: false, readonly: false };
-}
-
-function makeLocal({ variables }: Shell, name: string): void {
-  variables.makeLocal(name);
-  variables.put(name, { value: null, exported: false, readonly: false });
-}
-
-function* mark({ shell }: Interpreter, name: string, letters: string, off: string): Run<void> {
-  yield* [];
-  const given = Object.entries(marks).filter(([letter]) => letter !== "r" && letters.includes(letter));
-  const variable = Object.assign({ ...variableOf(shell, name) }, ...given.map(([, each]) => each)) as Variable;
-  if (/[aA]/.test(letters)) variable.elements ??= new Map(variable.value === null ? [] : [["0", variable.value]]);
-  if (off.includes("x")) variable.exported = false;
-  if (off.includes("i")) variable.integer = false;
-  if (/[lu]/.test(off)) variable.letters = undefined;
-  if (variable.readonly && given.length > 0) return;
-  shell.variables.put(name, variable);
-}
-
-function* printDeclared(interpreter: Interpreter, names: readonly string[], letters: string): Run<number> {
-  const { shell } = interpreter;
-  const wanted = Object.keys(marks).find((letter) => letters.includes(letter));
-  const isWanted = (variable: Variable): boolean =>
-    wanted === undefined || (wanted === "a" ? variable.elements !== undefined : lettersOf(variable).includes(wanted));
-  const all = names.length > 0 ? names : shell.variables.names().sort((a, b) => (a < b ? -1 : 1));
-  let status = 0;
-  for (const name of all) {
-    const variable = shell.variables.find(name);
-    if (variable === null) status = yield* refuse(shell, `${name}: not found`);
-    else if (names.length > 0 || isWanted(variable)) yield* shell.print(1, declaration(shell, name, variable));
-  }
-  return status;
-}
-
-function lettersOf(variable: Variable): string {
-  const { elements, associative, integer, letters, reference, readonly, exported } = variable;
-  return [
-    elements === undefined ? "" : associative === true ? "A" : "a",
-    integer === true ? "i" : "",
-    letters === undefined ? "" : letters.charAt(0),
-    reference === true ? "n" : "",
-    readonly ? "r" : "",
-    exported ? "x" : "",
-  ].join("");
-}
-
-function declaration({ variables }: Shell, name: string, variable: Variable): string {
-  const value =
-    variable.elements === undefined
-      ? variable.value === null
-        ? ""
-        : `=${doubleQuoted(variable.value)}`
-      : `=(${elementsOf(variables, name)
-          .map(([key, text]) => `[${key}]=${doubleQuoted(text)}`)
-          .join(" ")}${variable.associative === true && variable.elements.size > 0 ? " " : ""})`;
-  return `declare -${lettersOf(variable) || "-"} ${name}${value}\n`;
-}
-
-function doubleQuoted(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return /[\x00-\x1f]/.test(text) ? ansiQuoted(text) : `"${text.replace(/[\\"$`]/g, "\\$&")}"`;
-}
-
-/** Of a function its name is known; its text is not kept as bash would print it. */
-function* functions({ shell }: Interpreter, names: readonly string[], onlyNames: boolean): Run<number> {
-  const known = names.length > 0 ? names : [...shell.functions.keys()].sort();
-  let status = 0;
-  for (const name of known) {
-    if (!shell.functions.has(name)) status = 1;
-    else if (onlyNames) yield* shell.print(1, names.length > 0 ? `${name}\n` : `declare -f ${name}\n`);
-    else status = yield* refuse(shell, `${name}: printing functions is not supported here`);
-  }
-  return status;
-}
-
-function* local(interpreter: Interpreter, args: readonly string[]): Run<number> {
-  if (!interpreter.shell.variables.inFunction)
-    return yield* refuse(interpreter.shell, "can only be used in a function");
-  return yield* declare(interpreter, args);
-}
-
-/** "unset a[1]" takes one element away. */
-function* unset(interpreter: Interpreter, args: readonly string[]): Run<number> {
-  const { shell } = interpreter;
-  const { variables } = shell;
-  let status = 0;
-  const isReference = args.includes("-n");
-  const isFunction = args.includes("-f");
-  for (const arg of args.filter((each) => !/^-[fvn]$/.test(each))) {
-    const [, name = "", key] = /^([A-Za-z_]\w*)(?:\[(.*)\])?$/s.exec(arg) ?? [];
-    const target = isReference ? name : meant(variables, name);
-    if (isFunction) shell.functions.delete(arg);
-    else if (name === "") continue;
-    else if (variables.find(target)?.readonly === true)
-      status = yield* refuse(shell, `${name}: cannot unset: readonly variable`);
-    else if (key === undefined || key === "@" || key === "*") {
-      if (variables.find(target) === null) shell.functions.delete(name);
-      variables.unset(target);
-    } else {
-      const elements = new Map(elementsOf(variables, target));
-      elements.delete(yield* keyOf(interpreter, target, textWord(key)));
-      setElements(variables, target, elements);
-    }
-  }
-  return status;
-}
-
-/** `export` and `readonly`: what is no name is said, and the others have their turn. */
-function marking(name: "export" | "readonly"): Builtin {
-  return function* (interpreter, args): Run<number> {
-    const { shell } = interpreter;
-    if (args.includes("-f")) return 0;
-    const wrong = args.filter((arg) => !arg.startsWith("-") && !isName(/^[^=+]*/.exec(arg)?.[0] ?? ""));
-    for (const each of wrong) yield* shell.complain(`\`${each}': not a valid identifier`);
-    const rest = args.filter((arg) => !wrong.includes(arg));
-    if (args.filter((arg) => !arg.startsWith("-")).length === 0)
-      return yield* printDeclared(interpreter, [], name === "export" ? "x" : "r");
-    if (rest.length > 0) yield* declare(interpreter, [name === "export" ? "-gx" : "-gr", ...rest]);
-    return wrong.length > 0 ? 1 : 0;
-  };
 }
 
 // Options
@@ -274,111 +98,6 @@ function* set(interpreter: Interpreter, args: readonly string[], flags: number):
   }
 }
 
-// Input
-
-interface Reading {
-  raw: boolean;
-  array: string | null;
-  end: string;
-  count: number | null;
-  exact: boolean;
-  fd: number;
-  seconds: number | null;
-  prompt: string;
-  silent: boolean;
-}
-
-function readingOf(args: readonly string[]): { reading: Reading; names: readonly string[] } {
-  const reading: Reading = {
-    raw: false,
-    array: null,
-    end: "\n",
-    count: null,
-    exact: false,
-    fd: 0,
-    seconds: null,
-    prompt: "",
-    silent: false,
-  };
-  let at = 0;
-  for (; /^-./.test(args[at] ?? "") && args[at] !== "--"; at++) {
-    const cluster = (args[at] ?? "").slice(1);
-    for (let place = 0; place < cluster.length; place++) {
-      const letter = cluster.charAt(place);
-      if (letter === "r") reading.raw = true;
-      else if (letter === "s") reading.silent = true;
-      else if (letter === "e") continue;
-      else {
-        const attached = cluster.slice(place + 1);
-        const value = attached === "" ? (args[++at] ?? "") : attached;
-        if (letter === "a") reading.array = value;
-        else if (letter === "d") reading.end = value === "" ? "\0" : value.charAt(0);
-        else if (letter === "n" || letter === "N")
-          Object.assign(reading, { count: Number(value), exact: letter === "N" });
-        else if (letter === "u") reading.fd = Number(value);
-        else if (letter === "t") reading.seconds = Number(value);
-        else if (letter === "p") reading.prompt = value;
-        else throw new ShellError(`-${letter}: invalid option`, 2);
-        break;
-      }
-    }
-  }
-  return { reading, names: args.slice(args[at] === "--" ? at + 1 : at) };
-}
-
-function* read(interpreter: Interpreter, args: readonly string[]): Run<number> {
-  const { shell } = interpreter;
-  const { sys } = shell;
-  const { reading, names } = readingOf(args);
-  for (const name of names)
-    if (!isName(name.replace(/\[.*\]$/, ""))) return yield* refuse(shell, `\`${name}': not a valid identifier`);
-  if (reading.prompt !== "" && sys.isTerminal(reading.fd)) yield* shell.print(2, reading.prompt);
-  if (reading.seconds !== null) {
-    const wait = BigInt(Math.round(reading.seconds * 1e9));
-    const ready = yield* settled(sys.poll([{ fd: reading.fd, read: true, write: false }], wait));
-    if (ready.length === 0) return reading.seconds === 0 ? 1 : 142;
-    if (reading.seconds === 0) return 0;
-  }
-  const quiet = reading.silent && sys.isTerminal(reading.fd);
-  if (quiet) sys.setTerminalMode(reading.fd, { echo: false });
-  try {
-    return yield* readWith(interpreter, reading, names);
-  } finally {
-    if (quiet) sys.setTerminalMode(reading.fd, { echo: true });
-  }
-}
-
-function* readWith({ shell }: Interpreter, reading: Reading, names: readonly string[]): Run<number> {
-  const { line, ended } = yield* readLine(shell.sys, reading.fd, reading.raw, reading.end, reading.count ?? Infinity);
-  const whole = line.map(({ char }) => char).join("");
-  if (reading.exact || (names.length === 0 && reading.array === null)) {
-    for (const [index, name] of (names.length === 0 ? ["REPLY"] : names).entries())
-      shell.variables.set(name, index === 0 ? whole : "");
-  } else if (reading.array !== null) {
-    const parts = Array.from({ length: line.length + 1 }, (_, index) => `.${index}`);
-    const fields = new Map<string, string>();
-    assignRead(shell, parts, line, (name, value) => fields.set(name, value));
-    const values = [...fields.values()];
-    while (values.at(-1) === "") values.pop();
-    listArray(shell.variables, reading.array, values);
-  } else assignRead(shell, names, line);
-  return ended ? 0 : 1;
-}
-
-function* mapfile({ shell }: Interpreter, args: readonly string[]): Run<number> {
-  const { reading, names } = readingOf(args.filter((arg) => arg !== "-t"));
-  const keeps = !args.includes("-t");
-  const lines: string[] = [];
-  for (;;) {
-    const { line, ended } = yield* readLine(shell.sys, reading.fd, true, reading.end, Infinity);
-    if (line.length === 0 && !ended) break;
-    lines.push(line.map(({ char }) => char).join("") + (keeps && ended ? reading.end : ""));
-    if (!ended) break;
-  }
-  listArray(shell.variables, names[0] ?? "MAPFILE", lines);
-  return 0;
-}
-
 // Output
 
 function* printf(interpreter: Interpreter, args: readonly string[], flags: number): Run<number> {
@@ -423,11 +142,6 @@ function dated({ sys }: Shell, format: string, values: readonly string[], plain:
       return strftime(time, Number(value) < 0 ? sys.now() : BigInt(value) * 1_000_000_000n);
     }),
   ];
-}
-
-function* usage(shell: Shell, text: string): Run<number> {
-  yield* shell.print(2, `${shell.command}: usage: ${text}\n`);
-  return 2;
 }
 
 function* runCommon(
