@@ -100,21 +100,27 @@ export class IsolationCalls extends FileCalls {
     const namespace = this.process.namespaces.mount;
     const { mount } = this.#mounted(location, path);
     if (mountAt(namespace.table, mount).isLocked) throw new Errno("EINVAL", path);
-    if (!lazily && (hasChildren(namespace.table, mount) || this.#isStoodIn(mount))) throw new Errno("EBUSY", path);
+    const stoodIn = this.#stoodIn();
+    if (!lazily && (hasChildren(namespace.table, mount) || stoodIn.has(mount))) throw new Errno("EBUSY", path);
     detach(namespace, this.kernel.mountNamespaces(), mount, lazily);
-    forgetDetached(namespace.table, (id) => this.#isStoodIn(id));
+    forgetDetached(namespace.table, (id) => stoodIn.has(id));
     this.kernel.lingering.sweep();
     this.kernel.sweepCgroups();
   }
 
-  /** Somebody has it as root or directory, or a file of it open. */
-  #isStoodIn(id: number): boolean {
+  /** The mounts that somebody has as root or directory, or a file of it open. */
+  #stoodIn(): ReadonlySet<number> {
     const table = this.table();
-    return [...this.kernel.processes.values()].filter(isAlive).some(({ root, directory, fds, namespaces }) => {
-      const isThere = (place: Location | null): boolean =>
-        place?.mount === id && (place.table ?? namespaces.mount.table) === table;
-      return isThere(root) || isThere(directory) || [...fds.values()].some(({ location }) => isThere(location));
-    });
+    const mounts = new Set<number>();
+    for (const { root, directory, fds, namespaces } of [...this.kernel.processes.values()].filter(isAlive)) {
+      const add = (place: Location | null): void => {
+        if (place !== null && (place.table ?? namespaces.mount.table) === table) mounts.add(place.mount);
+      };
+      add(root);
+      add(directory);
+      for (const { location } of fds.values()) add(location);
+    }
+    return mounts;
   }
 
   /** The rules are those of path_pivot_root() in fs/namespace.c, in its order. */
