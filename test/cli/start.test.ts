@@ -39,7 +39,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
       TSBOX_DATA_ROOT: join(directory, "data"),
       TSBOX_RUN_DIR: join(directory, "run"),
     };
-    const started = spawn(process.execPath, [script, "--port", String(await freePort())], {
+    // Who is started in the background of a script ignores SIGINT, and so do all it starts.
+    const listening = ["--default-signal=INT", process.execPath, script, "--port", String(await freePort())];
+    const started = spawn("env", listening, {
       env: environment,
       stdio: ["ignore", "pipe", "inherit"],
     });
