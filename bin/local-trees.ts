@@ -18,7 +18,7 @@ export const localTrees: LocalTrees = treesOf({
   write: async (path, bytes) => {
     const descriptor = fs.openSync(path, "wx", 0o600);
     try {
-      for await (const chunk of bytes) fs.writeSync(descriptor, chunk);
+      for await (const chunk of bytes) for (let at = 0; at < chunk.length; ) at += fs.writeSync(descriptor, chunk, at);
     } finally {
       fs.closeSync(descriptor);
     }

@@ -28,7 +28,7 @@ export interface ContainerView {
 
 export interface LayerView {
   readonly kind: "init" | "image" | "container";
-  /** The diff id, "" for the container's own. */
+  /** An image layer's diff id; the others are no content that is named by a digest: "". */
   readonly diffId: string;
   /** Where it lies on the simulated host. */
   readonly path: string;
@@ -88,7 +88,7 @@ function containerView({ id, name, config, state, layers }: ContainerRecord): Co
     image: config.image,
     state,
     layers: [
-      { kind: "init", diffId: initLayer, path: layerPath(initLayer) },
+      { kind: "init", diffId: "", path: layerPath(initLayer) },
       ...layers.map((diffId) => ({ kind: "image", diffId, path: layerPath(diffId) }) as const),
       { kind: "container", diffId: "", path: `/var/lib/tsbox/containers/${id}/rw/upper` },
     ],

@@ -81,7 +81,7 @@ export class FileTable extends LitElement {
           <thead>
             <tr>
               <th scope="col">Name</th>
-              <th scope="col">Size</th>
+              <th scope="col" class="number">Size</th>
               <th scope="col">From</th>
               <th scope="col">Story</th>
             </tr>

@@ -38,6 +38,11 @@ export const paneStyles: CSSResult = css`
     border-radius: 0.35rem;
     cursor: pointer;
   }
+  button:disabled {
+    color: var(--faint);
+    border-color: var(--line);
+    cursor: default;
+  }
   button.quiet {
     border-color: transparent;
     padding: 0 0.2rem;
